@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "agent/attest/key.h"
+
+/*
+ * DSSE v1 envelopes (github.com/secure-systems-lab/dsse): signature over
+ * PAE(payloadType, payload). Exactly one signature.
+ */
+#define CLO_DSSE_TYPE "application/vnd.in-toto+json"
+#define CLO_DSSE_MAX (16U << 20) /* bytes of an envelope */
+
+/* Envelope as JSON text; caller frees. */
+int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
+		  char **ret_envelope);
+/*
+ * 0 and the payload (caller frees, 0-terminated); -EBADMSG if it is not an
+ * envelope of CLO_DSSE_TYPE with one good signature of `key`. No byte of the
+ * payload is handed out otherwise.
+ */
+int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
+		  char **ret_payload, size_t *ret_len);

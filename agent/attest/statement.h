@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "agent/base/auto.h"
+
+/*
+ * in-toto Statement v1 with predicate isolation/v1: pure values -> JSON, and
+ * the rules for its verdict, which build and verify share.
+ *
+ * {"_type": "https://in-toto.io/Statement/v1",
+ *  "subject": [{"name": "node/<node>" or "scope/<tenant>/<env>",
+ *               "digest": {"sha256": tables digest as read back, hex}}],
+ *  "predicateType": "https://cloison.example/isolation/v1",
+ *  "predicate": {
+ *    "node": {"name":, "bootId":, "kernel":, "agent": version},
+ *    "scope": "acme/production" or null (the node's own statement),
+ *    "chain": {"sequence": n, "previous": sha256 hex of the previous
+ *              statement's payload in this boot, or null at 0},
+ *    "time": RFC 3339 UTC, "period": seconds until the next is due,
+ *    "nonce": hex or null, "trigger": "apply"|"period"|"start"|"request"|
+ *             "event"|"repair"|"stop",
+ *    "key": {"id":, "protection": "file"},
+ *    "policy": {"digest":, "epoch":, "attached": "tcx"|"clsact"},
+ *    "programs": [{"name":, "id":, "tag":, "xlated": sha256, "asBuilt":}],
+ *    "tables": {"<table>": sha256 as read back, ...},
+ *    "proof": {...clo_explain_proof...},
+ *    "coverage": {"expected": n, "observed": n, "complete": bool,
+ *                 "sources": ["libvirt", "rtnetlink"], "missing": [names]},
+ *    "controls": [{"id":, "result": "PASS"|"FAIL"|"INCONCLUSIVE"|
+ *                  "NOT-ASSESSED", "mandatory": bool, "excepted": bool,
+ *                  "method": how it was measured, "detail": one line,
+ *                  "evidence": any}],
+ *    "gaps": [{"from":, "to": or null while open, "reason":}],
+ *    "platform": [{"fact":, "state": "verified"|"contradicted"|
+ *                  "not observable", "value":, "source":}],
+ *    "verdict": "PASSED"|"FAILED"|"INCONCLUSIVE"}}
+ */
+#define CLO_STATEMENT_TYPE "https://in-toto.io/Statement/v1"
+#define CLO_PREDICATE_TYPE "https://cloison.example/isolation/v1"
+
+enum clo_verdict_word {
+	CLO_PASSED,
+	CLO_FAILED,
+	CLO_INCONCLUSIVE,
+};
+
+const char *clo_verdict_text(enum clo_verdict_word verdict);
+
+/*
+ * The verdict that a predicate's own members make: FAILED if a mandatory
+ * control reads FAIL; PASSED if every mandatory control reads PASS, at least
+ * one control is mandatory, coverage is complete (expected = observed) and no
+ * gap is open; INCONCLUSIVE else. -EBADMSG if a member is missing or of the
+ * wrong shape.
+ */
+int clo_statement_verdict(const json_t *predicate,
+			  enum clo_verdict_word *ret_verdict);
+
+/*
+ * Wrap a finished predicate (without "verdict"; it is computed and set here)
+ * into a statement and give its canonical text: jansson, JSON_COMPACT |
+ * JSON_SORT_KEYS. Takes nothing; caller frees *ret_text.
+ */
+int clo_statement_seal(json_t *predicate, const char *subject,
+		       const uint8_t tables_digest[32], char **ret_text,
+		       enum clo_verdict_word *ret_verdict);
+
+/* RFC 3339 UTC, seconds: "2026-01-02T03:04:05Z". */
+void clo_time_format(time_t t, char ret_text[21]);
+int clo_time_parse(const char *text, time_t *ret_time); /* -EINVAL */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+#include <time.h>
+
+#include "agent/attest/key.h"
+#include "agent/attest/statement.h"
+
+/*
+ * The relying party's check: offline, no privileges, no daemon. Signature
+ * first; then shape, then the verdict computed again from the members (a
+ * verdict that the members do not support is not authentic), then age.
+ */
+enum clo_verify_exit {
+	CLO_VERIFY_PASSED = 0,
+	CLO_VERIFY_NOT_AUTHENTIC = 1,
+	CLO_VERIFY_USAGE = 2,
+	CLO_VERIFY_FAILED = 3,
+	CLO_VERIFY_INCONCLUSIVE = 4, /* or stale */
+};
+
+struct clo_verify_result {
+	enum clo_verify_exit exit;
+	char reason[200]; /* one line, always filled */
+	json_t *statement; /* NULL unless the signature held; owned */
+	bool stale;
+};
+
+struct clo_verify_options {
+	time_t now;
+	int64_t max_age;   /* seconds; < 0: the statement's own period x 3 */
+	const char *nonce; /* hex the statement must carry, or NULL */
+};
+
+void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
+		const struct clo_verify_options *options,
+		struct clo_verify_result *ret_result);
+void clo_verify_result_done(struct clo_verify_result *result);

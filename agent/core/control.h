@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The control protocol between `cloison` and `cloisond`: a unix stream socket;
+ * each message is a 4-byte little-endian length and that many bytes of JSON.
+ * One request, one reply, then the next. SO_PEERCRED decides: root may do all;
+ * members of the group "cloison" may read (everything but apply).
+ *
+ * Request: {"op": name, ...}. Reply: {"ok": true, "result": {...}} or
+ * {"ok": false, "error": one line, "exit": exit code for the CLI,
+ *  "flaws": [{"file","line","path","text"}], "breaches": [clo_explain_breach]}
+ *
+ * op        members                      result
+ * apply     documents: [{name, text}]    {policy: digest, epoch, endpoints,
+ *                                         identities, classes, rules, proof,
+ *                                         plan, ms: {parse, compile, prove,
+ *                                         load, readback}, verdict}
+ * plan      documents                    {plan, proof, breaches: [...],
+ *                                         changed: bool}
+ * status    -                            {node, version, bootId, pid, uptime,
+ *                                         policy: digest|null, epoch, attach,
+ *                                         libvirt: bool, endpoints:
+ *                                         {expected, guarded}, undeclared: n,
+ *                                         connections, verdict, lastProof,
+ *                                         period, statements,
+ *                                         findings: [{control, result,
+ *                                         detail}], drops: [{interface,
+ *                                         direction, reason, count}],
+ *                                         rules: [{rule, flows, packets}]}
+ * matrix    -                            clo_explain_matrix
+ * endpoints -                            {endpoints: [{name, tenant,
+ *                                         environment, segment, groups: [],
+ *                                         mac, addresses: [], identity,
+ *                                         interface|null, ifindex|0,
+ *                                         guarded: bool}],
+ *                                         undeclared: [{interface, ifindex,
+ *                                         bridge, guarded}]}
+ * attest    scope?, nonce? (hex, <=128)  {envelope: object}
+ * key       -                            {pem, id}
+ * trace     from, to, proto, dport       clo_explain_trace
+ *
+ * Exit codes of the CLI: 0 done; 1 it failed (verify: not authentic); 2 usage;
+ * 3 refused, or the verdict is FAILED; 4 inconclusive or stale; 5 the daemon
+ * cannot be reached; 6 not permitted.
+ */
+#define CLO_CONTROL_SOCKET "/run/cloison/control"
+#define CLO_CONTROL_MAX (96U << 20) /* bytes of one message */
+#define CLO_CONTROL_GROUP "cloison"
+
+enum clo_exit {
+	CLO_EXIT_OK = 0,
+	CLO_EXIT_FAILED = 1,
+	CLO_EXIT_USAGE = 2,
+	CLO_EXIT_REFUSED = 3,
+	CLO_EXIT_INCONCLUSIVE = 4,
+	CLO_EXIT_UNREACHABLE = 5,
+	CLO_EXIT_FORBIDDEN = 6,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "agent/base/auto.h"
+
+/*
+ * Running domains, by libvirt, read-only. Only virt.c uses libvirt; its event
+ * loop is bridged to sd-event. A lost connection is retried with back-off; the
+ * state is then "unknown", never "no domains".
+ */
+struct clo_virt;
+
+struct clo_virt_nic {
+	uint8_t mac[6];
+	char device[16]; /* host tap from the live XML; "" if not (yet) known */
+	char type[16];	 /* interface type: "bridge", "network", "ethernet" */
+	char source[32]; /* bridge name; "" if none */
+};
+
+struct clo_virt_domain {
+	char *name;
+	char uuid[37];
+	int id;		 /* libvirt's id of this run */
+	char *workload;	 /* name from <cloison:workload name="...">, or NULL */
+	struct clo_virt_nic *nics;
+	size_t n_nics;
+	uint8_t xml_digest[32]; /* SHA-256 of the live XML */
+};
+
+/* Metadata namespace of <cloison:workload name="..."/>. */
+#define CLO_VIRT_NAMESPACE "urn:cloison:workload:v1"
+
+/*
+ * on_change runs from the event loop whenever a domain started, stopped, got
+ * or lost a device, or the connection came or went.
+ */
+int clo_virt_new(sd_event *event, const char *uri,
+		 void (*on_change)(void *userdata), void *userdata,
+		 struct clo_virt **ret_virt);
+void clo_virt_free(struct clo_virt *virt);
+CLO_DEFINE_FREEP(clo_virt)
+
+bool clo_virt_connected(const struct clo_virt *virt);
+/*
+ * All running domains, asked fresh, sorted by UUID. -ENOTCONN: unknown.
+ * Free with clo_virt_domains_free.
+ */
+int clo_virt_list(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
+		  size_t *ret_n);
+void clo_virt_domains_free(struct clo_virt_domain *domains, size_t n);
+/* One domain's XML text -> value: pure, for tests and fuzzing. */
+int clo_virt_parse(const char *xml, struct clo_virt_domain *ret_domain);

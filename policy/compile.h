@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "policy/flaw.h"
+#include "policy/model.h"
+#include "policy/tables.h"
+
+/*
+ * Model -> tables, with the names that the kernel does not need. The indices
+ * are those of the tables.
+ */
+
+struct clo_identity_name {
+	char *name;  /* "acme/production/front{web,db}" or "external 10.0.0.0/8" */
+	char *scope; /* "acme/production", or NULL for external classes */
+	char *group; /* "web,db": groups only, "" for none; NULL for external */
+};
+
+/* Service class c: which (protocol, numbers) it is, and one of them. */
+struct clo_class_name {
+	char *name; /* "tcp/443", "udp/5000-5100", "icmp", "other" */
+	uint8_t proto; /* a representative that really is in the class */
+	uint16_t number;
+};
+
+struct clo_compiled {
+	const struct clo_policy *policy; /* borrowed */
+	struct clo_tables *tables;
+	struct clo_identity_name *identities; /* gen.identities, [0] unused */
+	struct clo_class_name *classes;	      /* gen.classes */
+	const struct clo_rule_doc **rules;    /* gen.rules, [0] NULL */
+	/*
+	 * Provider rules and rules that an exception in force admits: may break
+	 * an invariant and are still compiled. By rule index.
+	 */
+	const struct clo_exception_doc **excepted; /* NULL: not excepted */
+};
+
+/* 0, -EINVAL with flaws (too many classes, id collision, ...) or -ENOMEM. */
+int clo_compile(const struct clo_policy *policy,
+		struct clo_compiled **ret_compiled, struct clo_flaws *flaws);
+void clo_compiled_free(struct clo_compiled *compiled);
+CLO_DEFINE_FREEP(clo_compiled)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "policy/compile.h"
+#include "policy/prove.h"
+
+/*
+ * Values -> JSON that people and tools read. Returned objects are new
+ * references; NULL only without memory. The shapes are what `cloison --json`
+ * prints.
+ */
+
+/*
+ * What would change: {"gained": [flow...], "lost": [flow...], "unchanged": n},
+ * flow = {"from": identity name, "to": identity name, "service": class name,
+ * "rule": full name}. Flows are compared by meaning (service ranges and
+ * identity names), not by index. `before` NULL: nothing is in force.
+ */
+json_t *clo_explain_plan(const struct clo_compiled *before,
+			 const struct clo_compiled *after);
+
+/*
+ * Tenant x environment matrix: {"scopes": ["acme/production", ..., "outside"],
+ * "cells": [[{"allowed": verdicts, "forbidden": bool, "services": [names]}]]},
+ * row = source scope, column = destination scope.
+ */
+json_t *clo_explain_matrix(const struct clo_compiled *compiled,
+			   const struct clo_tables *tables);
+
+/*
+ * The judgement of one new flow, run through ebpf/lib/judge.h on `tables`:
+ * {"verdict": "allow"|"drop", "reason": drop text, "rule": name or null,
+ * "invariant": name or null, "steps": [{"lookup":, "key":, "result":}]}.
+ * `from` and `to` are endpoint names ("tenant/env/workload/0"), a workload
+ * name, or an address (at most one of the two). On a bad argument: NULL and
+ * reterr_text says which.
+ */
+json_t *clo_explain_trace(const struct clo_compiled *compiled,
+			  const struct clo_tables *tables, const char *from,
+			  const char *to, const char *proto, uint16_t number,
+			  char reterr_text[160]);
+
+/* {"invariant":, "control":, "from":, "to":, "service":, "rule":, "file":,
+ * "line":, "packet": "10.0.0.5 > 10.1.0.7 tcp/80", "excepted": bool} */
+json_t *clo_explain_breach(const struct clo_compiled *compiled,
+			   const struct clo_breach *breach);
+
+/* One line for a difference, with names of the pair and class if it has one. */
+json_t *clo_explain_difference(const struct clo_compiled *compiled,
+			       const struct clo_tables *observed,
+			       const struct clo_difference *difference);
+
+/* Counts and per-invariant result of a proof as JSON. */
+json_t *clo_explain_proof(const struct clo_compiled *compiled,
+			  const struct clo_proof *proof);

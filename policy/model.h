@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "cloison/abi.h"
+
+/*
+ * The documents of one policy as values: checked whole, references resolved,
+ * read-only from then on. Every array is sorted by name (rules keep the order
+ * of their document), so that the same documents in any order give the same
+ * model. All strings and arrays belong to the struct clo_policy.
+ */
+
+/* An address block; addr is masked to bits. v4 in addr[0..3]. */
+struct clo_cidr {
+	uint8_t family; /* 4 or 6 */
+	uint8_t bits;	/* 0 to 32 or 128 */
+	uint8_t addr[16];
+};
+
+/*
+ * One `ports` entry. TCP, UDP, SCTP: a destination port range. ICMP, ICMPv6:
+ * a type range, 0 to 255 for plain "icmp". "any": every protocol.
+ */
+struct clo_service_spec {
+	bool any;
+	uint8_t proto; /* IPPROTO_* */
+	uint16_t first, last;
+};
+
+/* Node.services: what guests may reach on the node or at a provider. */
+struct clo_provided {
+	const char *name;
+	bool node; /* kind "node": on the node itself; else "provider" */
+	struct clo_cidr *addresses;
+	size_t n_addresses;
+	struct clo_service_spec *ports;
+	size_t n_ports;
+};
+
+struct clo_node_doc {
+	const char *name;
+	const char **bridges; /* governed */
+	size_t n_bridges;
+	const char **uplinks; /* interfaces */
+	size_t n_uplinks;
+	struct clo_cidr *addresses; /* the node's own; /32 or /128 */
+	size_t n_addresses;
+	struct clo_cidr *national;
+	size_t n_national;
+	struct clo_provided *services;
+	size_t n_services;
+};
+
+enum clo_peer_kind {
+	CLO_PEER_GROUP,
+	CLO_PEER_SEGMENT,
+	CLO_PEER_CIDR,
+	CLO_PEER_SERVICE,
+};
+
+struct clo_tenant_doc;
+
+struct clo_peer {
+	enum clo_peer_kind kind;
+	/*
+	 * GROUP, SEGMENT: in this tenant and environment, the rule's own where
+	 * the document names none. CIDR: the rule's own scope.
+	 */
+	const struct clo_tenant_doc *tenant;
+	enum clo_environment environment;
+	size_t index;		/* GROUP: of groups, SEGMENT: of segments */
+	struct clo_cidr cidr;	/* CIDR */
+	struct clo_cidr *except; /* CIDR */
+	size_t n_except;
+	const struct clo_provided *service; /* SERVICE; only as `to` */
+};
+
+struct clo_rule_doc {
+	const char *name; /* unique in its scope */
+	const char *full; /* "tenant/environment/name" */
+	struct clo_peer from, to;
+	struct clo_service_spec *ports; /* SERVICE peer: the service's ports */
+	size_t n_ports;
+	const char *file; /* where it stands */
+	int line;
+};
+
+struct clo_segment_doc {
+	const char *name;
+	uint32_t id; /* clo_segment_id(), unique in the policy */
+	struct clo_cidr *cidrs;
+	size_t n_cidrs;
+};
+
+/* One scope. Absent in the document: everything empty, present = false. */
+struct clo_scope_doc {
+	bool present;
+	enum clo_environment environment;
+	struct clo_segment_doc *segments;
+	size_t n_segments;
+	const char **groups;
+	size_t n_groups;
+	struct clo_rule_doc *rules;
+	size_t n_rules;
+};
+
+struct clo_tenant_doc {
+	const char *name;
+	uint32_t space; /* 1 to CLO_SPACE_MAX, stable: from the name */
+	int qualification; /* 1 or 2 */
+	bool test_dev;	   /* allows its test and development to talk */
+	const struct clo_provided **services; /* it declares to use */
+	size_t n_services;
+	struct clo_scope_doc scopes[4]; /* by enum clo_environment; 0 unused */
+};
+
+/* One vNIC. */
+struct clo_interface_doc {
+	uint8_t mac[6];
+	uint32_t endpoint; /* id: 1 to CLO_ENDPOINT_MAX, stable over policies */
+	const char *device; /* host interface given by name, or NULL */
+	const struct clo_segment_doc *segment;
+	struct clo_cidr *addresses; /* /32 or /128 */
+	size_t n_addresses;
+	size_t *groups; /* indices of the scope's groups, ascending */
+	size_t n_groups;
+	const char *name; /* "tenant/environment/workload/0" */
+};
+
+struct clo_workload_doc {
+	const char *name;
+	const char *domain; /* libvirt domain name, or NULL */
+	const char *uuid;   /* lower case, or NULL */
+	const struct clo_tenant_doc *tenant;
+	enum clo_environment environment;
+	struct clo_interface_doc *interfaces; /* document order */
+	size_t n_interfaces;
+};
+
+struct clo_exception_doc {
+	const char *name;
+	const char *control; /* id of the catalogue */
+	const char *reason, *risk_analysis, *approver, *owner;
+	time_t not_before, not_after;
+	/* Full names of the rules it admits although they break `control`. */
+	const char **rules;
+	size_t n_rules;
+};
+
+struct clo_policy {
+	struct clo_node_doc node;
+	struct clo_tenant_doc *tenants;
+	size_t n_tenants;
+	struct clo_workload_doc *workloads;
+	size_t n_workloads;
+	struct clo_exception_doc *exceptions;
+	size_t n_exceptions;
+	uint8_t digest[32]; /* SHA-256 over the documents, canonical JSON,
+			       sorted by kind and name */
+	void *arena;	    /* owns it all */
+};
+
+/* "production", "test", "development"; "none" else. */
+const char *clo_environment_name(enum clo_environment environment);
