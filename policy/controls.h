@@ -6,7 +6,7 @@
 
 /* The control catalogue: what can be enforced or proven on a node. */
 struct clo_control {
-	const char *id;	   /* "net.cross-tenant-deny" */
+	const char *id; /* "net.cross-tenant-deny" */
 	const char *group; /* "network segmentation" */
 	const char *title;
 	/*
