@@ -8,11 +8,8 @@
  * run these same lines.
  */
 
-#include <linux/in.h>
-
 #include "cloison/abi.h"
-
-#define CLO_INLINE static inline __attribute__((always_inline))
+#include "ebpf/lib/base.h"
 
 /*
  * One generation's tables, as the includer sees them. The includer defines
@@ -37,14 +34,14 @@ CLO_INLINE __u32 clo_view_words(const struct clo_view *view); /* per row */
 struct clo_side {
 	__u32 identity; /* 0: the address has no class */
 	__u32 endpoint; /* 0: outside */
-	__u32 segment;	/* 0: outside */
+	__u32 segment; /* 0: outside */
 };
 
 /* What was found on the way; drop is the verdict, NONE = allowed. */
 struct clo_verdict {
 	enum clo_drop drop;
 	__u32 class;
-	__u32 row;  /* CLO_ROW_NONE: the pair has no row */
+	__u32 row; /* CLO_ROW_NONE: the pair has no row */
 	__u32 rule; /* that allowed it, else 0 */
 };
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#pragma once
+
+/* The maps of the guard; include after linux/bpf.h. User space pins them. */
+
+#include <bpf/bpf_helpers.h>
+
+#include "cloison/abi.h"
+
+/*
+ * Inner maps: the template's max_entries is a placeholder. Array maps may be
+ * of any size (INNER_MAP) and are written and read back by mmap.
+ */
+#define CLO_INNER_HASH(key, value)                                             \
+	__array(                                                               \
+		values, struct {                                               \
+			__uint(type, BPF_MAP_TYPE_HASH);                       \
+			__uint(max_entries, 1);                                \
+			__uint(key_size, sizeof(key));                         \
+			__uint(value_size, sizeof(value));                     \
+		})
+#define CLO_INNER_LPM(key, value)                                              \
+	__array(                                                               \
+		values, struct {                                               \
+			__uint(type, BPF_MAP_TYPE_LPM_TRIE);                   \
+			__uint(max_entries, 1);                                \
+			__uint(map_flags, BPF_F_NO_PREALLOC);                  \
+			__uint(key_size, sizeof(key));                         \
+			__uint(value_size, sizeof(value));                     \
+		})
+#define CLO_INNER_ARRAY(key, value)                                            \
+	__array(                                                               \
+		values, struct {                                               \
+			__uint(type, BPF_MAP_TYPE_ARRAY);                      \
+			__uint(max_entries, 1);                                \
+			__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);   \
+			__uint(key_size, sizeof(key));                         \
+			__uint(value_size, sizeof(value));                     \
+		})
+#define CLO_OUTER_MAP(name, kind, key, value)                                  \
+	struct {                                                               \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                      \
+		__uint(max_entries, 2);                                        \
+		__uint(key_size, sizeof(__u32));                               \
+		CLO_INNER_##kind(key, value);                                  \
+	} clo_##name SEC(".maps");
+
+#define X(NAME, name, kind, key, value) CLO_OUTER_MAP(name, kind, key, value)
+CLO_TABLES(X)
+#undef X
+CLO_OUTER_MAP(hits, ARRAY, __u32, struct clo_hits)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct clo_live);
+} clo_live SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct clo_gen);
+} clo_gens SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct clo_port);
+} clo_ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct clo_conn4_key);
+	__type(value, struct clo_conn);
+} clo_conn4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct clo_conn6_key);
+	__type(value, struct clo_conn);
+} clo_conn6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct clo_drop_key);
+	__type(value, __u64);
+} clo_drops SEC(".maps");

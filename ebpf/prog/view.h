@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#pragma once
+
+/* struct clo_view of the kernel: the maps, at the slot in force. */
+
+#include "ebpf/lib/decide.h"
+#include "ebpf/prog/maps.h"
+
+struct clo_view {
+	__u32 slot;
+};
+
+CLO_INLINE const void *lookup(void *outer, const struct clo_view *view,
+			      const void *key)
+{
+	void *inner = bpf_map_lookup_elem(outer, &view->slot);
+
+	return inner ? bpf_map_lookup_elem(inner, key) : NULL;
+}
+
+CLO_INLINE const struct clo_addr *clo_view_addr(const struct clo_view *view,
+						__u32 space, __u8 family,
+						const __u8 *addr)
+{
+	if (family == 4) {
+		struct clo_addr4_key key = {.space = space};
+
+		__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+		return lookup(&clo_addr4, view, &key);
+	} else {
+		struct clo_addr6_key key = {.space = space};
+
+		__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+		return lookup(&clo_addr6, view, &key);
+	}
+}
+
+CLO_INLINE const __u32 *clo_view_cidr(const struct clo_view *view, __u8 family,
+				      const __u8 *addr)
+{
+	if (family == 4) {
+		struct clo_cidr4_key key = {.prefixlen = 32};
+
+		__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+		return lookup(&clo_cidr4, view, &key);
+	} else {
+		struct clo_cidr6_key key = {.prefixlen = 128};
+
+		__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+		return lookup(&clo_cidr6, view, &key);
+	}
+}
+
+CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
+{
+	__u32 index = slot / 4;
+	const struct clo_services *services =
+		lookup(&clo_services, view, &index);
+
+	if (!services)
+		return CLO_CLASS_NONE;
+	switch (slot % 4) {
+	case 0:
+		return services->class[0];
+	case 1:
+		return services->class[1];
+	case 2:
+		return services->class[2];
+	default:
+		return services->class[3];
+	}
+}
+
+CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
+				     __u32 dst)
+{
+	struct clo_pair key = {.src = src, .dst = dst};
+
+	return lookup(&clo_pairs, view, &key);
+}
+
+CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
+{
+	return lookup(&clo_rows, view, &index);
+}
+
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+{
+	__u32 key = index / 2;
+	const struct clo_rules *rules = lookup(&clo_rules, view, &key);
+
+	if (!rules)
+		return 0;
+	return index % 2 ? rules->rule[1] : rules->rule[0];
+}
+
+CLO_INLINE __u32 clo_view_words(const struct clo_view *view)
+{
+	const struct clo_gen *gen = bpf_map_lookup_elem(&clo_gens, &view->slot);
+
+	return gen ? gen->words : 0;
+}
+
+CLO_INLINE struct clo_conn *clo_view_conn(const struct clo_view *view,
+					  const struct clo_flow *flow)
+{
+	(void)view;
+	if (flow->family == 4)
+		return bpf_map_lookup_elem(&clo_conn4, &flow->key.v4);
+	return bpf_map_lookup_elem(&clo_conn6, &flow->key.v6);
+}
+
+CLO_INLINE int clo_view_conn_put(const struct clo_view *view,
+				 const struct clo_flow *flow,
+				 const struct clo_conn *conn, int replace)
+{
+	__u64 how = replace ? BPF_ANY : BPF_NOEXIST;
+	long r;
+
+	(void)view;
+	if (flow->family == 4)
+		r = bpf_map_update_elem(&clo_conn4, &flow->key.v4, conn, how);
+	else
+		r = bpf_map_update_elem(&clo_conn6, &flow->key.v6, conn, how);
+	/* Another CPU was faster: what it tracks was allowed as well. */
+	return r && r != -EEXIST;
+}
+
+CLO_INLINE void clo_view_conn_del(const struct clo_view *view,
+				  const struct clo_flow *flow)
+{
+	(void)view;
+	if (flow->family == 4)
+		bpf_map_delete_elem(&clo_conn4, &flow->key.v4);
+	else
+		bpf_map_delete_elem(&clo_conn6, &flow->key.v6);
+}
+
+CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule,
+			     int new_flow)
+{
+	struct clo_hits *hits = (void *)(long)lookup(&clo_hits, view, &rule);
+
+	if (!hits)
+		return;
+	__sync_fetch_and_add(&hits->packets, 1);
+	if (new_flow)
+		__sync_fetch_and_add(&hits->flows, 1);
+}
