@@ -9,15 +9,15 @@
 #include "agent/base/auto.h"
 
 /*
- * The node's log: SQLite, WAL, synchronous=FULL, one writer. Only store.c uses
- * SQLite. A record is committed before clo_store_append returns.
+ * The node's log: SQLite, WAL, synchronous=FULL, one writer. Only the
+ * store*.c files use SQLite. A record is committed before clo_store_append returns.
  */
 struct clo_store;
 
 struct clo_record {
 	const char *boot_id;
 	uint64_t sequence; /* in this boot, from 0 */
-	const char *kind;  /* "isolation/v1" */
+	const char *kind; /* "isolation/v1" */
 	const char *scope; /* "" for the node, else "tenant/environment" */
 	time_t time;
 	const char *verdict;
@@ -25,7 +25,10 @@ struct clo_record {
 	const char *envelope;
 };
 
-/* Made with mode 0600 if missing. */
+/*
+ * Made with mode 0600 if missing. -EACCES if others may write it or own it,
+ * -EPROTO if it is not such a log or of another version, -EUCLEAN if damaged.
+ */
 int clo_store_open(const char *path, struct clo_store **ret_store);
 void clo_store_free(struct clo_store *store);
 CLO_DEFINE_FREEP(clo_store)
@@ -51,16 +54,26 @@ struct clo_gap {
 	char reason[64];
 };
 
-/* Begin a run; ret_gap->from != 0 if the last run ended without end. */
+/*
+ * Begin a run; ret_gap->from != 0 if the last run ended without end. Gaps that
+ * an earlier run left open are closed: this run opens anew what it finds.
+ */
 int clo_store_run_begin(struct clo_store *store, const char *boot_id,
 			time_t now, struct clo_gap *ret_gap);
 int clo_store_run_alive(struct clo_store *store, time_t now);
 int clo_store_run_end(struct clo_store *store, time_t now);
-int clo_store_gap_open(struct clo_store *store, time_t from,
-		       const char *reason, int64_t *ret_id);
+int clo_store_gap_open(struct clo_store *store, time_t from, const char *reason,
+		       int64_t *ret_id);
 int clo_store_gap_close(struct clo_store *store, int64_t id, time_t to);
-/* Gaps not yet carried by a statement, or open; caller frees. */
+/*
+ * Gaps not yet carried by a statement, or open (open ones first, at most
+ * CLO_STORE_GAPS_MAX at a time); caller frees.
+ */
+#define CLO_STORE_GAPS_MAX 256
 int clo_store_gaps(struct clo_store *store, struct clo_gap **ret_gaps,
 		   size_t *ret_n);
-/* Closed gaps up to now were signed into a statement: do not repeat them. */
+/*
+ * The closed gaps that clo_store_gaps gave were signed into a statement: do
+ * not repeat them. One that closed since is still to come.
+ */
 int clo_store_gaps_signed(struct clo_store *store);

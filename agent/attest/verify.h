@@ -29,7 +29,7 @@ struct clo_verify_result {
 
 struct clo_verify_options {
 	time_t now;
-	int64_t max_age;   /* seconds; < 0: the statement's own period x 3 */
+	int64_t max_age; /* seconds; < 0: the statement's own period x 3 */
 	const char *nonce; /* hex the statement must carry, or NULL */
 };
 

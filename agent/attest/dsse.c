@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/attest/dsse.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "agent/attest/json.h"
+
+#define ENVELOPE_DEPTH 3 /* object, signatures, signature */
+#define SIGNATURE_SIZE 64
+
+/* Pre-authentication encoding; caller frees. */
+static int pae(const char *payload, size_t len, char **ret_pae, size_t *ret_len)
+{
+	char head[64 + sizeof(CLO_DSSE_TYPE)];
+	char *text;
+	int n;
+
+	n = snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ",
+		     strlen(CLO_DSSE_TYPE), CLO_DSSE_TYPE, len);
+	assert(n > 0 && (size_t)n < sizeof(head));
+	text = malloc((size_t)n + len);
+	if (!text)
+		return -ENOMEM;
+
+	memcpy(text, head, (size_t)n);
+	memcpy(text + n, payload, len);
+	*ret_pae = text;
+	*ret_len = (size_t)n + len;
+	return 0;
+}
+
+/* Standard alphabet, padded, one line; caller frees. */
+static int base64_encode(const void *data, size_t len, char **ret_text)
+{
+	char *text;
+
+	assert(len <= CLO_DSSE_MAX);
+	text = malloc((len + 2) / 3 * 4 + 1);
+	if (!text)
+		return -ENOMEM;
+
+	(void)EVP_EncodeBlock((unsigned char *)text, data, (int)len);
+	*ret_text = text;
+	return 0;
+}
+
+/* Bytes that `text` stands for, and no other text; 0-terminated. */
+static int base64_decode(const char *text, char **ret_data, size_t *ret_len)
+{
+	CLO_AUTO_MEM char *again = NULL;
+	CLO_AUTO_MEM char *data = NULL;
+	size_t text_len = strlen(text);
+	size_t len = text_len / 4 * 3;
+	int r;
+
+	if (text_len % 4 != 0 || text_len > CLO_DSSE_MAX)
+		return -EBADMSG;
+	data = malloc(len + 1);
+	if (!data)
+		return -ENOMEM;
+	if (EVP_DecodeBlock((unsigned char *)data, (const unsigned char *)text,
+			    (int)text_len) != (int)len)
+		return -EBADMSG;
+
+	/* OpenSSL counts padding as bytes and forgives much: encode again. */
+	if (len > 0)
+		len -= (text[text_len - 1] == '=') +
+		       (size_t)(text[text_len - 2] == '=');
+	r = base64_encode(data, len, &again);
+	if (r < 0)
+		return r;
+	if (strcmp(again, text) != 0)
+		return -EBADMSG;
+
+	data[len] = '\0';
+	*ret_data = CLO_TAKE(data);
+	*ret_len = len;
+	return 0;
+}
+
+/* The envelope's text; caller frees. */
+static int envelope_text(const char *payload, const char *key_id,
+			 const char *signature, char **ret_envelope)
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	char *text;
+
+	root = json_pack("{s:s,s:s,s:[{s:s,s:s}]}", "payload", payload,
+			 "payloadType", CLO_DSSE_TYPE, "signatures", "keyid",
+			 key_id, "sig", signature);
+	text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	if (!text)
+		return -ENOMEM;
+	if (strlen(text) > CLO_DSSE_MAX) {
+		free(text);
+		return -EMSGSIZE;
+	}
+
+	*ret_envelope = text;
+	return 0;
+}
+
+int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
+		  char **ret_envelope)
+{
+	CLO_AUTO_MEM char *to_sign = NULL;
+	CLO_AUTO_MEM char *payload64 = NULL;
+	CLO_AUTO_MEM char *signature64 = NULL;
+	uint8_t signature[SIGNATURE_SIZE];
+	char key_id[65];
+	size_t n;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EMSGSIZE;
+
+	r = pae(payload, len, &to_sign, &n);
+	if (r < 0)
+		return r;
+	r = clo_key_sign(key, to_sign, n, signature);
+	if (r < 0)
+		return r;
+	r = clo_key_id(key, key_id);
+	if (r < 0)
+		return r;
+	r = base64_encode(payload, len, &payload64);
+	if (r < 0)
+		return r;
+	r = base64_encode(signature, sizeof(signature), &signature64);
+	if (r < 0)
+		return r;
+	return envelope_text(payload64, key_id, signature64, ret_envelope);
+}
+
+static int check_signature(const struct clo_key *key, const char *payload,
+			   size_t len, const char *signature64)
+{
+	CLO_AUTO_MEM char *signed_text = NULL;
+	CLO_AUTO_MEM char *signature = NULL;
+	size_t signature_len;
+	size_t n;
+	int r;
+
+	r = base64_decode(signature64, &signature, &signature_len);
+	if (r < 0)
+		return r;
+	r = pae(payload, len, &signed_text, &n);
+	if (r < 0)
+		return r;
+	return clo_key_verify(key, signed_text, n, (const uint8_t *)signature,
+			      signature_len);
+}
+
+/* The strings of a well-formed envelope, borrowed; *ret_key_id may be NULL. */
+static int take_apart(json_t *root, const char **ret_payload,
+		      const char **ret_signature, const char **ret_key_id)
+{
+	const char *payload;
+	const char *type;
+	const char *signature;
+	const char *key_id = NULL;
+
+	if (json_unpack(root, "{s:s,s:s,s:[{s:s,s?s!}!]!}", "payload", &payload,
+			"payloadType", &type, "signatures", "sig", &signature,
+			"keyid", &key_id) < 0 ||
+	    strcmp(type, CLO_DSSE_TYPE) != 0)
+		return -EBADMSG;
+
+	*ret_payload = payload;
+	*ret_signature = signature;
+	*ret_key_id = key_id;
+	return 0;
+}
+
+static int check_key_id(const struct clo_key *key, const char *key_id)
+{
+	char own_id[65];
+	int r;
+
+	r = clo_key_id(key, own_id);
+	if (r < 0)
+		return r;
+	return strcmp(own_id, key_id) != 0 ? -EBADMSG : 0;
+}
+
+int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
+		  char **ret_payload, size_t *ret_len)
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	CLO_AUTO_MEM char *payload = NULL;
+	const char *payload64;
+	const char *signature64;
+	const char *key_id;
+	size_t payload_len;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload64, &signature64, &key_id);
+	if (r < 0)
+		return r;
+	r = key_id ? check_key_id(key, key_id) : 0;
+	if (r < 0)
+		return r;
+	r = base64_decode(payload64, &payload, &payload_len);
+	if (r < 0)
+		return r;
+	r = check_signature(key, payload, payload_len, signature64);
+	if (r < 0)
+		return r;
+
+	*ret_payload = CLO_TAKE(payload);
+	*ret_len = payload_len;
+	return 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/attest/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "agent/attest/dsse.h"
+#include "agent/attest/store_db.h"
+
+static bool is_sound(const struct clo_record *record)
+{
+	return record->sequence < INT64_MAX &&
+	       strlen(record->boot_id) < CLO_STORE_NAME_MAX &&
+	       strlen(record->scope) < CLO_STORE_NAME_MAX &&
+	       strlen(record->envelope) <= CLO_DSSE_MAX;
+}
+
+int clo_store_append(struct clo_store *store, const struct clo_record *record)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int r;
+
+	if (!is_sound(record))
+		return -EINVAL;
+
+	r = clo_store_prepare(
+		store,
+		"INSERT INTO records (boot, sequence, kind, scope, time,"
+		" verdict, digest, envelope) VALUES (?,?,?,?,?,?,?,?)",
+		&stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, record->boot_id, -1, NULL) ||
+	    sqlite3_bind_int64(stmt, 2, (int64_t)record->sequence) ||
+	    sqlite3_bind_text(stmt, 3, record->kind, -1, NULL) ||
+	    sqlite3_bind_text(stmt, 4, record->scope, -1, NULL) ||
+	    sqlite3_bind_int64(stmt, 5, record->time) ||
+	    sqlite3_bind_text(stmt, 6, record->verdict, -1, NULL) ||
+	    sqlite3_bind_blob(stmt, 7, record->payload_digest, 32, NULL) ||
+	    sqlite3_bind_text(stmt, 8, record->envelope, -1, NULL))
+		return -ENOMEM;
+	return clo_store_errno(sqlite3_step(stmt));
+}
+
+int clo_store_head(struct clo_store *store, const char *boot_id,
+		   uint64_t *ret_next, uint8_t ret_previous[32])
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int64_t sequence;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(
+		store,
+		"SELECT sequence, digest FROM records WHERE boot = ?"
+		" ORDER BY sequence DESC LIMIT 1",
+		&stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, boot_id, -1, NULL))
+		return -ENOMEM;
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_DONE) {
+		*ret_next = 0;
+		return 0;
+	}
+	if (rc != SQLITE_ROW)
+		return clo_store_errno(rc);
+
+	sequence = sqlite3_column_int64(stmt, 0);
+	if (sequence < 0 || sqlite3_column_bytes(stmt, 1) != 32)
+		return -EUCLEAN;
+	*ret_next = (uint64_t)sequence + 1;
+	memcpy(ret_previous, sqlite3_column_blob(stmt, 1), 32);
+	return 0;
+}
+
+int clo_store_latest(struct clo_store *store, const char *scope,
+		     char **ret_envelope, time_t *ret_time)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	const char *text;
+	char *envelope;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(
+		store,
+		"SELECT envelope, time FROM records WHERE scope = ?"
+		" ORDER BY id DESC LIMIT 1",
+		&stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL))
+		return -ENOMEM;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+
+	r = clo_store_text(stmt, 0, CLO_DSSE_MAX, &text);
+	if (r < 0)
+		return r;
+	envelope = strdup(text);
+	if (!envelope)
+		return -ENOMEM;
+
+	*ret_envelope = envelope;
+	*ret_time = sqlite3_column_int64(stmt, 1);
+	return 0;
+}
+
+int clo_store_count(struct clo_store *store, uint64_t *ret_count)
+{
+	int64_t count;
+	int r;
+
+	r = clo_store_ask(store, "SELECT count(*) FROM records", &count);
+	if (r < 0)
+		return r;
+
+	*ret_count = (uint64_t)count;
+	return 0;
+}

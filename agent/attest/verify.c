@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/attest/verify.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent/attest/dsse.h"
+#include "agent/attest/json.h"
+#include "agent/base/hex.h"
+#include "policy/controls.h"
+
+#define PAYLOAD_DEPTH 64
+#define NONCE_MAX 128
+#define PERIOD_MAX (31 * 24 * 3600)
+#define CLOCK_SKEW 300 /* seconds that two honest clocks may be apart */
+
+/* What a statement says of itself; strings are borrowed from it. */
+struct claims {
+	const json_t *predicate;
+	const char *subject;
+	const char *nonce; /* or NULL */
+	time_t time;
+	int64_t period;
+	enum clo_verdict_word verdict;
+};
+
+/*
+ * The reason goes to terminals and logs, and parts of it come from others:
+ * printable ASCII only.
+ */
+__attribute__((format(printf, 3, 4))) static int
+conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
+	 const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(result->reason, sizeof(result->reason), fmt, args);
+	va_end(args);
+	for (char *c = result->reason; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
+	result->exit = exit;
+	return exit == CLO_VERIFY_NOT_AUTHENTIC ? -EBADMSG : 0;
+}
+
+static int reject(struct clo_verify_result *result, const char *what)
+{
+	return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+			"signed, but not a sound statement: %s", what);
+}
+
+static const char *text_of(const json_t *object, const char *member)
+{
+	return json_string_value(json_object_get(object, member));
+}
+
+static bool is_digest(const char *text)
+{
+	uint8_t digest[32];
+
+	return text && clo_hex_decode(text, sizeof(digest), digest) == 0;
+}
+
+static bool is_nonce(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > NONCE_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return true;
+}
+
+static int read_frame(const json_t *statement, struct claims *claims,
+		      struct clo_verify_result *result)
+{
+	const json_t *subjects = json_object_get(statement, "subject");
+	const json_t *subject = json_array_get(subjects, 0);
+	const char *type = text_of(statement, "_type");
+	const char *predicate_type = text_of(statement, "predicateType");
+
+	if (!type || strcmp(type, CLO_STATEMENT_TYPE) != 0)
+		return reject(result, "_type");
+	if (!predicate_type || strcmp(predicate_type, CLO_PREDICATE_TYPE) != 0)
+		return reject(result, "predicateType");
+
+	claims->subject = text_of(subject, "name");
+	if (json_array_size(subjects) != 1 || !claims->subject ||
+	    !is_digest(text_of(json_object_get(subject, "digest"), "sha256")))
+		return reject(result, "subject");
+
+	claims->predicate = json_object_get(statement, "predicate");
+	if (!json_is_object(claims->predicate))
+		return reject(result, "predicate");
+	return 0;
+}
+
+/* The signed subject must be the node or scope that the members speak of. */
+static int check_place(const struct claims *claims,
+		       struct clo_verify_result *result)
+{
+	const json_t *node = json_object_get(claims->predicate, "node");
+	const json_t *scope = json_object_get(claims->predicate, "scope");
+	const char *name = text_of(node, "name");
+	const char *boot_id = text_of(node, "bootId");
+	const char *subject = claims->subject;
+	const char *prefix = json_is_null(scope) ? "node/" : "scope/";
+	const char *of = json_is_null(scope) ? name : json_string_value(scope);
+
+	if (!name || !name[0] || !boot_id || !boot_id[0])
+		return reject(result, "node");
+	if (!of || !of[0])
+		return reject(result, "scope");
+	if (strncmp(subject, prefix, strlen(prefix)) != 0 ||
+	    strcmp(subject + strlen(prefix), of) != 0)
+		return reject(result, "subject is not what it speaks of");
+	return 0;
+}
+
+static int check_chain(const struct claims *claims,
+		       struct clo_verify_result *result)
+{
+	const json_t *chain = json_object_get(claims->predicate, "chain");
+	const json_t *sequence = json_object_get(chain, "sequence");
+	const json_t *previous = json_object_get(chain, "previous");
+	json_int_t n = json_integer_value(sequence);
+
+	if (!json_is_integer(sequence) || n < 0)
+		return reject(result, "chain.sequence");
+	if (n == 0 ? !json_is_null(previous)
+		   : !is_digest(json_string_value(previous)))
+		return reject(result, "chain.previous");
+	return 0;
+}
+
+static int read_time(struct claims *claims, struct clo_verify_result *result)
+{
+	const char *text = text_of(claims->predicate, "time");
+	const json_t *period = json_object_get(claims->predicate, "period");
+	const json_t *nonce = json_object_get(claims->predicate, "nonce");
+
+	if (!text || clo_time_parse(text, &claims->time) < 0)
+		return reject(result, "time");
+
+	claims->period = json_integer_value(period);
+	if (claims->period < 1 || claims->period > PERIOD_MAX)
+		return reject(result, "period");
+
+	claims->nonce = json_string_value(nonce);
+	if (claims->nonce ? !is_nonce(claims->nonce) : !json_is_null(nonce))
+		return reject(result, "nonce");
+	return 0;
+}
+
+static int check_key(const struct claims *claims, const struct clo_key *key,
+		     struct clo_verify_result *result)
+{
+	const char *id =
+		text_of(json_object_get(claims->predicate, "key"), "id");
+	char own_id[65];
+
+	if (clo_key_id(key, own_id) < 0 || !id || strcmp(id, own_id) != 0)
+		return reject(result, "key.id is not the signing key");
+	return 0;
+}
+
+/* The verdict must be the one that the members make. */
+static int read_verdict(struct claims *claims, struct clo_verify_result *result)
+{
+	const char *stated = text_of(claims->predicate, "verdict");
+
+	if (clo_statement_verdict(claims->predicate, &claims->verdict) < 0)
+		return reject(result, "controls, coverage or gaps");
+	if (!stated)
+		return reject(result, "verdict");
+	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0)
+		return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				"it says %s, its members make %s", stated,
+				clo_verdict_text(claims->verdict));
+	return 0;
+}
+
+static const json_t *find_control(const json_t *predicate, const char *id)
+{
+	const json_t *controls = json_object_get(predicate, "controls");
+
+	for (size_t i = 0; i < json_array_size(controls); i++) {
+		const json_t *control = json_array_get(controls, i);
+
+		if (!strcmp(text_of(control, "id"), id))
+			return control;
+	}
+	return NULL;
+}
+
+/*
+ * A statement cannot pass by leaving out what would fail: what the catalogue
+ * calls mandatory is mandatory wherever it appears, and a node's statement
+ * carries all of it.
+ */
+static int check_catalogue(const struct claims *claims,
+			   struct clo_verify_result *result)
+{
+	bool of_node =
+		json_is_null(json_object_get(claims->predicate, "scope"));
+
+	for (size_t i = 0; i < clo_controls_count; i++) {
+		const char *id = clo_controls[i].id;
+		const json_t *control;
+
+		if (!clo_controls[i].mandatory)
+			continue;
+		control = find_control(claims->predicate, id);
+		if (!control && of_node)
+			return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+					"mandatory control %s is missing", id);
+		if (control &&
+		    !json_is_true(json_object_get(control, "mandatory")))
+			return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+					"control %s is not marked mandatory",
+					id);
+	}
+	return 0;
+}
+
+static int read_statement(const json_t *statement, const struct clo_key *key,
+			  struct claims *claims,
+			  struct clo_verify_result *result)
+{
+	int r;
+
+	r = read_frame(statement, claims, result);
+	if (r < 0)
+		return r;
+	r = check_place(claims, result);
+	if (r < 0)
+		return r;
+	r = check_chain(claims, result);
+	if (r < 0)
+		return r;
+	r = read_time(claims, result);
+	if (r < 0)
+		return r;
+	r = check_key(claims, key, result);
+	if (r < 0)
+		return r;
+	r = read_verdict(claims, result);
+	if (r < 0)
+		return r;
+	return check_catalogue(claims, result);
+}
+
+/* The first mandatory control that reads `result`; NULL: any but PASS. */
+static const json_t *first_reading(const json_t *predicate, const char *result)
+{
+	const json_t *controls = json_object_get(predicate, "controls");
+
+	for (size_t i = 0; i < json_array_size(controls); i++) {
+		const json_t *control = json_array_get(controls, i);
+		const char *text = text_of(control, "result");
+
+		if (json_is_true(json_object_get(control, "mandatory")) &&
+		    (result ? !strcmp(text, result) : strcmp(text, "PASS")))
+			return control;
+	}
+	return NULL;
+}
+
+static void conclude_control(const json_t *control, enum clo_verify_exit exit,
+			     struct clo_verify_result *result)
+{
+	const char *detail = text_of(control, "detail");
+
+	(void)conclude(result, exit, "%s reads %s: %s", text_of(control, "id"),
+		       text_of(control, "result"), detail ? detail : "-");
+}
+
+static void conclude_inconclusive(const struct claims *claims,
+				  struct clo_verify_result *result)
+{
+	const json_t *coverage = json_object_get(claims->predicate, "coverage");
+	const json_t *control = first_reading(claims->predicate, NULL);
+
+	if (control)
+		conclude_control(control, CLO_VERIFY_INCONCLUSIVE, result);
+	else if (json_is_false(json_object_get(coverage, "complete")))
+		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			       "coverage: %lld of %lld observed",
+			       json_integer_value(
+				       json_object_get(coverage, "observed")),
+			       json_integer_value(
+				       json_object_get(coverage, "expected")));
+	else
+		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			       "a gap is open, or no control is mandatory");
+}
+
+/* Failed wins over stale: old bad news is no better for its age. */
+static void judge(const struct claims *claims,
+		  const struct clo_verify_options *options,
+		  struct clo_verify_result *result)
+{
+	int64_t max_age =
+		options->max_age < 0 ? 3 * claims->period : options->max_age;
+	int64_t age = options->now - claims->time;
+
+	result->stale = age > max_age;
+	if (claims->verdict == CLO_FAILED)
+		conclude_control(first_reading(claims->predicate, "FAIL"),
+				 CLO_VERIFY_FAILED, result);
+	else if (age < -CLOCK_SKEW)
+		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			       "dated %lld s in the future", -(long long)age);
+	else if (result->stale)
+		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			       "stale: %lld s old, at most %lld allowed",
+			       (long long)age, (long long)max_age);
+	else if (claims->verdict == CLO_INCONCLUSIVE)
+		conclude_inconclusive(claims, result);
+	else
+		(void)conclude(result, CLO_VERIFY_PASSED,
+			       "%s passed, %lld s ago", claims->subject,
+			       (long long)age);
+}
+
+static int open_envelope(const struct clo_key *key, const char *envelope,
+			 size_t len, struct clo_verify_result *result)
+{
+	CLO_AUTO_MEM char *payload = NULL;
+	size_t payload_len;
+	int r;
+
+	r = clo_dsse_open(key, envelope, len, &payload, &payload_len);
+	if (r == -EBADMSG)
+		return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				"not an envelope with a good signature of "
+				"this key");
+	if (r < 0)
+		return r;
+
+	r = clo_json_parse(payload, payload_len, PAYLOAD_DEPTH,
+			   &result->statement);
+	return r == -EBADMSG ? reject(result, "not strict JSON") : r;
+}
+
+void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
+		const struct clo_verify_options *options,
+		struct clo_verify_result *ret_result)
+{
+	struct claims claims = {0};
+	int r;
+
+	*ret_result = (struct clo_verify_result){0};
+	(void)conclude(ret_result, CLO_VERIFY_INCONCLUSIVE,
+		       "the check itself failed");
+
+	r = open_envelope(key, envelope, len, ret_result);
+	if (r < 0)
+		return;
+	r = read_statement(ret_result->statement, key, &claims, ret_result);
+	if (r < 0)
+		return;
+	if (options->nonce &&
+	    (!claims.nonce || strcasecmp(options->nonce, claims.nonce) != 0)) {
+		(void)conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
+			       "it does not carry the nonce asked for");
+		return;
+	}
+
+	judge(&claims, options, ret_result);
+	assert(ret_result->reason[0] != '\0');
+}
+
+void clo_verify_result_done(struct clo_verify_result *result)
+{
+	json_decref(result->statement);
+	result->statement = NULL;
+}
