@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/base/auto.h"
+#include "agent/cli/output.h"
+
+static const struct clo_command *const commands[] = {
+	&clo_command_apply,  &clo_command_plan,      &clo_command_status,
+	&clo_command_matrix, &clo_command_endpoints, &clo_command_trace,
+	&clo_command_attest, &clo_command_verify,    &clo_command_key,
+};
+
+enum {
+	OPT_SOCKET,
+	OPT_JSON,
+	OPT_NO_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
+	N_GLOBAL,
+};
+
+static const struct clo_option globals[N_GLOBAL + 1] = {
+	[OPT_SOCKET] = {"socket", "PATH",
+			"control socket (" CLO_CONTROL_SOCKET ")"},
+	[OPT_JSON] = {"json", NULL, "one JSON document on stdout"},
+	[OPT_NO_COLOR] = {"no-color", NULL, "no colours (nor with NO_COLOR)"},
+	[OPT_HELP] = {"help", NULL, "show help and exit"},
+	[OPT_VERSION] = {"version", NULL, "show the version and exit"},
+};
+
+/* One pass over a part of the command line. */
+struct parse {
+	struct clo_cli cli;
+	const char *given[N_GLOBAL]; /* like cli.values */
+	const char *wrong, *problem; /* the first mistake, and which kind */
+};
+
+/* getopt_long's values: FIRST + index, the command's own after the globals. */
+#define FIRST 256
+
+static size_t add_options(struct option *longs, const struct clo_option *from,
+			  int value)
+{
+	size_t n;
+
+	for (n = 0; from[n].name; n++)
+		longs[n] = (struct option){
+			.name = from[n].name,
+			.has_arg =
+				from[n].value ? required_argument : no_argument,
+			.val = value + (int)n,
+		};
+	return n;
+}
+
+static void note(struct parse *parse, const char *problem, const char *wrong)
+{
+	if (parse->problem)
+		return;
+
+	parse->problem = problem;
+	parse->wrong = wrong;
+}
+
+/*
+ * Global options and, with a command, its own; the whole line is read also
+ * after a mistake, so that --json is known when it is reported. `flags` as in
+ * getopt_long's option string. Returns the index of the first operand.
+ */
+static int parse_options(struct parse *parse, const char *flags,
+			 const struct clo_command *command, int argc,
+			 char *argv[])
+{
+	struct option longs[N_GLOBAL + CLO_OPTIONS_MAX + 1] = {0};
+	int value;
+	size_t n;
+
+	n = add_options(longs, globals, FIRST);
+	if (command)
+		(void)add_options(longs + n, command->options, FIRST + (int)n);
+
+	opterr = 0;
+	optind = 0; /* glibc: begin anew */
+	/* The only thread; nothing else calls getopt. NOLINTNEXTLINE */
+	while ((value = getopt_long(argc, argv, flags, longs, NULL)) != -1) {
+		const char *arg = optarg ? optarg : "";
+
+		if (value == ':')
+			note(parse, "needs a value", argv[optind - 1]);
+		else if (value < FIRST)
+			note(parse, "is no option here", argv[optind - 1]);
+		else if (value < FIRST + N_GLOBAL)
+			parse->given[value - FIRST] = arg;
+		else
+			parse->cli.values[value - FIRST - N_GLOBAL] = arg;
+	}
+
+	return optind;
+}
+
+static void settle_globals(struct parse *parse)
+{
+	const char *const *given = parse->given;
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	parse->cli.socket =
+		given[OPT_SOCKET] ? given[OPT_SOCKET] : CLO_CONTROL_SOCKET;
+	parse->cli.json = given[OPT_JSON] != NULL;
+	parse->cli.color = !parse->cli.json && !given[OPT_NO_COLOR] &&
+			   !(no_color && no_color[0] != '\0') &&
+			   !(term && strcmp(term, "dumb") == 0) &&
+			   isatty(STDOUT_FILENO) == 1;
+}
+
+static void print_options(const struct clo_option *options)
+{
+	char left[40];
+
+	for (; options->name; options++) {
+		(void)snprintf(left, sizeof(left), "--%s%s%s", options->name,
+			       options->value ? " " : "",
+			       options->value ? options->value : "");
+		(void)printf("  %-20s %s\n", left, options->help);
+	}
+}
+
+static int print_help(const struct clo_command *command)
+{
+	size_t i;
+
+	if (command) {
+		(void)printf("usage: cloison %s [OPTION...]%s%s\n%s.\n\n%s",
+			     command->name, command->operand ? " " : "",
+			     command->operand ? command->operand : "",
+			     command->summary, command->details);
+		(void)puts("\nOptions:");
+		print_options(command->options);
+		print_options(globals);
+		return CLO_EXIT_OK;
+	}
+
+	(void)puts("usage: cloison [OPTION...] COMMAND [ARGUMENT...]\n"
+		   "Shows and changes what keeps this node's tenants apart.\n\n"
+		   "Commands:");
+	for (i = 0; i < CLO_ARRAY_LEN(commands); i++)
+		(void)printf("  %-20s %s\n", commands[i]->name,
+			     commands[i]->summary);
+	(void)puts("\nOptions, before or after the command:");
+	print_options(globals);
+	(void)puts("\nExit status: 0 done, 1 failed (verify: not authentic), "
+		   "2 usage,\n3 refused or FAILED, 4 inconclusive or stale, "
+		   "5 no daemon, 6 not permitted.\n"
+		   "cloison COMMAND --help tells more.");
+	return CLO_EXIT_OK;
+}
+
+static const struct clo_command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < CLO_ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* From the command's name on. */
+static int run_command(struct parse *parse, const struct clo_command *command,
+		       int argc, char *argv[])
+{
+	int at = parse_options(parse, ":", command, argc, argv);
+
+	if (command->operand && at < argc)
+		parse->cli.operand = argv[at++];
+	else if (command->operand)
+		note(parse, "is missing", command->operand);
+	if (at < argc)
+		note(parse, "is one argument too many", argv[at]);
+	if (parse->given[OPT_HELP])
+		return print_help(command);
+
+	settle_globals(parse);
+	if (parse->problem)
+		return clo_fail(&parse->cli, CLO_EXIT_USAGE,
+				"%s: %s %s (see cloison %s --help)",
+				command->name, parse->wrong, parse->problem,
+				command->name);
+
+	return command->run(&parse->cli);
+}
+
+static int dispatch(int argc, char *argv[])
+{
+	const struct clo_command *command = NULL;
+	struct parse parse = {0};
+	int at = parse_options(&parse, "+:", NULL, argc, argv);
+
+	settle_globals(&parse);
+	if (parse.problem)
+		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
+				"%s %s (see cloison --help)", parse.wrong,
+				parse.problem);
+	if (parse.given[OPT_HELP])
+		return print_help(NULL);
+	if (parse.given[OPT_VERSION]) {
+		(void)puts("cloison " CLO_VERSION);
+		return CLO_EXIT_OK;
+	}
+
+	if (at >= argc)
+		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
+				"which command? (see cloison --help)");
+	command = find_command(argv[at]);
+	if (!command)
+		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
+				"%s is no command (see cloison --help)",
+				argv[at]);
+
+	return run_command(&parse, command, argc - at, argv + at);
+}
+
+int clo_cli_main(int argc, char *argv[])
+{
+	int code = dispatch(argc, argv);
+
+	/* Output that nobody got is a failure, whatever it said. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		(void)fprintf(stderr, "cloison: cannot write to stdout\n");
+		return CLO_EXIT_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "agent/core/control.h"
+
+/*
+ * The `cloison` command: each subcommand is one struct clo_command in its own
+ * file and one line of the table in main.c. Options, help and checks of the
+ * command line follow from these values.
+ */
+
+struct clo_option {
+	const char *name; /* "nonce" for --nonce */
+	const char *value; /* what it takes, "HEX"; NULL: nothing */
+	const char *help;
+};
+
+#define CLO_OPTIONS_MAX 8
+
+/* What the command line says. */
+struct clo_cli {
+	const char *socket;
+	bool json;
+	bool color; /* of stdout */
+	const char *operand; /* never NULL where the command takes one */
+	/* By index of the command's options: NULL absent, "" given (flag). */
+	const char *values[CLO_OPTIONS_MAX];
+};
+
+struct clo_command {
+	const char *name;
+	const char *operand; /* "DIR"; NULL: it takes none */
+	const char *summary; /* one line */
+	const char *details; /* for --help; ends in a newline */
+	struct clo_option options[CLO_OPTIONS_MAX]; /* ends at name NULL */
+	int (*run)(const struct clo_cli *cli); /* enum clo_exit */
+};
+
+extern const struct clo_command clo_command_apply;
+extern const struct clo_command clo_command_attest;
+extern const struct clo_command clo_command_endpoints;
+extern const struct clo_command clo_command_key;
+extern const struct clo_command clo_command_matrix;
+extern const struct clo_command clo_command_plan;
+extern const struct clo_command clo_command_status;
+extern const struct clo_command clo_command_trace;
+extern const struct clo_command clo_command_verify;
+
+/* All of main() but the state of the process. */
+int clo_cli_main(int argc, char *argv[]);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "agent/base/auto.h"
+#include "agent/cli/output.h"
+#include "agent/core/message.h"
+
+/* The daemon proves a whole policy before it replies. */
+#define SILENCE_MS 120000
+
+static int open_socket(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLO_AUTO_FD int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+
+	*ret_fd = clo_take_fd(&fd);
+	return 0;
+}
+
+static int exchange(int fd, const json_t *request, json_t **ret_reply)
+{
+	int r;
+
+	r = clo_message_send(fd, request, SILENCE_MS);
+	/* Who refuses the peer replies without reading: look for that. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+
+	return clo_message_receive(fd, SILENCE_MS, ret_reply);
+}
+
+static int fail_exchange(const struct clo_cli *cli, int r)
+{
+	switch (r) {
+	case -EBADMSG:
+		return clo_fail_reply(cli);
+	case -EMSGSIZE:
+		return clo_fail(cli, CLO_EXIT_FAILED,
+				"message too long: more than %u MiB",
+				CLO_CONTROL_MAX >> 20);
+	case -ENOMEM:
+		return clo_fail(cli, CLO_EXIT_FAILED, "out of memory");
+	case -ETIMEDOUT:
+		return clo_fail(cli, CLO_EXIT_UNREACHABLE,
+				"the daemon does not answer");
+	default:
+		return clo_fail(cli, CLO_EXIT_UNREACHABLE,
+				"the daemon hung up before it had replied");
+	}
+}
+
+static int fail_connect(const struct clo_cli *cli, int r)
+{
+	bool denied = r == -EACCES || r == -EPERM;
+
+	return clo_fail(cli, denied ? CLO_EXIT_FORBIDDEN : CLO_EXIT_UNREACHABLE,
+			"cannot reach cloisond at %s: %s%s", cli->socket,
+			strerrordesc_np(-r),
+			denied ? " (be root, or of the group "
+				 "\"" CLO_CONTROL_GROUP "\" to read)"
+			       : "");
+}
+
+/* {"ok": false, ...}: exit codes of 1 to 6, everything else is an error. */
+static int refused(const struct clo_cli *cli, const json_t *reply)
+{
+	const char *error = json_string_value(json_object_get(reply, "error"));
+	json_int_t code = clo_member_int(reply, "exit");
+
+	if (!error)
+		return clo_fail_reply(cli);
+	if (code < CLO_EXIT_FAILED || code > CLO_EXIT_FORBIDDEN)
+		code = CLO_EXIT_FAILED;
+
+	return clo_refuse(cli, (enum clo_exit)code, error,
+			  json_object_get(reply, "flaws"),
+			  json_object_get(reply, "breaches"));
+}
+
+int clo_client_call(const struct clo_cli *cli, const json_t *request,
+		    json_t **ret_result)
+{
+	json_auto_t *reply = NULL;
+	CLO_AUTO_FD int fd = -1;
+	json_t *ok, *result;
+	int r;
+
+	if (!request)
+		return fail_exchange(cli, -ENOMEM);
+	r = open_socket(cli->socket, &fd);
+	if (r < 0)
+		return fail_connect(cli, r);
+	r = exchange(fd, request, &reply);
+	if (r < 0)
+		return fail_exchange(cli, r);
+
+	ok = json_object_get(reply, "ok");
+	if (json_is_false(ok))
+		return refused(cli, reply);
+
+	result = json_object_get(reply, "result");
+	if (!json_is_true(ok) || !json_is_object(result))
+		return clo_fail_reply(cli);
+
+	*ret_result = json_incref(result);
+	return CLO_EXIT_OK;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/base/auto.h"
+
+#define FIRST_SIZE 65536U
+
+/* To the end of the file; memory follows what was read. */
+static int slurp(int fd, size_t max, char **ret_text, size_t *ret_len)
+{
+	CLO_AUTO_MEM char *text = NULL;
+	size_t size = 0, len = 0;
+	ssize_t n;
+	char *more;
+
+	for (;;) {
+		if (size - len < 2) {
+			size = size ? size * 2 : FIRST_SIZE;
+			more = realloc(text, size);
+			if (!more)
+				return -ENOMEM;
+			text = more;
+		}
+		n = read(fd, text + len, size - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return -EFBIG;
+	}
+
+	text[len] = '\0';
+	*ret_text = CLO_TAKE(text);
+	*ret_len = len;
+	return 0;
+}
+
+int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
+		     size_t *ret_len)
+{
+	CLO_AUTO_FD int fd = -1;
+	struct stat st;
+
+	/* A FIFO must not hold us up until it is known to be one. */
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if ((size_t)st.st_size > max)
+		return -EFBIG;
+
+	return slurp(fd, max, ret_text, ret_len);
+}
+
+int clo_file_read(const char *path, size_t max, char **ret_text,
+		  size_t *ret_len)
+{
+	CLO_AUTO_FD int fd = -1;
+
+	if (strcmp(path, "-") == 0)
+		return slurp(STDIN_FILENO, max, ret_text, ret_len);
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+
+	return slurp(fd, max, ret_text, ret_len);
+}
+
+int clo_file_write(const char *path, const char *text, size_t len)
+{
+	CLO_AUTO_FD int fd = -1;
+	ssize_t n;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+		  0644);
+	if (fd < 0)
+		return -errno;
+
+	while (len > 0) {
+		n = write(fd, text, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+
+	/* The file system may only now say that it is full. */
+	return close(clo_take_fd(&fd)) < 0 ? -errno : 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Whole files, bounded. The content ends in a 0 that is not counted. -EFBIG
+ * over max; memory follows what was read.
+ */
+
+/* Only regular files, else -EINVAL; refused by size before a byte is read. */
+int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
+		     size_t *ret_len);
+/* Also from pipes; "-" is stdin. */
+int clo_file_read(const char *path, size_t max, char **ret_text,
+		  size_t *ret_len);
+/* Creates or overwrites, 0644 less the umask. */
+int clo_file_write(const char *path, const char *text, size_t len);

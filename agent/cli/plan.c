@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/client.h"
+#include "agent/cli/documents.h"
+#include "agent/cli/offline.h"
+#include "agent/cli/output.h"
+#include "agent/cli/report.h"
+
+enum {
+	OPT_OFFLINE,
+};
+
+static int print(const struct clo_cli *cli, const json_t *result)
+{
+	const json_t *plan = json_object_get(result, "plan");
+	const json_t *breaches = json_object_get(result, "breaches");
+	bool breached;
+
+	if (!json_is_object(plan) || !json_is_array(breaches))
+		return clo_fail_reply(cli);
+
+	breached = clo_report_breached(breaches);
+	if (cli->json) {
+		(void)clo_json_print(result);
+	} else {
+		clo_report_plan(cli, plan);
+		clo_report_proof(json_object_get(result, "proof"));
+		clo_report_breaches(stdout, breaches);
+		clo_report_label("result");
+		clo_color_print(cli, breached ? CLO_COLOR_BAD : CLO_COLOR_GOOD,
+				breached ? "apply would refuse it"
+					 : "apply would accept it");
+		(void)putchar('\n');
+	}
+
+	return breached ? CLO_EXIT_REFUSED : CLO_EXIT_OK;
+}
+
+static int run(const struct clo_cli *cli)
+{
+	json_auto_t *documents = NULL, *request = NULL, *result = NULL;
+	int code;
+
+	code = clo_documents_read(cli, cli->operand, &documents);
+	if (code != CLO_EXIT_OK)
+		return code;
+
+	if (cli->values[OPT_OFFLINE]) {
+		code = clo_offline_plan(cli, documents, &result);
+	} else {
+		request = json_pack("{s:s, s:O}", "op", "plan", "documents",
+				    documents);
+		code = clo_client_call(cli, request, &result);
+	}
+	if (code != CLO_EXIT_OK)
+		return code;
+
+	return print(cli, result);
+}
+
+const struct clo_command clo_command_plan = {
+	.name = "plan",
+	.operand = "DIR",
+	.summary = "show what apply would change, and whether it breaks an "
+		   "invariant",
+	.details = "Prints each flow that would be gained (+) or lost (-), and "
+		   "each breach with its\nrule and a packet that shows it. "
+		   "Exit status 3 if apply would refuse the policy.\n",
+	.options =
+		{
+			[OPT_OFFLINE] =
+				{"offline", NULL,
+				 "no daemon: prove here, against no policy"},
+		},
+	.run = run,
+};

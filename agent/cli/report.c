@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/report.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "agent/base/auto.h"
+#include "agent/cli/output.h"
+
+void clo_report_label(const char *name)
+{
+	clo_text_pad(stdout, name, LABEL_WIDTH);
+}
+
+void clo_report_line(const char *label, const char *value)
+{
+	clo_report_label(label);
+	clo_text_print(stdout, value);
+	(void)putchar('\n');
+}
+
+static void print_place(FILE *out, const json_t *object)
+{
+	json_int_t line = clo_member_int(object, "line");
+
+	clo_text_print(out, clo_member_text(object, "file"));
+	if (line > 0)
+		(void)fprintf(out, ":%" JSON_INTEGER_FORMAT, line);
+}
+
+void clo_report_flaws(const json_t *flaws)
+{
+	const char *path;
+	json_t *flaw;
+	size_t i;
+
+	json_array_foreach (flaws, i, flaw) {
+		path = clo_member_text(flaw, "path");
+		print_place(stderr, flaw);
+		(void)fputs(": ", stderr);
+		if (path[0] != '\0' && strcmp(path, "-") != 0) {
+			clo_text_print(stderr, path);
+			(void)fputs(": ", stderr);
+		}
+		clo_text_print(stderr, clo_member_text(flaw, "text"));
+		(void)fputc('\n', stderr);
+	}
+}
+
+void clo_report_breaches(FILE *out, const json_t *breaches)
+{
+	json_t *breach;
+	size_t i;
+
+	json_array_foreach (breaches, i, breach) {
+		bool excepted =
+			json_is_true(json_object_get(breach, "excepted"));
+
+		(void)fputs(excepted ? "excepted: rule " : "breach: rule ",
+			    out);
+		clo_text_print(out, clo_member_text(breach, "rule"));
+		(void)fputs(" (", out);
+		print_place(out, breach);
+		(void)fputs(") breaks ", out);
+		clo_text_print(out, clo_member_text(breach, "invariant"));
+		(void)fputs(": ", out);
+		clo_text_print(out, clo_member_text(breach, "from"));
+		(void)fputs(" > ", out);
+		clo_text_print(out, clo_member_text(breach, "to"));
+		(void)fputs(", witness ", out);
+		clo_text_print(out, clo_member_text(breach, "packet"));
+		(void)fputc('\n', out);
+	}
+}
+
+bool clo_report_breached(const json_t *breaches)
+{
+	json_t *breach;
+	size_t i;
+
+	if (!json_is_array(breaches))
+		return true;
+
+	json_array_foreach (breaches, i, breach) {
+		if (!json_is_true(json_object_get(breach, "excepted")))
+			return true;
+	}
+	return false;
+}
+
+static bool same_edge(const json_t *a, const json_t *b)
+{
+	return json_equal(json_object_get(a, "from"),
+			  json_object_get(b, "from")) &&
+	       json_equal(json_object_get(a, "to"), json_object_get(b, "to")) &&
+	       json_equal(json_object_get(a, "rule"),
+			  json_object_get(b, "rule"));
+}
+
+/* Flows that differ in the service alone share a line. */
+static void print_flows(const struct clo_cli *cli, const json_t *flows,
+			char sign, enum clo_color color)
+{
+	const json_t *last = NULL;
+	json_t *flow;
+	size_t i;
+
+	clo_color_set(cli, color);
+	json_array_foreach (flows, i, flow) {
+		if (last && same_edge(last, flow)) {
+			(void)fputs(", ", stdout);
+		} else {
+			(void)printf("%s%c ", last ? "\n" : "", sign);
+			clo_text_print(stdout, clo_member_text(flow, "from"));
+			(void)fputs(" > ", stdout);
+			clo_text_print(stdout, clo_member_text(flow, "to"));
+			(void)fputs(" by ", stdout);
+			clo_text_print(stdout, clo_member_text(flow, "rule"));
+			(void)fputs(": ", stdout);
+		}
+		clo_text_print(stdout, clo_member_text(flow, "service"));
+		last = flow;
+	}
+	clo_color_set(cli, CLO_COLOR_NONE);
+	if (last)
+		(void)putchar('\n');
+}
+
+void clo_report_plan(const struct clo_cli *cli, const json_t *plan)
+{
+	const json_t *gained = json_object_get(plan, "gained");
+	const json_t *lost = json_object_get(plan, "lost");
+
+	print_flows(cli, gained, '+', CLO_COLOR_GOOD);
+	print_flows(cli, lost, '-', CLO_COLOR_BAD);
+	(void)printf("%zu flows gained, %zu lost, %" JSON_INTEGER_FORMAT
+		     " unchanged\n",
+		     json_array_size(gained), json_array_size(lost),
+		     clo_member_int(plan, "unchanged"));
+}
+
+void clo_report_proof(json_t *proof)
+{
+	const char *separator = "";
+	const char *key;
+	json_t *value;
+
+	/* The figures; what each invariant found is for --json. */
+	clo_report_label("proof");
+	json_object_foreach (proof, key, value) {
+		if (!json_is_integer(value))
+			continue;
+		(void)fputs(separator, stdout);
+		clo_text_print(stdout, key);
+		(void)printf(" %" JSON_INTEGER_FORMAT,
+			     json_integer_value(value));
+		separator = ", ";
+	}
+	(void)fputs(*separator ? "\n" : "-\n", stdout);
+}
+
+/* Longest text or number that a cell shows; more is cut off. */
+static const char *cell(const json_t *row, const char *key, char buffer[256])
+{
+	const json_t *value = json_object_get(row, key);
+	json_t *item;
+	size_t i, used = 0;
+	int n;
+
+	if (json_is_string(value))
+		return json_string_value(value);
+
+	(void)strcpy(buffer, "-");
+	if (json_is_integer(value))
+		(void)snprintf(buffer, 256, "%" JSON_INTEGER_FORMAT,
+			       json_integer_value(value));
+	if (json_is_boolean(value))
+		(void)strcpy(buffer, json_is_true(value) ? "yes" : "NO");
+
+	json_array_foreach (value, i, item) {
+		if (!json_is_string(item))
+			continue;
+		n = snprintf(buffer + used, 256 - used, "%s%s", used ? "," : "",
+			     json_string_value(item));
+		if (n < 0 || (size_t)n >= 256 - used)
+			break;
+		used += (size_t)n;
+	}
+	return buffer;
+}
+
+void clo_report_table(const struct clo_cli *cli, const json_t *rows,
+		      const char *const *keys, const char *const *titles,
+		      size_t n)
+{
+	int width[CLO_COLUMNS_MAX] = {0};
+	char buffer[256];
+	json_t *row;
+	size_t i, c;
+
+	assert(n <= CLO_COLUMNS_MAX);
+	for (c = 0; c < n; c++) {
+		width[c] = clo_text_width(titles[c]);
+		json_array_foreach (rows, i, row) {
+			int w = clo_text_width(cell(row, keys[c], buffer));
+
+			width[c] = w > width[c] ? w : width[c];
+		}
+	}
+
+	clo_color_set(cli, CLO_COLOR_DIM);
+	for (c = 0; c < n; c++)
+		clo_text_pad(stdout, titles[c], c + 1 < n ? width[c] + 2 : 0);
+	clo_color_set(cli, CLO_COLOR_NONE);
+	(void)putchar('\n');
+	json_array_foreach (rows, i, row) {
+		for (c = 0; c < n; c++)
+			clo_text_pad(stdout, cell(row, keys[c], buffer),
+				     c + 1 < n ? width[c] + 2 : 0);
+		(void)putchar('\n');
+	}
+}

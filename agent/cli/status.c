@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "agent/base/auto.h"
+#include "agent/cli/client.h"
+#include "agent/cli/output.h"
+#include "agent/cli/report.h"
+
+static int exit_of(const char *verdict)
+{
+	if (strcmp(verdict, "PASSED") == 0)
+		return CLO_EXIT_OK;
+	return strcmp(verdict, "FAILED") == 0 ? CLO_EXIT_REFUSED
+					      : CLO_EXIT_INCONCLUSIVE;
+}
+
+static void print_duration(json_int_t seconds)
+{
+	if (seconds >= 86400)
+		(void)printf("%" JSON_INTEGER_FORMAT " d ", seconds / 86400);
+	(void)printf("%02d:%02d:%02d", (int)(seconds / 3600 % 24),
+		     (int)(seconds / 60 % 60), (int)(seconds % 60));
+}
+
+static void print_node(const struct clo_cli *cli, const json_t *status,
+		       const char *verdict)
+{
+	clo_report_line("node", clo_member_text(status, "node"));
+	clo_report_label("verdict");
+	clo_color_print(cli, clo_color_of(verdict), verdict);
+	(void)fputs(", last proof ", stdout);
+	clo_text_print(stdout, clo_member_text(status, "lastProof"));
+	(void)printf(", every %" JSON_INTEGER_FORMAT " s, %" JSON_INTEGER_FORMAT
+		     " statements\n",
+		     clo_member_int(status, "period"),
+		     clo_member_int(status, "statements"));
+
+	clo_report_label("daemon");
+	clo_text_print(stdout, clo_member_text(status, "version"));
+	(void)printf(", pid %" JSON_INTEGER_FORMAT ", up ",
+		     clo_member_int(status, "pid"));
+	print_duration(clo_member_int(status, "uptime"));
+	(void)fputs(", boot ", stdout);
+	clo_text_print(stdout, clo_member_text(status, "bootId"));
+	(void)putchar('\n');
+}
+
+static void print_policy(const struct clo_cli *cli, const json_t *status)
+{
+	bool libvirt = json_is_true(json_object_get(status, "libvirt"));
+
+	clo_report_label("policy");
+	if (json_is_string(json_object_get(status, "policy"))) {
+		clo_text_print(stdout, clo_member_text(status, "policy"));
+		(void)printf(", epoch %" JSON_INTEGER_FORMAT "\n",
+			     clo_member_int(status, "epoch"));
+	} else {
+		clo_color_print(cli, CLO_COLOR_WARN, "none in force");
+		(void)putchar('\n');
+	}
+
+	clo_report_label("datapath");
+	clo_text_print(stdout, clo_member_text(status, "attach"));
+	(void)printf(", %" JSON_INTEGER_FORMAT " connections, libvirt ",
+		     clo_member_int(status, "connections"));
+	clo_color_print(cli, libvirt ? CLO_COLOR_NONE : CLO_COLOR_BAD,
+			libvirt ? "connected" : "NOT CONNECTED");
+	(void)putchar('\n');
+}
+
+static void print_coverage(const struct clo_cli *cli, const json_t *status)
+{
+	const json_t *endpoints = json_object_get(status, "endpoints");
+	json_int_t expected = clo_member_int(endpoints, "expected");
+	json_int_t guarded = clo_member_int(endpoints, "guarded");
+
+	clo_report_label("endpoints");
+	clo_color_set(cli,
+		      expected == guarded ? CLO_COLOR_GOOD : CLO_COLOR_BAD);
+	(void)printf("%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+		     " guarded",
+		     guarded, expected);
+	clo_color_set(cli, CLO_COLOR_NONE);
+	(void)printf(", %" JSON_INTEGER_FORMAT " undeclared\n",
+		     clo_member_int(status, "undeclared"));
+}
+
+static void print_lists(const struct clo_cli *cli, const json_t *status)
+{
+	static const struct {
+		const char *member;
+		const char *keys[4], *titles[4];
+		size_t n;
+	} lists[] = {
+		{"findings",
+		 {"result", "control", "detail"},
+		 {"RESULT", "CONTROL", "DETAIL"},
+		 3},
+		{"drops",
+		 {"interface", "direction", "reason", "count"},
+		 {"INTERFACE", "DIRECTION", "DROPPED BECAUSE", "COUNT"},
+		 4},
+		{"rules",
+		 {"rule", "flows", "packets"},
+		 {"RULE", "FLOWS", "PACKETS"},
+		 3},
+	};
+
+	size_t i;
+
+	for (i = 0; i < CLO_ARRAY_LEN(lists); i++) {
+		const json_t *rows = json_object_get(status, lists[i].member);
+
+		if (json_array_size(rows) == 0)
+			continue;
+		(void)putchar('\n');
+		clo_report_table(cli, rows, lists[i].keys, lists[i].titles,
+				 lists[i].n);
+	}
+}
+
+static int run(const struct clo_cli *cli)
+{
+	json_auto_t *request = NULL, *status = NULL;
+	const json_t *value;
+	const char *verdict;
+	int code;
+
+	request = json_pack("{s:s}", "op", "status");
+	code = clo_client_call(cli, request, &status);
+	if (code != CLO_EXIT_OK)
+		return code;
+
+	/* null before the first proof; any other type is another protocol. */
+	value = json_object_get(status, "verdict");
+	if (!json_is_string(value) && !json_is_null(value))
+		return clo_fail_reply(cli);
+
+	verdict = json_is_string(value) ? json_string_value(value) : "none yet";
+	if (cli->json) {
+		(void)clo_json_print(status);
+		return exit_of(verdict);
+	}
+
+	print_node(cli, status, verdict);
+	print_policy(cli, status);
+	print_coverage(cli, status);
+	print_lists(cli, status);
+	return exit_of(verdict);
+}
+
+const struct clo_command clo_command_status = {
+	.name = "status",
+	.summary = "show what is in force, what is guarded and the last "
+		   "verdict",
+	.details = "Exit status 0 if the last verdict is PASSED, 3 if FAILED, "
+		   "4 if INCONCLUSIVE or\nthere is none yet.\n",
+	.run = run,
+};
