@@ -37,13 +37,14 @@ struct clo_hook {
 	__u64 now; /* nanoseconds */
 };
 
-/* One packet on its way through clo_decide_flow(). */
+/* One IP packet on its way through clo_decide_ip(). */
 struct clo_passage {
-	struct clo_flow flow;
+	const struct clo_frame *frame;
+	int to_guest;
+	struct clo_flow flow; /* of a CLO_FRAME_FLOW */
+	struct clo_conn *conn; /* its entry: there and not timed out, or NULL */
 	struct clo_side src;
 	struct clo_side dst;
-	struct clo_conn *conn; /* found and not timed out, or NULL */
-	int to_guest;
 };
 
 CLO_INLINE __u32 clo_decide_mark(__u32 endpoint)
@@ -51,19 +52,19 @@ CLO_INLINE __u32 clo_decide_mark(__u32 endpoint)
 	return endpoint ? endpoint : CLO_MARK_OUTSIDE;
 }
 
-/* What the service class of a flow hangs on. */
-CLO_INLINE __u16 clo_decide_number(const struct clo_tuple *tuple,
+/* What the service class hangs on. */
+CLO_INLINE __u16 clo_decide_number(const struct clo_frame *frame,
 				   int by_initiator)
 {
-	switch (tuple->proto) {
-	case IPPROTO_ICMP:
+	const struct clo_tuple *tuple = &frame->tuple;
+
+	if (frame->kind == CLO_FRAME_MESSAGE)
+		return tuple->type;
+	if (tuple->proto == IPPROTO_ICMP)
 		return CLO_ICMP4_ECHO;
-	case IPPROTO_ICMPV6:
+	if (tuple->proto == IPPROTO_ICMPV6)
 		return CLO_ICMP6_ECHO;
-	default:
-		return __builtin_bswap16(by_initiator ? tuple->dport
-						      : tuple->sport);
-	}
+	return __builtin_bswap16(by_initiator ? tuple->dport : tuple->sport);
 }
 
 /* Endpoints of an entry: [0] of the packet's source, [1] of the other side. */
@@ -73,11 +74,9 @@ CLO_INLINE void clo_decide_endpoints(const struct clo_conn *conn, __u8 src,
 	__u64 both;
 
 	/* one load, so that they belong together */
-	__builtin_memcpy(&both,
-			 __builtin_assume_aligned(conn->endpoint, sizeof(both)),
-			 sizeof(both));
-	ret[src ? 1 : 0] = (__u32)both;
-	ret[src ? 0 : 1] = (__u32)(both >> 32);
+	__builtin_memcpy(&both, conn->endpoint, sizeof(both));
+	ret[0] = (__u32)(src ? both >> 32 : both);
+	ret[1] = (__u32)(src ? both : both >> 32);
 }
 
 CLO_INLINE void clo_decide_touch(const struct clo_hook *hook,
@@ -90,6 +89,37 @@ CLO_INLINE void clo_decide_touch(const struct clo_hook *hook,
 		conn->seen = hook->now;
 }
 
+/*
+ * An entry of this epoch, between the right endpoints, proves that the
+ * addresses were looked up in these tables: no more look-ups are needed.
+ */
+CLO_INLINE enum clo_flow_step clo_decide_fast(const struct clo_hook *hook,
+					      const struct clo_passage *passage,
+					      __u32 *ret_mark)
+{
+	struct clo_conn *conn = passage->conn;
+	enum clo_flow_step step;
+	__u32 ends[2];
+	__u8 state;
+
+	if (!conn || conn->epoch != hook->epoch)
+		return CLO_FLOW_FRESH;
+	clo_decide_endpoints(conn, passage->flow.src, ends);
+	if (passage->to_guest ? ends[1] != hook->port->endpoint || ends[0]
+			      : ends[0] != hook->port->endpoint)
+		return CLO_FLOW_FRESH;
+
+	step = clo_flow_next(conn->state, &passage->frame->tuple,
+			     conn->initiator == passage->flow.src, &state);
+	if (step != CLO_FLOW_PASS)
+		return step;
+
+	*ret_mark = clo_decide_mark(ends[1]);
+	clo_decide_touch(hook, conn, state);
+	clo_view_hit(hook->view, conn->rule, 0);
+	return CLO_FLOW_PASS;
+}
+
 /* Track the flow as allowed by this rule in this epoch. */
 CLO_INLINE enum clo_drop clo_decide_track(const struct clo_hook *hook,
 					  const struct clo_passage *passage,
@@ -100,136 +130,73 @@ CLO_INLINE enum clo_drop clo_decide_track(const struct clo_hook *hook,
 	struct clo_conn conn = {
 		.epoch = hook->epoch,
 		.seen = hook->now,
-		.endpoint = {src ? passage->dst.endpoint
-				 : passage->src.endpoint,
-			     src ? passage->src.endpoint
-				 : passage->dst.endpoint},
 		.rule = rule,
 		.initiator = initiator,
 		.state = state,
 	};
 
+	conn.endpoint[0] = src ? passage->dst.endpoint : passage->src.endpoint;
+	conn.endpoint[1] = src ? passage->src.endpoint : passage->dst.endpoint;
 	if (clo_view_conn_put(hook->view, &passage->flow, &conn,
 			      passage->conn != NULL))
 		return CLO_DROP_CONNECTIONS;
 	return CLO_DROP_NONE;
 }
 
-/* A flow that nothing tracks yet, or one that its packet begins anew. */
-CLO_INLINE enum clo_drop clo_decide_fresh(const struct clo_hook *hook,
-					  const struct clo_tuple *tuple,
-					  const struct clo_passage *passage)
+/*
+ * Judge by the tables: a packet that opens a flow, a message of no flow, or a
+ * packet of a flow that an earlier policy allowed. The last is judged in the
+ * direction of its initiator and goes on as it was.
+ */
+CLO_INLINE enum clo_drop clo_decide_slow(const struct clo_hook *hook,
+					 const struct clo_passage *passage)
 {
+	const struct clo_frame *frame = passage->frame;
+	const struct clo_conn *conn = passage->conn;
+	enum clo_flow_step step = CLO_FLOW_FRESH;
+	__u8 state = CLO_CONN_NEW, initiator = passage->flow.src;
 	struct clo_verdict verdict;
-	enum clo_drop drop;
+	int by_initiator = 1;
+	enum clo_drop drop = CLO_DROP_NONE;
 
-	if (!clo_flow_opens(tuple))
-		return CLO_DROP_NO_FLOW;
-
-	clo_judge_pair(hook->view, passage->src.identity, passage->dst.identity,
-		       tuple->proto, clo_decide_number(tuple, 1), &verdict);
-	if (verdict.drop)
-		return verdict.drop;
-	drop = clo_decide_track(hook, passage, passage->flow.src, CLO_CONN_NEW,
-				verdict.rule);
-	if (!drop)
-		clo_view_hit(hook->view, verdict.rule, 1);
-	return drop;
-}
-
-/* A flow that an earlier policy allowed: does this one, too? */
-CLO_INLINE enum clo_drop clo_decide_again(const struct clo_hook *hook,
-					  const struct clo_tuple *tuple,
-					  const struct clo_passage *passage)
-{
-	__u8 initiator = passage->conn->initiator;
-	int by_initiator = initiator == passage->flow.src;
-	struct clo_verdict verdict;
-	enum clo_flow_step step;
-	enum clo_drop drop;
-	__u8 state;
-
-	step = clo_flow_next(passage->conn->state, tuple, by_initiator, &state);
-	if (step == CLO_FLOW_FRESH)
-		return clo_decide_fresh(hook, tuple, passage);
+	if (conn && conn->epoch != hook->epoch) {
+		by_initiator = conn->initiator == passage->flow.src;
+		step = clo_flow_next(conn->state, &frame->tuple, by_initiator,
+				     &state);
+	}
+	if (step == CLO_FLOW_FRESH) {
+		by_initiator = 1;
+		state = CLO_CONN_NEW;
+		if (frame->kind == CLO_FRAME_FLOW &&
+		    !clo_flow_opens(&frame->tuple))
+			return CLO_DROP_NO_FLOW;
+	}
+	if (!by_initiator)
+		initiator = !initiator;
 
 	clo_judge_pair(
 		hook->view,
 		by_initiator ? passage->src.identity : passage->dst.identity,
 		by_initiator ? passage->dst.identity : passage->src.identity,
-		tuple->proto, clo_decide_number(tuple, by_initiator), &verdict);
+		frame->tuple.proto, clo_decide_number(frame, by_initiator),
+		&verdict);
+	if (verdict.drop && step == CLO_FLOW_FRESH)
+		return verdict.drop;
 	if (verdict.drop) {
 		/* not what a CPU ahead of this one has just allowed */
-		if (passage->conn->epoch < hook->epoch)
+		if (conn->epoch < hook->epoch)
 			clo_view_conn_del(hook->view, &passage->flow);
 		return CLO_DROP_REVOKED;
 	}
 	if (step == CLO_FLOW_STRAY)
 		return CLO_DROP_NO_FLOW;
 
-	drop = clo_decide_track(hook, passage, initiator, state, verdict.rule);
+	if (frame->kind == CLO_FRAME_FLOW)
+		drop = clo_decide_track(hook, passage, initiator, state,
+					verdict.rule);
 	if (!drop)
-		clo_view_hit(hook->view, verdict.rule, 0);
+		clo_view_hit(hook->view, verdict.rule, step == CLO_FLOW_FRESH);
 	return drop;
-}
-
-/* Look both ends up and judge; the packet's own entry did not decide. */
-CLO_INLINE enum clo_drop clo_decide_slow(const struct clo_hook *hook,
-					 const struct clo_tuple *tuple,
-					 struct clo_passage *passage,
-					 __u32 *ret_mark)
-{
-	enum clo_drop drop;
-
-	drop = clo_bind_ends(hook->view, hook->port, passage->to_guest, tuple,
-			     &passage->src, &passage->dst);
-	if (drop)
-		return drop;
-
-	*ret_mark = clo_decide_mark(passage->dst.endpoint);
-	if (passage->conn && passage->conn->epoch != hook->epoch)
-		return clo_decide_again(hook, tuple, passage);
-	return clo_decide_fresh(hook, tuple, passage);
-}
-
-/*
- * An entry of this epoch, between the right endpoints, proves that the
- * addresses were looked up in these tables: the fast path looks up no more.
- */
-CLO_INLINE enum clo_drop clo_decide_flow(const struct clo_hook *hook,
-					 const struct clo_frame *frame,
-					 int to_guest, __u32 *ret_mark)
-{
-	const struct clo_tuple *tuple = &frame->tuple;
-	struct clo_passage passage = {.to_guest = to_guest};
-	__u32 own = hook->port->endpoint;
-	struct clo_conn *conn;
-	enum clo_flow_step step;
-	__u32 ends[2];
-	__u8 state;
-
-	clo_flow_init(tuple, hook->port->space, &passage.flow);
-	conn = clo_view_conn(hook->view, &passage.flow);
-	if (!conn || clo_flow_expired(conn, tuple->proto, hook->now))
-		return clo_decide_slow(hook, tuple, &passage, ret_mark);
-
-	passage.conn = conn;
-	clo_decide_endpoints(conn, passage.flow.src, ends);
-	if (conn->epoch != hook->epoch || ends[to_guest ? 1 : 0] != own ||
-	    (to_guest && ends[0]))
-		return clo_decide_slow(hook, tuple, &passage, ret_mark);
-
-	step = clo_flow_next(conn->state, tuple,
-			     conn->initiator == passage.flow.src, &state);
-	if (step == CLO_FLOW_FRESH)
-		return clo_decide_slow(hook, tuple, &passage, ret_mark);
-	if (step == CLO_FLOW_STRAY)
-		return CLO_DROP_NO_FLOW;
-
-	*ret_mark = clo_decide_mark(ends[1]);
-	clo_decide_touch(hook, conn, state);
-	clo_view_hit(hook->view, conn->rule, 0);
-	return CLO_DROP_NONE;
 }
 
 /*
@@ -239,21 +206,15 @@ CLO_INLINE enum clo_drop clo_decide_flow(const struct clo_hook *hook,
  */
 CLO_INLINE enum clo_drop clo_decide_error(const struct clo_hook *hook,
 					  const struct clo_packet *packet,
-					  const struct clo_frame *frame,
-					  int to_guest, __u32 *ret_mark)
+					  const struct clo_passage *passage,
+					  __u32 *ret_mark)
 {
-	const struct clo_tuple *tuple = &frame->tuple;
-	struct clo_side src, dst;
+	const struct clo_tuple *tuple = &passage->frame->tuple;
 	struct clo_tuple quoted;
 	struct clo_flow flow;
 	struct clo_conn *conn;
-	enum clo_drop drop;
 	__u32 ends[2];
 
-	drop = clo_bind_ends(hook->view, hook->port, to_guest, tuple, &src,
-			     &dst);
-	if (drop)
-		return drop;
 	if (!clo_frame_quoted(packet, tuple->family, &quoted) ||
 	    !clo_bind_is_equal(tuple->family, quoted.src, tuple->dst))
 		return CLO_DROP_NO_FLOW;
@@ -265,7 +226,7 @@ CLO_INLINE enum clo_drop clo_decide_error(const struct clo_hook *hook,
 		return CLO_DROP_NO_FLOW;
 
 	clo_decide_endpoints(conn, flow.src, ends);
-	if (ends[to_guest ? 0 : 1] != hook->port->endpoint)
+	if (ends[passage->to_guest ? 0 : 1] != hook->port->endpoint)
 		return CLO_DROP_NO_FLOW;
 
 	*ret_mark = clo_decide_mark(ends[0]);
@@ -273,29 +234,17 @@ CLO_INLINE enum clo_drop clo_decide_error(const struct clo_hook *hook,
 	return CLO_DROP_NONE;
 }
 
-/* ICMP messages that belong to no flow: each is judged by its type. */
-CLO_INLINE enum clo_drop clo_decide_message(const struct clo_hook *hook,
-					    const struct clo_frame *frame,
-					    int to_guest, __u32 *ret_mark)
+/* Find the entry of a CLO_FRAME_FLOW. */
+CLO_INLINE void clo_decide_find(const struct clo_hook *hook,
+				struct clo_passage *passage)
 {
-	const struct clo_tuple *tuple = &frame->tuple;
-	struct clo_verdict verdict;
-	struct clo_side src, dst;
-	enum clo_drop drop;
+	const struct clo_tuple *tuple = &passage->frame->tuple;
 
-	drop = clo_bind_ends(hook->view, hook->port, to_guest, tuple, &src,
-			     &dst);
-	if (drop)
-		return drop;
-
-	clo_judge_pair(hook->view, src.identity, dst.identity, tuple->proto,
-		       tuple->type, &verdict);
-	if (verdict.drop)
-		return verdict.drop;
-
-	*ret_mark = clo_decide_mark(dst.endpoint);
-	clo_view_hit(hook->view, verdict.rule, 1);
-	return CLO_DROP_NONE;
+	clo_flow_init(tuple, hook->port->space, &passage->flow);
+	passage->conn = clo_view_conn(hook->view, &passage->flow);
+	if (passage->conn &&
+	    clo_flow_expired(passage->conn, tuple->proto, hook->now))
+		passage->conn = NULL;
 }
 
 CLO_INLINE enum clo_drop clo_decide_ip(const struct clo_hook *hook,
@@ -303,21 +252,32 @@ CLO_INLINE enum clo_drop clo_decide_ip(const struct clo_hook *hook,
 				       const struct clo_frame *frame,
 				       int to_guest, __u32 *ret_mark)
 {
+	struct clo_passage passage = {.frame = frame, .to_guest = to_guest};
+	enum clo_flow_step step;
+	enum clo_drop drop;
+
 	if (frame->dst_group || clo_bind_is_multicast(&frame->tuple))
 		return CLO_DROP_MULTICAST;
-
-	switch (frame->kind) {
-	case CLO_FRAME_FLOW:
-		return clo_decide_flow(hook, frame, to_guest, ret_mark);
-	case CLO_FRAME_ERROR:
-		return clo_decide_error(hook, packet, frame, to_guest,
-					ret_mark);
-	default:
-		return clo_decide_message(hook, frame, to_guest, ret_mark);
+	if (frame->kind == CLO_FRAME_FLOW) {
+		clo_decide_find(hook, &passage);
+		step = clo_decide_fast(hook, &passage, ret_mark);
+		if (step != CLO_FLOW_FRESH)
+			return step == CLO_FLOW_PASS ? CLO_DROP_NONE
+						     : CLO_DROP_NO_FLOW;
 	}
+
+	drop = clo_bind_ends(hook->view, hook->port, to_guest, &frame->tuple,
+			     &passage.src, &passage.dst);
+	if (drop)
+		return drop;
+	if (frame->kind == CLO_FRAME_ERROR)
+		return clo_decide_error(hook, packet, &passage, ret_mark);
+
+	*ret_mark = clo_decide_mark(passage.dst.endpoint);
+	return clo_decide_slow(hook, &passage);
 }
 
-/* A frame that the guest sent. ret_mark is set only if it may pass. */
+/* A frame that the guest sent. ret_mark counts only if it may pass. */
 CLO_INLINE enum clo_drop clo_decide_from_guest(const struct clo_hook *hook,
 					       const struct clo_packet *packet,
 					       __u32 *ret_mark)
