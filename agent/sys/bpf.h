@@ -72,15 +72,15 @@ int clo_bpf_guard_detach(struct clo_bpf *bpf, uint32_t ifindex);
 
 /* What the kernel says hangs on one hook, asked fresh (not from memory). */
 struct clo_bpf_hook {
-	bool ours;	  /* our current program, by id, is attached once */
+	bool ours; /* our current program, by id, is attached once */
 	uint32_t prog_id; /* of ours; 0 if absent */
 	uint32_t position; /* 0 = runs first */
-	uint32_t others;  /* programs on this hook that are not ours */
+	uint32_t others; /* programs on this hook that are not ours */
 };
 
 struct clo_bpf_guard {
 	struct clo_bpf_hook from_guest; /* ingress of the tap */
-	struct clo_bpf_hook to_guest;	/* egress of the tap */
+	struct clo_bpf_hook to_guest; /* egress of the tap */
 };
 
 int clo_bpf_guard_query(struct clo_bpf *bpf, uint32_t ifindex,
@@ -90,9 +90,9 @@ int clo_bpf_guard_query(struct clo_bpf *bpf, uint32_t ifindex,
 struct clo_bpf_program {
 	const char *name;
 	uint32_t id;
-	uint8_t tag[8];	       /* kernel's SHA-1 prefix of the instructions */
-	uint8_t xlated[32];    /* SHA-256 over the translated instructions */
-	bool as_built;	       /* tag equals that of the object in our binary */
+	uint8_t tag[8]; /* kernel's SHA-1 prefix of the instructions */
+	uint8_t xlated[32]; /* SHA-256 over the translated instructions */
+	bool as_built; /* tag equals that of the object in our binary */
 };
 
 int clo_bpf_programs_read(struct clo_bpf *bpf,
@@ -103,8 +103,7 @@ int clo_bpf_programs_read(struct clo_bpf *bpf,
  * this ifindex and mark). ret_drop: it would drop. Counts like real traffic.
  */
 int clo_bpf_probe(struct clo_bpf *bpf, bool to_guest, uint32_t ifindex,
-		  uint32_t mark, const void *frame, size_t len,
-		  bool *ret_drop);
+		  uint32_t mark, const void *frame, size_t len, bool *ret_drop);
 
 /* Counters. */
 struct clo_bpf_drop {

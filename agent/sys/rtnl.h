@@ -36,3 +36,17 @@ int clo_rtnl_dispatch(struct clo_rtnl *rtnl);
 /* All links, asked fresh from the kernel; caller frees *ret_links. */
 int clo_rtnl_list(struct clo_rtnl *rtnl, struct clo_link **ret_links,
 		  size_t *ret_n);
+
+/* One classifier on a clsact hook; prog_id is 0 if it is not a BPF one. */
+struct clo_filter {
+	uint32_t priority;
+	uint32_t handle;
+	uint32_t prog_id;
+};
+
+/*
+ * The classifiers of one hook in the order in which they run, asked fresh on a
+ * socket of its own. -E2BIG: more than max. No qdisc, no interface: none.
+ */
+int clo_rtnl_filters(uint32_t ifindex, bool egress,
+		     struct clo_filter *ret_filters, size_t max, size_t *ret_n);

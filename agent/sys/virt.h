@@ -4,7 +4,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
 #include <systemd/sd-event.h>
 
 #include "agent/base/auto.h"
@@ -19,15 +18,15 @@ struct clo_virt;
 struct clo_virt_nic {
 	uint8_t mac[6];
 	char device[16]; /* host tap from the live XML; "" if not (yet) known */
-	char type[16];	 /* interface type: "bridge", "network", "ethernet" */
+	char type[16]; /* interface type: "bridge", "network", "ethernet" */
 	char source[32]; /* bridge name; "" if none */
 };
 
 struct clo_virt_domain {
 	char *name;
 	char uuid[37];
-	int id;		 /* libvirt's id of this run */
-	char *workload;	 /* name from <cloison:workload name="...">, or NULL */
+	int id; /* libvirt's id of this run */
+	char *workload; /* name from <cloison:workload name="...">, or NULL */
 	struct clo_virt_nic *nics;
 	size_t n_nics;
 	uint8_t xml_digest[32]; /* SHA-256 of the live XML */

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pkt_cls.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "agent/base/log.h"
+#include "agent/sys/bpf_impl.h"
+
+#define XLATED_MAX (1U << 23) /* the kernel's limit: a million instructions */
+#define MAP_IDS_MAX 64U
+
+static int program_info(int fd, struct bpf_prog_info *ret_info)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+	int r;
+
+	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (r < 0)
+		return r;
+
+	*ret_info = info;
+	return 0;
+}
+
+int clo_bpf_program_id(int fd, __u32 *ret_id)
+{
+	struct bpf_prog_info info;
+	int r;
+
+	r = program_info(fd, &info);
+	if (r < 0)
+		return r;
+
+	*ret_id = info.id;
+	return 0;
+}
+
+bool clo_bpf_program_named(__u32 id, const char *name)
+{
+	struct bpf_prog_info info;
+	CLO_AUTO_FD int fd = -1;
+
+	fd = bpf_prog_get_fd_by_id(id);
+
+	return fd >= 0 && program_info(fd, &info) == 0 &&
+	       strncmp(info.name, name, sizeof(info.name)) == 0;
+}
+
+static bool uses_map(const __u32 *ids, __u32 n, __u32 id)
+{
+	for (__u32 i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+
+	return false;
+}
+
+/*
+ * The tag leaves map references out, so look at them too: a program of the
+ * same text over other maps would judge by tables that nobody writes.
+ */
+static int same_maps(int pinned, int built, bool *ret_same)
+{
+	__u32 theirs[MAP_IDS_MAX];
+	__u32 ours[MAP_IDS_MAX];
+	struct bpf_prog_info a = {0};
+	struct bpf_prog_info b = {0};
+	__u32 len = sizeof(a);
+	bool same;
+	int r;
+
+	a.map_ids = (__u64)(uintptr_t)theirs;
+	a.nr_map_ids = MAP_IDS_MAX;
+	r = bpf_obj_get_info_by_fd(pinned, &a, &len);
+	if (r < 0)
+		return r;
+	len = sizeof(b);
+	b.map_ids = (__u64)(uintptr_t)ours;
+	b.nr_map_ids = MAP_IDS_MAX;
+	r = bpf_obj_get_info_by_fd(built, &b, &len);
+	if (r < 0)
+		return r;
+
+	same = a.nr_map_ids == b.nr_map_ids && a.nr_map_ids <= MAP_IDS_MAX;
+	for (__u32 i = 0; same && i < b.nr_map_ids; i++)
+		same = uses_map(theirs, a.nr_map_ids, ours[i]);
+	*ret_same = same;
+	return 0;
+}
+
+static int same_program(int pinned, int built, bool *ret_same)
+{
+	struct bpf_prog_info a;
+	struct bpf_prog_info b;
+	int r;
+
+	r = program_info(pinned, &a);
+	if (r < 0)
+		return r;
+	r = program_info(built, &b);
+	if (r < 0)
+		return r;
+	if (a.type != b.type || memcmp(a.tag, b.tag, sizeof(a.tag)) != 0) {
+		*ret_same = false;
+		return 0;
+	}
+
+	return same_maps(pinned, built, ret_same);
+}
+
+static int choose(struct clo_bpf *bpf, size_t side, int built, bool *ret_kept)
+{
+	struct bpf_prog_info info;
+	CLO_AUTO_FD int fd = -1;
+	bool same = false;
+	char name[64];
+	int r;
+
+	r = program_info(built, &info);
+	if (r < 0)
+		return r;
+	memcpy(bpf->built_tags[side], info.tag, sizeof(info.tag));
+	(void)snprintf(name, sizeof(name), "prog/%s", clo_bpf_sides[side].name);
+	r = clo_bpf_pin_open(bpf, name, &fd);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0) {
+		r = same_program(fd, built, &same);
+		if (r < 0)
+			return r;
+	}
+	if (!same) {
+		clo_fd_closep(&fd);
+		fd = fcntl(built, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return -errno;
+	}
+	r = clo_bpf_program_id(fd, &bpf->program_ids[side]);
+	if (r < 0)
+		return r;
+
+	bpf->programs[side] = clo_take_fd(&fd);
+	*ret_kept = same;
+	return 0;
+}
+
+int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
+{
+	bool kept[CLO_BPF_SIDES];
+	char name[64];
+	int r;
+
+	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(
+				obj, clo_bpf_sides[i].program);
+
+		r = choose(bpf, i, bpf_program__fd(program), &kept[i]);
+		if (r < 0)
+			return r;
+	}
+
+	/* Links first: if we die here, the next start does it again. */
+	r = clo_bpf_links_refresh(bpf);
+	if (r < 0)
+		return r;
+	r = clo_bpf_clsact_refresh(bpf);
+	if (r < 0)
+		return r;
+
+	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
+		if (kept[i])
+			continue;
+		(void)snprintf(name, sizeof(name), "prog/%s",
+			       clo_bpf_sides[i].name);
+		r = clo_bpf_pin(bpf, bpf->programs[i], name);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+/*
+ * Take out what differs between two loads of the same text: map ids and
+ * addresses, and the helper addresses, which the kernel shows only to callers
+ * with CAP_SYSLOG. Which helpers are called is in the tag.
+ */
+static void normalise(struct bpf_insn *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (insns[i].code == (BPF_JMP | BPF_CALL) &&
+		    insns[i].src_reg == 0)
+			insns[i].imm = 0;
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 == n)
+			continue;
+		if (insns[i].src_reg != 0) {
+			insns[i].imm = 0;
+			if (insns[i].src_reg != BPF_PSEUDO_MAP_VALUE)
+				insns[i + 1].imm = 0;
+		}
+		i++; /* the second half of a two-slot instruction */
+	}
+}
+
+static int xlated_digest(int fd, __u32 len, __u8 ret_digest[32])
+{
+	CLO_AUTO_MEM struct bpf_insn *insns = NULL;
+	struct bpf_prog_info info = {0};
+	__u32 info_len = sizeof(info);
+	__u8 digest[32];
+	int r;
+
+	if (len == 0 || len > XLATED_MAX || len % sizeof(*insns) != 0)
+		return -EBADMSG;
+	insns = malloc(len);
+	if (!insns)
+		return -ENOMEM;
+	info.xlated_prog_insns = (__u64)(uintptr_t)insns;
+	info.xlated_prog_len = len;
+	r = bpf_obj_get_info_by_fd(fd, &info, &info_len);
+	if (r < 0)
+		return r;
+	if (info.xlated_prog_len != len || !info.xlated_prog_insns)
+		return -EPERM; /* blinded, and we may not see it */
+
+	normalise(insns, len / sizeof(*insns));
+	if (EVP_Digest(insns, len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return -EIO;
+
+	memcpy(ret_digest, digest, sizeof(digest));
+	return 0;
+}
+
+int clo_bpf_programs_read(struct clo_bpf *bpf,
+			  struct clo_bpf_program ret_programs[2])
+{
+	struct clo_bpf_program programs[CLO_BPF_SIDES] = {0};
+	struct bpf_prog_info info;
+	int r;
+
+	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
+		r = program_info(bpf->programs[i], &info);
+		if (r < 0)
+			return r;
+		programs[i].name = clo_bpf_sides[i].program;
+		programs[i].id = info.id;
+		memcpy(programs[i].tag, info.tag, sizeof(programs[i].tag));
+		programs[i].as_built = memcmp(info.tag, bpf->built_tags[i],
+					      sizeof(info.tag)) == 0;
+		r = xlated_digest(bpf->programs[i], info.xlated_prog_len,
+				  programs[i].xlated);
+		if (r < 0)
+			return r;
+	}
+
+	memcpy(ret_programs, programs, sizeof(programs));
+	return 0;
+}
+
+int clo_bpf_probe(struct clo_bpf *bpf, bool to_guest, uint32_t ifindex,
+		  uint32_t mark, const void *frame, size_t len, bool *ret_drop)
+{
+	struct __sk_buff context = {.ifindex = ifindex, .mark = mark};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
+		    .data_size_in = (__u32)len, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+	struct clo_bpf_guard guard;
+	CLO_AUTO_FD int fd = -1;
+	__u32 id;
+	int r;
+
+	if (len > UINT16_MAX)
+		return -EMSGSIZE;
+	r = clo_bpf_guard_query(bpf, ifindex, &guard);
+	if (r < 0)
+		return r;
+	id = to_guest ? guard.to_guest.prog_id : guard.from_guest.prog_id;
+	if (id == 0)
+		return -ENOENT;
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0)
+		return fd;
+	r = bpf_prog_test_run_opts(fd, &opts);
+	if (r < 0)
+		return r;
+
+	*ret_drop = opts.retval == TC_ACT_SHOT;
+	return 0;
+}
