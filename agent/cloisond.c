@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The daemon: one thread, one event loop. Events of the kernel and of libvirt
+ * reconcile at once; an audit with its attestation follows when they settle,
+ * and every period.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/core/requests.h"
+#include "agent/core/server.h"
+#include "agent/core/tend.h"
+#include "agent/options.h"
+#include "agent/sys/confine.h"
+
+#define SECOND UINT64_C(1000000)
+#define SETTLE (SECOND / 4) /* quiet time before an event's audit */
+
+struct daemon {
+	struct clo_options options;
+	struct clo_node node;
+	struct clo_server *server;
+	sd_event *event;
+	sd_event_source *period, *settle, *netlink;
+};
+
+/* Something changed outside: put guards in place now, attest when it settles. */
+static void on_change(void *userdata)
+{
+	struct daemon *daemon = userdata;
+	bool changed = false;
+	int r;
+
+	r = clo_tend_reconcile(&daemon->node, &changed);
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");
+	if (!changed)
+		return;
+	(void)sd_event_source_set_time_relative(daemon->settle, SETTLE);
+	(void)sd_event_source_set_enabled(daemon->settle, SD_EVENT_ONESHOT);
+}
+
+static void on_link(const struct clo_link *link, bool gone, void *userdata)
+{
+	(void)link;
+	(void)gone;
+	(void)userdata; /* the dispatcher lists anew */
+}
+
+static int on_netlink(sd_event_source *source, int fd, uint32_t events,
+		      void *userdata)
+{
+	struct daemon *daemon = userdata;
+	int r;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	r = clo_rtnl_dispatch(daemon->node.rtnl);
+	if (r < 0 && r != -ENOBUFS && r != -EAGAIN)
+		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
+	on_change(daemon); /* it lists anew, whatever was lost */
+	return 0;
+}
+
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)source;
+	(void)usec;
+	(void)clo_tend_prove(&daemon->node, "event", NULL);
+	return 0;
+}
+
+static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)usec;
+	(void)clo_tend_exceptions(&daemon->node);
+	(void)clo_tend_prove(&daemon->node, "period", NULL);
+	(void)sd_notifyf(0, "STATUS=%s, %zu taps guarded", daemon->node.verdict,
+			 daemon->node.n_known);
+	(void)sd_event_source_set_time_relative(source, daemon->options.period *
+								SECOND);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_signal(sd_event_source *source,
+		     const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)userdata;
+	clo_log(CLO_LOG_INFO, "stopping signal=%u", info->ssi_signo);
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static json_t *on_request(const json_t *request, bool may_write, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	return clo_request_answer(&daemon->node, request, may_write);
+}
+
+static int state_path(const struct clo_options *options, const char *name,
+		      char **ret_path)
+{
+	if (asprintf(ret_path, "%s/%s", options->state_dir, name) < 0) {
+		*ret_path = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* State directory and key; both may exist. The caller frees *ret_key. */
+static int initialise(const struct clo_options *options, char **ret_key)
+{
+	int r;
+
+	if (mkdir(options->state_dir, 0700) < 0 && errno != EEXIST)
+		return clo_log_errno(CLO_LOG_ERR, -errno, "state directory %s",
+				     options->state_dir);
+	r = state_path(options, "node.key", ret_key);
+	if (r < 0)
+		return r;
+	r = clo_key_generate(*ret_key);
+	if (r < 0 && r != -EEXIST)
+		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",
+				     *ret_key);
+	return 0;
+}
+
+static int read_boot_id(char ret_id[37])
+{
+	CLO_AUTO_FD int fd = -1;
+
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (read(fd, ret_id, 36) != 36)
+		return -EIO;
+	ret_id[36] = '\0';
+	return 0;
+}
+
+/* The policy that was in force before; none is no error. */
+static int load_policy(struct clo_node *node)
+{
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	json_auto_t *documents = NULL;
+	time_t accepted;
+	uint64_t epoch;
+	int r;
+
+	r = clo_force_load(node->options->state_dir, &documents, &accepted);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "saved policy");
+	r = clo_flaws_new(&flaws);
+	if (r < 0)
+		return r;
+	r = clo_force_make(documents, accepted, time(NULL), &force, flaws);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r,
+				     "saved policy is refused flaws=%zu",
+				     clo_flaws_count(flaws));
+
+	r = clo_bpf_epoch(node->bpf, &epoch);
+	if (r == 0 && epoch == 0) /* a fresh boot: nothing to compare with */
+		r = clo_bpf_tables_write(node->bpf, force->compiled->tables,
+					 &epoch);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "policy tables");
+	node->force = CLO_TAKE(force);
+	return 0;
+}
+
+static int open_log(struct clo_node *node)
+{
+	struct clo_gap gap = {0};
+	CLO_AUTO_MEM char *path = NULL;
+	int r;
+
+	r = state_path(node->options, "log.sqlite", &path);
+	if (r < 0)
+		return r;
+	r = clo_store_open(path, &node->store);
+	if (r == 0)
+		r = clo_store_run_begin(node->store, node->boot_id,
+					node->started, &gap);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
+	if (gap.from)
+		clo_log(CLO_LOG_WARN, "gap recorded seconds=%lld reason=%s",
+			(long long)(gap.to - gap.from), gap.reason);
+	return 0;
+}
+
+static int open_node(struct daemon *daemon)
+{
+	struct clo_node *node = &daemon->node;
+	CLO_AUTO_MEM char *key_path = NULL;
+	bool adopted;
+	int r;
+
+	node->options = &daemon->options;
+	node->started = time(NULL);
+	r = initialise(&daemon->options, &key_path);
+	if (r < 0)
+		return r;
+	r = clo_key_load(key_path, &node->key);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",
+				     key_path);
+	r = read_boot_id(node->boot_id);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "boot id");
+
+	r = clo_bpf_open(daemon->options.pin_dir, daemon->options.attach,
+			 &node->bpf, &adopted);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "datapath in %s",
+				     daemon->options.pin_dir);
+	clo_log(CLO_LOG_INFO, "datapath %s attach=%s",
+		adopted ? "adopted" : "loaded", clo_bpf_attach_name(node->bpf));
+	r = open_log(node);
+	if (r < 0)
+		return r;
+	return load_policy(node);
+}
+
+static int watch_world(struct daemon *daemon)
+{
+	struct clo_node *node = &daemon->node;
+	int r;
+
+	r = clo_rtnl_new(on_link, NULL, &node->rtnl);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
+	r = sd_event_add_io(daemon->event, &daemon->netlink,
+			    clo_rtnl_fd(node->rtnl), EPOLLIN, on_netlink,
+			    daemon);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
+	if (!daemon->options.libvirt[0])
+		return 0;
+	r = clo_virt_new(daemon->event, daemon->options.libvirt, on_change,
+			 daemon, &node->virt);
+	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "libvirt") : 0;
+}
+
+static int watch_clock(struct daemon *daemon)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	sigset_t set;
+	int r;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(signals); i++)
+		(void)sigaddset(&set, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+
+	r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_signal,
+				daemon);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_signal,
+					daemon);
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			daemon->event, &daemon->period, CLOCK_MONOTONIC,
+			daemon->options.period * SECOND, 0, on_period, daemon);
+	if (r >= 0)
+		r = sd_event_add_time_relative(daemon->event, &daemon->settle,
+					       CLOCK_MONOTONIC, SETTLE, 0,
+					       on_settled, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->settle, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->event, true);
+	return r < 0 ? r : 0;
+}
+
+static int run(struct daemon *daemon)
+{
+	int r;
+
+	r = sd_event_default(&daemon->event);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "event loop");
+	r = watch_clock(daemon);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "event loop");
+	r = open_node(daemon);
+	if (r < 0)
+		return r;
+	r = watch_world(daemon);
+	if (r < 0)
+		return r;
+	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
+			   daemon, &daemon->server);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "control socket %s",
+				     daemon->options.socket);
+	r = clo_confine();
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "confinement");
+
+	(void)clo_tend_exceptions(&daemon->node);
+	(void)clo_tend_prove(&daemon->node, "start", NULL);
+	(void)sd_notify(0, "READY=1");
+	clo_log(CLO_LOG_INFO, "ready version=" CLO_VERSION);
+	return sd_event_loop(daemon->event);
+}
+
+static void release(struct daemon *daemon)
+{
+	struct clo_node *node = &daemon->node;
+
+	clo_server_free(daemon->server);
+	clo_virt_free(node->virt);
+	daemon->netlink = sd_event_source_disable_unref(daemon->netlink);
+	daemon->period = sd_event_source_disable_unref(daemon->period);
+	daemon->settle = sd_event_source_disable_unref(daemon->settle);
+	clo_rtnl_free(node->rtnl);
+	clo_virt_domains_free(node->domains, node->n_domains);
+	clo_inventory_free(node->inventory);
+	clo_force_free(node->force);
+	clo_bpf_free(node->bpf);
+	json_decref(node->last);
+	free(node->known);
+	if (node->store)
+		(void)clo_store_run_end(node->store, time(NULL));
+	clo_store_free(node->store);
+	clo_key_free(node->key);
+	sd_event_unref(daemon->event);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {0};
+	CLO_AUTO_MEM char *key_path = NULL;
+	enum clo_mode mode;
+	int r;
+
+	r = clo_options_parse(argc, argv, &daemon.options, &mode);
+	if (r == -EINVAL)
+		return 2;
+	if (r < 0)
+		return 1;
+	switch (mode) {
+	case CLO_MODE_DONE:
+		return 0;
+	case CLO_MODE_INIT:
+		return initialise(&daemon.options, &key_path) < 0;
+	case CLO_MODE_REMOVE:
+		r = clo_bpf_remove(daemon.options.pin_dir);
+		if (r < 0)
+			(void)clo_log_errno(CLO_LOG_ERR, r, "removing %s",
+					    daemon.options.pin_dir);
+		return r < 0;
+	case CLO_MODE_RUN:
+		break;
+	}
+
+	r = run(&daemon);
+	release(&daemon);
+	return r < 0;
+}

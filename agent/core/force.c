@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/force.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/parse.h"
+
+static double milliseconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* The received JSON as the parser's borrowed documents; -EINVAL on shape. */
+static int borrow(json_t *documents, struct clo_document **ret_borrowed)
+{
+	CLO_AUTO_MEM struct clo_document *borrowed = NULL;
+	size_t n = json_array_size(documents);
+
+	if (!json_is_array(documents))
+		return -EINVAL;
+	borrowed = calloc(n + 1, sizeof(*borrowed));
+	if (!borrowed)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *document = json_array_get(documents, i);
+		const json_t *text = json_object_get(document, "text");
+
+		borrowed[i].name =
+			json_string_value(json_object_get(document, "name"));
+		borrowed[i].text = json_string_value(text);
+		borrowed[i].len = json_string_length(text);
+		if (!borrowed[i].name || !borrowed[i].text)
+			return -EINVAL;
+	}
+
+	*ret_borrowed = CLO_TAKE(borrowed);
+	return 0;
+}
+
+static int parse(struct clo_force *force, struct clo_flaws *flaws)
+{
+	CLO_AUTO_MEM struct clo_document *borrowed = NULL;
+	double begin = milliseconds();
+	int r;
+
+	r = borrow(force->documents, &borrowed);
+	if (r == -EINVAL)
+		clo_flaws_add(flaws, "", 0, "$",
+			      "documents are not a list of {name, text}");
+	if (r < 0)
+		return r;
+
+	r = clo_policy_parse(borrowed, json_array_size(force->documents),
+			     force->accepted, &force->policy, flaws);
+	force->ms_parse = milliseconds() - begin;
+	return r;
+}
+
+static int prove(struct clo_force *force, struct clo_flaws *flaws)
+{
+	const struct clo_compiled *compiled = force->compiled;
+	uint32_t n_rules = compiled->tables->gen.rules;
+	double begin = milliseconds();
+	char text[160] = "";
+	int r;
+
+	force->excepted = calloc(n_rules, sizeof(*force->excepted));
+	if (!force->excepted)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n_rules; i++)
+		force->excepted[i] = compiled->excepted[i] != NULL;
+
+	r = clo_prove(compiled->tables, force->excepted, n_rules, &force->proof,
+		      text);
+	force->ms_prove = milliseconds() - begin;
+	if (r == -EBADMSG)
+		clo_flaws_add(flaws, "", 0, "$", "compiled tables: %s", text);
+	return r;
+}
+
+int clo_force_make(json_t *documents, time_t accepted, time_t now,
+		   struct clo_force **ret_force, struct clo_flaws *flaws)
+{
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	double begin;
+	int r;
+
+	force = calloc(1, sizeof(*force));
+	if (!force)
+		return -ENOMEM;
+	force->documents = json_incref(documents);
+	force->accepted = accepted;
+	force->compiled_at = now;
+
+	r = parse(force, flaws);
+	if (r < 0)
+		return r;
+
+	begin = milliseconds();
+	r = clo_compile(force->policy, now, &force->compiled, flaws);
+	force->ms_compile = milliseconds() - begin;
+	if (r < 0)
+		return r;
+
+	r = prove(force, flaws);
+	if (r < 0)
+		return r;
+
+	r = clo_force_breaches(force) ? -EKEYREJECTED : 0;
+	*ret_force = CLO_TAKE(force);
+	return r;
+}
+
+void clo_force_free(struct clo_force *force)
+{
+	if (!force)
+		return;
+
+	free(force->excepted);
+	clo_compiled_free(force->compiled);
+	clo_policy_free(force->policy);
+	json_decref(force->documents);
+	free(force);
+}
+
+size_t clo_force_breaches(const struct clo_force *force)
+{
+	return (size_t)(force->proof.breached - force->proof.excepted);
+}
+
+#define POLICY_FILE "policy.json"
+#define POLICY_NEW "policy.json.new"
+
+/* Write and fsync one new file in dirfd; 0 or -errno. */
+static int write_file(int dirfd, const char *name, const char *text)
+{
+	CLO_AUTO_FD int fd = -1;
+	size_t left = strlen(text);
+
+	fd = openat(dirfd, name,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
+	if (fd < 0)
+		return -errno;
+	while (left > 0) {
+		ssize_t n = write(fd, text, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		left -= (size_t)n;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int clo_force_save(const struct clo_force *force, const char *state_dir)
+{
+	CLO_AUTO_FD int dirfd = -1;
+	CLO_AUTO_MEM char *text = NULL;
+	json_auto_t *saved = NULL;
+	int r;
+
+	saved = json_pack("{s:I, s:O}", "accepted", (json_int_t)force->accepted,
+			  "documents", force->documents);
+	if (saved)
+		text = json_dumps(saved, JSON_COMPACT);
+	if (!text)
+		return -ENOMEM;
+	dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return -errno;
+
+	r = write_file(dirfd, POLICY_NEW, text);
+	if (r < 0)
+		return r;
+	if (renameat(dirfd, POLICY_NEW, dirfd, POLICY_FILE) < 0)
+		return -errno;
+	return fsync(dirfd) < 0 ? -errno : 0;
+}
+
+int clo_force_load(const char *state_dir, json_t **ret_documents,
+		   time_t *ret_accepted)
+{
+	CLO_AUTO_MEM char *path = NULL;
+	CLO_AUTO_FD int fd = -1;
+	json_auto_t *saved = NULL;
+	json_t *documents;
+	json_error_t error;
+	json_int_t accepted;
+
+	if (asprintf(&path, "%s/" POLICY_FILE, state_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	saved = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+	if (!saved || json_unpack(saved, "{s:I, s:o}", "accepted", &accepted,
+				  "documents", &documents) < 0)
+		return -EBADMSG;
+
+	*ret_documents = json_incref(documents);
+	*ret_accepted = (time_t)accepted;
+	return 0;
+}
+
+bool clo_force_outdated(const struct clo_force *force, time_t now)
+{
+	for (size_t i = 0; i < force->policy->n_exceptions; i++) {
+		const struct clo_exception_doc *e =
+			&force->policy->exceptions[i];
+		time_t then = force->compiled_at;
+
+		if ((e->not_before <= then && then < e->not_after) !=
+		    (e->not_before <= now && now < e->not_after))
+			return true;
+	}
+	return false;
+}

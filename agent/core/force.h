@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "policy/compile.h"
+#include "policy/flaw.h"
+#include "policy/prove.h"
+
+/*
+ * A set of documents that was parsed, compiled and proven: what is, or could
+ * be, in force. Owns the whole chain from the documents to the tables.
+ */
+struct clo_force {
+	json_t *documents; /* [{"name":, "text":}], as received */
+	time_t accepted; /* when the documents passed as current */
+	time_t compiled_at;
+	struct clo_policy *policy;
+	struct clo_compiled *compiled;
+	bool *excepted; /* by rule index */
+	struct clo_proof proof;
+	double ms_parse, ms_compile, ms_prove;
+};
+
+/*
+ * `accepted` is the time by which the documents are judged (an expired
+ * exception is a flaw); `now` decides which exceptions are in force. They are
+ * the same for new documents; a policy read back keeps the former, so that an
+ * exception that ends takes its rules with it and nothing else.
+ *
+ * 0; -EINVAL with flaws; -EKEYREJECTED if an invariant breaks: then *ret_force
+ * is filled all the same, for its proof says how, and must not be applied;
+ * -EBADMSG, -ENOMEM.
+ */
+int clo_force_make(json_t *documents, time_t accepted, time_t now,
+		   struct clo_force **ret_force, struct clo_flaws *flaws);
+void clo_force_free(struct clo_force *force);
+CLO_DEFINE_FREEP(clo_force)
+
+/* Breaches of the proof that no exception admits. */
+size_t clo_force_breaches(const struct clo_force *force);
+
+/* Keep `documents` in the state directory, atomically; read them back. */
+int clo_force_save(const struct clo_force *force, const char *state_dir);
+int clo_force_load(const char *state_dir, json_t **ret_documents,
+		   time_t *ret_accepted); /* -ENOENT: none was saved */
+/* An exception began or ended since this was compiled. */
+bool clo_force_outdated(const struct clo_force *force, time_t now);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/auto.h"
+#include "agent/sys/rtnl.h"
+#include "agent/sys/virt.h"
+#include "cloison/abi.h"
+#include "policy/model.h"
+
+/*
+ * Which host interface is which endpoint: a pure function of the policy, the
+ * kernel's links and libvirt's running domains. Doubt binds nothing: a tap
+ * that two endpoints claim keeps a guard without a port, which drops all.
+ */
+
+/* A tap that must carry a guard. */
+struct clo_tap {
+	uint32_t ifindex;
+	char name[16];
+	char bridge[16]; /* governed bridge, "" if on none */
+	bool on_bridge; /* seen as a port of a governed bridge (rtnetlink) */
+	bool in_domain; /* seen in a running domain's XML (libvirt) */
+	/* NULL: undeclared, the guard drops all. */
+	const struct clo_workload_doc *workload;
+	const struct clo_interface_doc *interface;
+	/* Who claims it: UUID of the domain, "" if bound by device name. */
+	char domain[37];
+};
+
+/* Something that contradicts the policy; `control` is the one it fails. */
+struct clo_conflict {
+	const char *control;
+	const struct clo_workload_doc *workload; /* or NULL */
+	char text[160];
+};
+
+struct clo_inventory {
+	struct clo_tap *taps; /* by ifindex */
+	size_t n_taps;
+	struct clo_conflict *conflicts;
+	size_t n_conflicts;
+	bool domains_known; /* false: libvirt was asked and did not answer */
+};
+
+/*
+ * policy may be NULL (nothing declared, nothing governed). n_domains is
+ * ignored where domains_known is false.
+ */
+int clo_inventory_make(const struct clo_policy *policy,
+		       const struct clo_link *links, size_t n_links,
+		       const struct clo_virt_domain *domains, size_t n_domains,
+		       bool domains_known,
+		       struct clo_inventory **ret_inventory);
+void clo_inventory_free(struct clo_inventory *inventory);
+CLO_DEFINE_FREEP(clo_inventory)
+
+/* The port entry of a bound tap. */
+void clo_tap_port(const struct clo_tap *tap, struct clo_port *ret_port);
+const struct clo_tap *clo_inventory_find(const struct clo_inventory *inventory,
+					 uint32_t ifindex);
+/*
+ * The workload that a running domain is, by UUID, name or metadata; NULL if
+ * none. *ret_ambiguous: two documents claim it (then NULL).
+ */
+const struct clo_workload_doc *
+clo_inventory_workload(const struct clo_policy *policy,
+		       const struct clo_virt_domain *domain,
+		       bool *ret_ambiguous);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/measures.h"
+
+#include <string.h>
+
+#include "agent/base/hex.h"
+#include "policy/controls.h"
+#include "policy/explain.h"
+
+/* What one measure reads. */
+struct view {
+	const struct clo_node *node;
+	const struct clo_audit *audit;
+	const struct clo_occasion *occasion;
+	const char *scope; /* NULL: the node */
+};
+
+static bool own_tap(const struct view *view, const struct clo_tap *tap)
+{
+	char scope[CLO_SCOPE_MAX];
+
+	if (!view->scope)
+		return true;
+	if (!tap->workload)
+		return false;
+	clo_scope_of(tap->workload, scope);
+	return strcmp(scope, view->scope) == 0;
+}
+
+static json_t *probes_of(const struct clo_tap_audit *result,
+			 const char *control)
+{
+	static const char *const words[] = {
+		[CLO_PROBE_NOT_RUN] = "not run",
+		[CLO_PROBE_RIGHT] = "as expected",
+		[CLO_PROBE_WRONG] = "WRONG",
+		[CLO_PROBE_ERROR] = "error",
+	};
+	json_t *probes = json_object();
+
+	for (size_t i = 0; i < clo_probes_count; i++)
+		if (strcmp(clo_probes[i].control, control) == 0 &&
+		    result->probes[i] != CLO_PROBE_NOT_RUN)
+			(void)json_object_set_new(
+				probes, clo_probes[i].name,
+				json_string(words[result->probes[i]]));
+	return probes;
+}
+
+/* Per tap: hooks, program ids and the probes that belong to this control. */
+static json_t *tap_evidence(const struct view *view, const char *control)
+{
+	const struct clo_inventory *inventory = view->node->inventory;
+	json_t *taps = json_array();
+
+	for (size_t i = 0; i < inventory->n_taps; i++) {
+		const struct clo_tap *tap = &inventory->taps[i];
+		const struct clo_tap_audit *result = &view->audit->taps[i];
+
+		if (!own_tap(view, tap))
+			continue;
+		(void)json_array_append_new(
+			taps,
+			json_pack("{s:s, s:s?, s:i, s:i, s:i, s:o}",
+				  "interface", tap->name, "endpoint",
+				  tap->interface ? tap->interface->name : NULL,
+				  "ifindex", (int)tap->ifindex, "fromGuest",
+				  (int)result->guard.from_guest.prog_id,
+				  "toGuest",
+				  (int)result->guard.to_guest.prog_id, "probes",
+				  probes_of(result, control)));
+	}
+	return taps;
+}
+
+static json_t *invariant_evidence(const struct view *view, const char *control)
+{
+	const struct clo_proof *proof = &view->audit->proof;
+	json_t *invariants = json_array();
+
+	for (size_t i = 0; i < clo_invariants_count; i++) {
+		const struct clo_invariant *invariant = &clo_invariants[i];
+
+		if (strcmp(invariant->control, control) != 0)
+			continue;
+		/* the counts are of the whole node: not a scope's to read */
+		(void)json_array_append_new(
+			invariants,
+			view->scope ? json_pack("{s:i, s:s}", "invariant",
+						invariant->number, "name",
+						invariant->name)
+				    : json_pack("{s:i, s:s, s:I, s:I}",
+						"invariant", invariant->number,
+						"name", invariant->name,
+						"verdictsForbidden",
+						(json_int_t)proof->forbidden[i],
+						"allowedAllTheSame",
+						(json_int_t)proof->broken[i]));
+	}
+	return invariants;
+}
+
+static json_t *matrix_evidence(const struct view *view, const char *control)
+{
+	char hex[65];
+	uint8_t digest[32];
+
+	(void)control;
+	clo_tables_digest_all(view->audit->observed, digest);
+	clo_hex_encode(digest, sizeof(digest), hex);
+	return json_pack("{s:s}", "tablesReadBack", hex);
+}
+
+static json_t *program_evidence(const struct view *view, const char *control)
+{
+	json_t *programs = json_array();
+
+	(void)control;
+	for (int i = 0; view->audit->programs_read && i < 2; i++)
+		(void)json_array_append_new(
+			programs,
+			json_pack("{s:s, s:b}", "name",
+				  view->audit->programs[i].name, "asBuilt",
+				  view->audit->programs[i].as_built));
+	return programs;
+}
+
+static json_t *exception_evidence(const struct view *view, const char *control)
+{
+	const struct clo_policy *policy = view->node->force->policy;
+	json_t *names = json_array();
+
+	(void)control;
+	for (size_t i = 0; !view->scope && i < policy->n_exceptions; i++)
+		(void)json_array_append_new(
+			names, json_string(policy->exceptions[i].name));
+	return names;
+}
+
+static json_t *no_evidence(const struct view *view, const char *control)
+{
+	(void)view;
+	(void)control;
+	return json_null();
+}
+
+static json_t *bypass_evidence(const struct view *view, const char *control)
+{
+	return json_pack("{s:o, s:o}", "invariants",
+			 invariant_evidence(view, control), "taps",
+			 tap_evidence(view, control));
+}
+
+static const struct measure {
+	const char *control;
+	const char *method;
+	json_t *(*evidence)(const struct view *view, const char *control);
+} measures[] = {
+	{"net.default-deny",
+	 "hooks of every tap listed by the kernel; attached programs run on "
+	 "unlisted frames",
+	 tap_evidence},
+	{"net.cross-tenant-deny",
+	 "every verdict of the tables read back from the kernel enumerated",
+	 invariant_evidence},
+	{"env.prod-nonprod-deny",
+	 "every verdict of the tables read back from the kernel enumerated",
+	 invariant_evidence},
+	{"net.flow-matrix",
+	 "tables read back from the kernel compared with the compiled policy, "
+	 "every entry",
+	 matrix_evidence},
+	{"net.no-bypass-path",
+	 "bridge ports, interface types and foreign programs on the hooks "
+	 "listed; node addresses enumerated in the tables",
+	 bypass_evidence},
+	{"env.label-integrity",
+	 "port entries in the kernel compared with libvirt's running domains "
+	 "and the policy",
+	 no_evidence},
+	{"spoof.source-binding",
+	 "attached programs run on frames with a foreign MAC and address, and "
+	 "on a lawful one",
+	 tap_evidence},
+	{"spoof.arp-nd-dhcp",
+	 "attached programs run on a forged ARP and a router advertisement",
+	 tap_evidence},
+	{"agt.self-integrity",
+	 "tags of the programs in the kernel compared with the object built in",
+	 program_evidence},
+	{"att.authentic-fresh",
+	 "chain head read from the log; interruptions listed as gaps",
+	 no_evidence},
+	{"drg.exception-hygiene",
+	 "exceptions of the policy checked against the clock; one in force "
+	 "fails its control",
+	 exception_evidence},
+};
+
+static const struct clo_exception_doc *exception_of(const struct view *view,
+						    const char *control)
+{
+	const struct clo_policy *policy = view->node->force->policy;
+	time_t now = view->occasion->now;
+
+	for (size_t i = 0; i < policy->n_exceptions; i++) {
+		const struct clo_exception_doc *e = &policy->exceptions[i];
+
+		if (strcmp(e->control, control) == 0 && e->not_before <= now &&
+		    now < e->not_after)
+			return e;
+	}
+	return NULL;
+}
+
+/* First problem of this control that the scope may read, and their number. */
+static const char *first_problem(const struct view *view, const char *control,
+				 size_t *ret_n)
+{
+	const char *first = NULL;
+
+	*ret_n = 0;
+	for (size_t i = 0; i < view->audit->n_problems; i++) {
+		const struct clo_problem *p = &view->audit->problems[i];
+
+		if (strcmp(p->control, control) != 0 ||
+		    !clo_problem_concerns(p, view->scope))
+			continue;
+		(*ret_n)++;
+		if (!first)
+			first = view->scope && !p->everyone ? p->scope_text
+							    : p->text;
+	}
+	return first;
+}
+
+static json_t *entry(const struct clo_control *control, const char *result,
+		     bool excepted, const char *method, json_t *detail,
+		     json_t *evidence)
+{
+	return json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o}", "id",
+			 control->id, "result", result, "mandatory",
+			 control->mandatory, "excepted", excepted, "method",
+			 method, "detail", detail, "evidence", evidence);
+}
+
+static json_t *measured(const struct view *view,
+			const struct clo_control *control,
+			const struct measure *measure)
+{
+	const struct clo_exception_doc *exception;
+	const char *first;
+	json_t *evidence;
+	size_t n;
+
+	if (!view->node->force || !view->audit->observed)
+		return entry(control,
+			     view->node->force ? "FAIL" : "INCONCLUSIVE", false,
+			     measure->method,
+			     json_string("no policy is in force"), json_null());
+
+	first = first_problem(view, control->id, &n);
+	exception = exception_of(view, control->id);
+	evidence = measure->evidence(view, control->id);
+	if (exception && !first)
+		return entry(control, "FAIL", true, measure->method,
+			     json_sprintf("exception %s is in force",
+					  exception->name),
+			     evidence);
+	if (!first)
+		return entry(control, "PASS", false, measure->method,
+			     json_string(""), evidence);
+	return entry(control, "FAIL", exception != NULL, measure->method,
+		     n > 1 ? json_sprintf("%s (and %zu more)", first, n - 1)
+			   : json_string(first),
+		     evidence);
+}
+
+/* Secure Boot and lockdown, as far as this platform lets them be seen. */
+static json_t *verified_boot(const struct view *view,
+			     const struct clo_control *control)
+{
+	static const char *const needed[] = {"secure-boot", "kernel-lockdown"};
+	const struct clo_facts *facts = view->occasion->facts;
+	const char *result = "PASS";
+	const char *detail = "";
+
+	for (size_t k = 0; k < CLO_ARRAY_LEN(needed); k++) {
+		enum clo_fact_state state = CLO_FACT_NOT_OBSERVABLE;
+
+		for (size_t i = 0; i < facts->n; i++)
+			if (strcmp(facts->facts[i].name, needed[k]) == 0)
+				state = facts->facts[i].state;
+		if (state == CLO_FACT_VERIFIED || strcmp(result, "FAIL") == 0)
+			continue;
+		result = state == CLO_FACT_CONTRADICTED ? "FAIL"
+							: "INCONCLUSIVE";
+		detail = needed[k];
+	}
+	return entry(control, result, false, "efivars and securityfs read",
+		     *detail ? json_sprintf("%s is not verified", detail)
+			     : json_string(""),
+		     json_null());
+}
+
+static const struct measure *measure_of(const char *control)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(measures); i++)
+		if (strcmp(measures[i].control, control) == 0)
+			return &measures[i];
+	return NULL;
+}
+
+json_t *clo_measures_report(const struct clo_node *node,
+			    const struct clo_audit *audit,
+			    const struct clo_occasion *occasion,
+			    const char *scope)
+{
+	const struct view view = {node, audit, occasion, scope};
+	json_t *report = json_array();
+
+	for (size_t i = 0; i < clo_controls_count; i++) {
+		const struct clo_control *control = &clo_controls[i];
+		const struct measure *measure = measure_of(control->id);
+		json_t *finding;
+
+		if (measure)
+			finding = measured(&view, control, measure);
+		else if (strcmp(control->id, "fw.verified-boot") == 0)
+			finding = verified_boot(&view, control);
+		else
+			finding = entry(control, "NOT-ASSESSED", false, "none",
+					json_string(""), json_null());
+		(void)json_array_append_new(report, finding);
+	}
+	return report;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "agent/attest/key.h"
+#include "agent/attest/store.h"
+#include "agent/core/force.h"
+#include "agent/core/inventory.h"
+#include "agent/sys/bpf.h"
+#include "agent/sys/rtnl.h"
+#include "agent/sys/virt.h"
+
+/*
+ * Everything the daemon knows, in one place. One thread; the event loop calls
+ * into core/, core/ never calls the loop.
+ */
+struct clo_options {
+	const char *state_dir; /* policy, key, log */
+	const char *pin_dir; /* on a bpffs */
+	const char *socket;
+	const char *libvirt; /* URI; "" = no libvirt on this node */
+	unsigned int period; /* seconds between proofs */
+	enum clo_attach attach;
+};
+
+/* A tap that was guarded, and the endpoint that its port names (0: none). */
+struct clo_known {
+	uint32_t ifindex;
+	uint32_t endpoint;
+};
+
+struct clo_node {
+	const struct clo_options *options;
+	struct clo_bpf *bpf;
+	struct clo_rtnl *rtnl;
+	struct clo_virt *virt; /* NULL if there is no libvirt */
+	struct clo_store *store;
+	struct clo_key *key;
+	char boot_id[37];
+	time_t started;
+
+	struct clo_force *force; /* policy in force, NULL before the first */
+
+	/* As of the last look; domains stay while libvirt does not answer. */
+	struct clo_inventory *inventory;
+	struct clo_virt_domain *domains;
+	size_t n_domains;
+	bool domains_seen; /* libvirt has answered at least once */
+	int64_t libvirt_gap; /* id of the open gap; 0 = none */
+
+	/* Taps that carry our guard, by what clo_tend_reconcile() did. */
+	struct clo_known *known;
+	size_t n_known;
+
+	/* Result of the last proof, for `status`; JSON predicate. */
+	struct json_t *last; /* owned reference or NULL */
+	time_t last_time;
+	char verdict[16]; /* "" before the first */
+};
+
+/* Ask kernel and libvirt who is there; keep what was known where one is mute. */
+int clo_node_look(struct clo_node *node);

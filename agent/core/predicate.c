@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/predicate.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "agent/attest/statement.h"
+#include "agent/base/hex.h"
+#include "agent/core/measures.h"
+#include "policy/explain.h"
+
+static json_t *hex(const uint8_t *data, size_t len)
+{
+	char text[65];
+
+	clo_hex_encode(data, len, text);
+	return json_string(text);
+}
+
+static json_t *node_member(const struct clo_node *node)
+{
+	struct utsname kernel = {0};
+
+	(void)uname(&kernel);
+	return json_pack("{s:s, s:s, s:s, s:s}", "name",
+			 node->force ? node->force->policy->node.name
+				     : kernel.nodename,
+			 "bootId", node->boot_id, "kernel", kernel.release,
+			 "agent", CLO_VERSION);
+}
+
+static json_t *policy_member(const struct clo_node *node,
+			     const struct clo_audit *audit)
+{
+	const struct clo_tables *observed = audit->observed;
+
+	if (!observed)
+		return json_pack("{s:n, s:i, s:s}", "digest", "epoch", 0,
+				 "attached", clo_bpf_attach_name(node->bpf));
+	return json_pack("{s:o, s:I, s:s}", "digest",
+			 hex(observed->gen.policy_digest, 32), "epoch",
+			 (json_int_t)observed->gen.epoch, "attached",
+			 clo_bpf_attach_name(node->bpf));
+}
+
+static json_t *programs_member(const struct clo_audit *audit)
+{
+	json_t *programs = json_array();
+
+	for (int i = 0; audit->programs_read && i < 2; i++) {
+		const struct clo_bpf_program *program = &audit->programs[i];
+
+		(void)json_array_append_new(
+			programs,
+			json_pack("{s:s, s:i, s:o, s:o, s:b}", "name",
+				  program->name, "id", (int)program->id, "tag",
+				  hex(program->tag, sizeof(program->tag)),
+				  "xlated", hex(program->xlated, 32), "asBuilt",
+				  program->as_built));
+	}
+	return programs;
+}
+
+static json_t *tables_member(const struct clo_audit *audit)
+{
+	json_t *tables = json_object();
+
+	for (int t = 0; audit->observed && t < CLO_TABLE_COUNT; t++) {
+		uint8_t digest[32];
+
+		clo_tables_digest(audit->observed, (enum clo_table)t, digest);
+		(void)json_object_set_new(tables, clo_table_types[t].name,
+					  hex(digest, sizeof(digest)));
+	}
+	return tables;
+}
+
+/* A scope reads that its borders were enumerated, not how large others are. */
+static json_t *proof_member(const struct clo_node *node,
+			    const struct clo_audit *audit, const char *scope)
+{
+	json_t *proof;
+
+	if (!node->force || !audit->observed)
+		return json_null();
+	if (scope)
+		return json_pack("{s:i}", "invariants",
+				 (int)clo_invariants_count);
+
+	proof = clo_explain_proof(node->force->compiled, &audit->proof);
+	(void)json_object_set_new(proof, "readMs", json_real(audit->ms_read));
+	(void)json_object_set_new(proof, "proveMs", json_real(audit->ms_prove));
+	return proof;
+}
+
+static bool concerns(const struct clo_tap *tap, const char *scope)
+{
+	char own[CLO_SCOPE_MAX];
+
+	if (!scope)
+		return true;
+	if (!tap->workload)
+		return false;
+	clo_scope_of(tap->workload, own);
+	return strcmp(own, scope) == 0;
+}
+
+/*
+ * Expected: every tap that rtnetlink or libvirt shows. Observed: those whose
+ * two hooks the kernel lists as ours.
+ */
+static json_t *coverage_member(const struct clo_node *node,
+			       const struct clo_audit *audit, const char *scope)
+{
+	const struct clo_inventory *inventory = node->inventory;
+	json_t *missing = json_array();
+	json_int_t expected = 0;
+	json_int_t observed = 0;
+
+	for (size_t i = 0; i < inventory->n_taps; i++) {
+		if (!concerns(&inventory->taps[i], scope))
+			continue;
+		expected++;
+		if (audit->taps[i].guarded)
+			observed++;
+		else
+			(void)json_array_append_new(
+				missing, json_string(inventory->taps[i].name));
+	}
+	return json_pack("{s:I, s:I, s:b, s:[s, s], s:o}", "expected", expected,
+			 "observed", observed, "complete", expected == observed,
+			 "sources", "rtnetlink",
+			 node->virt ? "libvirt" : "policy devices", "missing",
+			 missing);
+}
+
+static json_t *gaps_member(const struct clo_occasion *occasion)
+{
+	json_t *gaps = json_array();
+
+	for (size_t i = 0; i < occasion->n_gaps; i++) {
+		const struct clo_gap *gap = &occasion->gaps[i];
+		char from[21];
+		char to[21];
+
+		clo_time_format(gap->from, from);
+		clo_time_format(gap->to, to);
+		(void)json_array_append_new(
+			gaps,
+			json_pack("{s:s, s:s?, s:s}", "from", from, "to",
+				  gap->to ? to : NULL, "reason", gap->reason));
+	}
+	return gaps;
+}
+
+static json_t *platform_member(const struct clo_facts *facts)
+{
+	json_t *platform = json_array();
+
+	for (size_t i = 0; i < facts->n; i++)
+		(void)json_array_append_new(
+			platform,
+			json_pack("{s:s, s:s, s:s, s:s}", "fact",
+				  facts->facts[i].name, "state",
+				  clo_fact_state_text(facts->facts[i].state),
+				  "value", facts->facts[i].value, "source",
+				  facts->facts[i].source));
+	return platform;
+}
+
+json_t *clo_predicate_make(const struct clo_node *node,
+			   const struct clo_audit *audit,
+			   const struct clo_occasion *occasion,
+			   const char *scope)
+{
+	char when[21];
+	char key_id[65] = "";
+
+	clo_time_format(occasion->now, when);
+	(void)clo_key_id(node->key, key_id);
+	return json_pack(
+		"{s:o, s:s?, s:s, s:i, s:s?, s:s, s:{s:s, s:s}, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, s:o, s:o}",
+		"node", node_member(node), "scope", scope, "time", when,
+		"period", (int)node->options->period, "nonce", occasion->nonce,
+		"trigger", occasion->trigger, "key", "id", key_id, "protection",
+		"file", "policy", policy_member(node, audit), "programs",
+		programs_member(audit), "tables", tables_member(audit), "proof",
+		proof_member(node, audit, scope), "coverage",
+		coverage_member(node, audit, scope), "controls",
+		clo_measures_report(node, audit, occasion, scope), "gaps",
+		gaps_member(occasion), "platform",
+		platform_member(occasion->facts));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/core/audit.h"
+#include "firmware/facts.h"
+
+/*
+ * An audit as the predicate of a statement (agent/attest/statement.h has its
+ * members), for the node or for one scope of it. A scope's predicate speaks of
+ * its own endpoints and of what concerns every scope, and of nobody else's.
+ */
+struct clo_occasion {
+	const char *trigger; /* "apply", "period", ... */
+	const char *nonce; /* hex or NULL */
+	time_t now;
+	const struct clo_gap *gaps;
+	size_t n_gaps;
+	const struct clo_facts *facts;
+};
+
+/* scope NULL: the node. Lacks "chain" and "verdict". NULL without memory. */
+json_t *clo_predicate_make(const struct clo_node *node,
+			   const struct clo_audit *audit,
+			   const struct clo_occasion *occasion,
+			   const char *scope);

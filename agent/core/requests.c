@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/requests.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/hex.h"
+#include "agent/base/log.h"
+#include "agent/core/audit.h"
+#include "agent/core/control.h"
+#include "agent/core/report.h"
+#include "agent/core/tend.h"
+#include "policy/explain.h"
+
+static json_t *refuse(enum clo_exit code, const char *text)
+{
+	return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", text, "exit",
+			 (int)code);
+}
+
+static json_t *failure(const char *what, int r)
+{
+	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
+			 json_sprintf("%s: %s", what, strerrordesc_np(-r)),
+			 "exit", (int)CLO_EXIT_FAILED);
+}
+
+static json_t *accept(json_t *result)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
+}
+
+static json_t *flaws_reply(const struct clo_flaws *flaws)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
+		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
+
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:i, s:s, s:s}", "file",
+					flaw->file, "line", flaw->line, "path",
+					flaw->path, "text", flaw->text));
+	}
+	return json_pack("{s:b, s:o, s:i, s:o}", "ok", 0, "error",
+			 json_sprintf("the policy is refused: %zu flaws",
+				      clo_flaws_count(flaws)),
+			 "exit", (int)CLO_EXIT_REFUSED, "flaws", list);
+}
+
+static json_t *breaches_of(const struct clo_force *force)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < force->proof.n_breaches; i++)
+		(void)json_array_append_new(
+			list, clo_explain_breach(force->compiled,
+						 &force->proof.breaches[i]));
+	return list;
+}
+
+static json_t *breach_reply(const struct clo_force *force)
+{
+	return json_pack("{s:b, s:s, s:i, s:o}", "ok", 0, "error",
+			 "the policy is refused: it breaks an invariant",
+			 "exit", (int)CLO_EXIT_REFUSED, "breaches",
+			 breaches_of(force));
+}
+
+/* "production of acme" before, something else after: invariant 7. */
+static const struct clo_tap *relabelled(const struct clo_node *node,
+					const struct clo_policy *policy)
+{
+	for (size_t i = 0; node->inventory && i < node->inventory->n_taps;
+	     i++) {
+		const struct clo_tap *tap = &node->inventory->taps[i];
+
+		for (size_t w = 0;
+		     tap->domain[0] && tap->workload && w < policy->n_workloads;
+		     w++) {
+			const struct clo_workload_doc *now =
+				&policy->workloads[w];
+
+			if (strcmp(now->name, tap->workload->name) != 0)
+				continue;
+			if (now->environment != tap->workload->environment ||
+			    strcmp(now->tenant->name,
+				   tap->workload->tenant->name) != 0)
+				return tap;
+		}
+	}
+	return NULL;
+}
+
+static json_t *applied(struct clo_node *node, const json_t *plan,
+		       double ms_load)
+{
+	const struct clo_force *force = node->force;
+	const struct clo_gen *gen = &force->compiled->tables->gen;
+	uint64_t epoch = 0;
+	char digest[65];
+
+	(void)clo_bpf_epoch(node->bpf, &epoch);
+	clo_hex_encode(gen->policy_digest, sizeof(gen->policy_digest), digest);
+	return accept(json_pack(
+		"{s:s, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, s:f, s:f, "
+		"s:f}, s:s}",
+		"policy", digest, "epoch", (json_int_t)epoch, "endpoints",
+		(json_int_t)clo_report_declared(force->policy), "identities",
+		(int)gen->identities - 1, "classes", (int)gen->classes, "rules",
+		(int)gen->rules - 1, "proof",
+		clo_explain_proof(force->compiled, &force->proof), "plan", plan,
+		"ms", "parse", force->ms_parse, "compile", force->ms_compile,
+		"prove", force->ms_prove, "load", ms_load, "verdict",
+		node->verdict));
+}
+
+static double milliseconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Parse, compile, prove: 0 and *ret_force, or the reply that refuses. */
+static json_t *judge(const json_t *request, struct clo_force **ret_force,
+		     bool keep_refused)
+{
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	json_t *documents = json_object_get(request, "documents");
+	time_t now = time(NULL);
+	int r;
+
+	r = clo_flaws_new(&flaws);
+	if (r < 0)
+		return failure("no memory", r);
+	r = clo_force_make(documents, now, now, &force, flaws);
+	if (r == -EINVAL || (r < 0 && clo_flaws_count(flaws) > 0))
+		return flaws_reply(flaws);
+	if (r == -EKEYREJECTED && !keep_refused)
+		return breach_reply(force);
+	if (r < 0 && r != -EKEYREJECTED)
+		return failure("the policy cannot be compiled", r);
+
+	*ret_force = CLO_TAKE(force);
+	return NULL;
+}
+
+static json_t *answer_apply(struct clo_node *node, const json_t *request)
+{
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	json_auto_t *plan = NULL;
+	const struct clo_tap *tap;
+	json_t *refused;
+	double begin;
+	int r;
+
+	refused = judge(request, &force, false);
+	if (refused)
+		return refused;
+	tap = relabelled(node, force->policy);
+	if (tap)
+		return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
+				 json_sprintf("workload %s would change its "
+					      "tenant or environment while it "
+					      "runs: stop it first",
+					      tap->workload->name),
+				 "exit", (int)CLO_EXIT_REFUSED);
+
+	plan = clo_explain_plan(node->force ? node->force->compiled : NULL,
+				force->compiled);
+	if (!plan)
+		return failure("no memory", -ENOMEM);
+	begin = milliseconds();
+	r = clo_tend_apply(node, CLO_TAKE(force));
+	if (r < 0 && !node->inventory)
+		return failure("the policy could not be loaded", r);
+	begin = milliseconds() - begin;
+	(void)clo_tend_prove(node, "apply", NULL);
+	return applied(node, plan, begin);
+}
+
+static json_t *answer_plan(struct clo_node *node, const json_t *request)
+{
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	json_t *refused = judge(request, &force, true);
+	const struct clo_compiled *before =
+		node->force ? node->force->compiled : NULL;
+
+	if (refused)
+		return refused;
+	return accept(json_pack(
+		"{s:o, s:o, s:o, s:b}", "plan",
+		clo_explain_plan(before, force->compiled), "proof",
+		clo_explain_proof(force->compiled, &force->proof), "breaches",
+		breaches_of(force), "changed",
+		!before || memcmp(before->tables->gen.tables_digest,
+				  force->compiled->tables->gen.tables_digest,
+				  32) != 0));
+}
+
+static json_t *answer_status(struct clo_node *node, const json_t *request)
+{
+	(void)request;
+	return accept(clo_report_status(node));
+}
+
+static json_t *answer_endpoints(struct clo_node *node, const json_t *request)
+{
+	(void)request;
+	return accept(clo_report_endpoints(node));
+}
+
+/* The tables that the kernel holds now, for questions about what is real. */
+static json_t *with_tables(struct clo_node *node,
+			   struct clo_tables **ret_tables)
+{
+	int r;
+
+	if (!node->force)
+		return refuse(CLO_EXIT_INCONCLUSIVE, "no policy is in force");
+	r = clo_bpf_tables_read(node->bpf, ret_tables);
+	return r < 0 ? failure("the tables cannot be read back", r) : NULL;
+}
+
+static json_t *answer_matrix(struct clo_node *node, const json_t *request)
+{
+	CLO_AUTO(clo_tables) struct clo_tables *tables = NULL;
+	json_t *refused = with_tables(node, &tables);
+
+	(void)request;
+	if (refused)
+		return refused;
+	return accept(clo_explain_matrix(node->force->compiled, tables));
+}
+
+static json_t *answer_trace(struct clo_node *node, const json_t *request)
+{
+	CLO_AUTO(clo_tables) struct clo_tables *tables = NULL;
+	const char *from = json_string_value(json_object_get(request, "from"));
+	const char *to = json_string_value(json_object_get(request, "to"));
+	const char *proto =
+		json_string_value(json_object_get(request, "proto"));
+	json_int_t dport =
+		json_integer_value(json_object_get(request, "dport"));
+	char text[160] = "no memory";
+	json_t *refused;
+	json_t *trace;
+
+	if (!from || !to || !proto || dport < 0 || dport > UINT16_MAX)
+		return refuse(CLO_EXIT_USAGE,
+			      "trace needs from, to, proto and a dport of 0 to "
+			      "65535");
+	refused = with_tables(node, &tables);
+	if (refused)
+		return refused;
+	trace = clo_explain_trace(node->force->compiled, tables, from, to,
+				  proto, (uint16_t)dport, text);
+	return trace ? accept(trace) : refuse(CLO_EXIT_USAGE, text);
+}
+
+static bool good_nonce(const char *nonce)
+{
+	size_t len = strlen(nonce);
+
+	if (len == 0 || len > 128 || len % 2)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isxdigit((unsigned char)nonce[i]) ||
+		    isupper((unsigned char)nonce[i]))
+			return false;
+	return true;
+}
+
+static json_t *answer_attest(struct clo_node *node, const json_t *request)
+{
+	const char *scope =
+		json_string_value(json_object_get(request, "scope"));
+	const char *nonce =
+		json_string_value(json_object_get(request, "nonce"));
+	CLO_AUTO_MEM char *text = NULL;
+	json_t *envelope;
+	time_t when;
+	int r;
+
+	if (nonce && !good_nonce(nonce))
+		return refuse(CLO_EXIT_USAGE,
+			      "nonce is not lower-case hex of 1 to 64 bytes");
+	if (nonce) {
+		r = clo_tend_prove(node, "request", nonce);
+		if (r < 0)
+			return failure("no fresh attestation", r);
+	}
+
+	r = clo_store_latest(node->store, scope ? scope : "", &text, &when);
+	if (r == -ENOENT)
+		return refuse(CLO_EXIT_INCONCLUSIVE,
+			      "no attestation of this scope yet");
+	if (r < 0)
+		return failure("the log cannot be read", r);
+	envelope = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (!envelope)
+		return refuse(CLO_EXIT_FAILED, "the log holds no envelope");
+	return accept(json_pack("{s:o}", "envelope", envelope));
+}
+
+static json_t *answer_key(struct clo_node *node, const json_t *request)
+{
+	CLO_AUTO_MEM char *pem = NULL;
+	char id[65];
+	int r;
+
+	(void)request;
+	r = clo_key_public_pem(node->key, &pem);
+	if (r == 0)
+		r = clo_key_id(node->key, id);
+	if (r < 0)
+		return failure("the key cannot be read", r);
+	return accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
+}
+
+static const struct operation {
+	const char *name;
+	bool writes;
+	json_t *(*answer)(struct clo_node *node, const json_t *request);
+} operations[] = {
+	{"apply", true, answer_apply},
+	{"attest", false, answer_attest},
+	{"endpoints", false, answer_endpoints},
+	{"key", false, answer_key},
+	{"matrix", false, answer_matrix},
+	{"plan", false, answer_plan},
+	{"status", false, answer_status},
+	{"trace", false, answer_trace},
+};
+
+json_t *clo_request_answer(struct clo_node *node, const json_t *request,
+			   bool may_write)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+	int r = node->inventory ? 0 : clo_node_look(node);
+
+	if (r < 0)
+		return failure("the node cannot be read", r);
+	for (size_t i = 0; op && i < CLO_ARRAY_LEN(operations); i++) {
+		if (strcmp(operations[i].name, op) != 0)
+			continue;
+		if (operations[i].writes && !may_write)
+			return refuse(CLO_EXIT_FORBIDDEN,
+				      "only root may change the policy");
+		return operations[i].answer(node, request);
+	}
+	return refuse(CLO_EXIT_USAGE, "no such operation");
+}

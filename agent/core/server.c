@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/core/control.h"
+#include "agent/core/message.h"
+
+#define CLIENTS_MAX 32
+#define CLIENT_SECONDS 30 /* without progress */
+
+struct clo_client {
+	struct clo_server *server;
+	int fd; /* -1: the slot is free */
+	bool may_write;
+	struct clo_inbox inbox;
+	struct clo_outbox outbox;
+	sd_event_source *io, *timer;
+};
+
+struct clo_server {
+	sd_event *event;
+	char *path;
+	int fd;
+	sd_event_source *accept;
+	json_t *(*answer)(const json_t *request, bool may_write,
+			  void *userdata);
+	void *userdata;
+	struct clo_client clients[CLIENTS_MAX];
+};
+
+static void drop(struct clo_client *client)
+{
+	client->io = sd_event_source_disable_unref(client->io);
+	client->timer = sd_event_source_disable_unref(client->timer);
+	clo_inbox_done(&client->inbox);
+	clo_outbox_done(&client->outbox);
+	client->inbox = (struct clo_inbox){0};
+	client->outbox = (struct clo_outbox){0};
+	if (client->fd >= 0)
+		(void)close(client->fd);
+	client->fd = -1;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	drop(userdata);
+	return 0;
+}
+
+/* Push the reply on; wait for room if the socket is full. */
+static int push(struct clo_client *client)
+{
+	int r = clo_outbox_write(&client->outbox, client->fd);
+
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	(void)sd_event_source_set_time_relative(
+		client->timer, CLIENT_SECONDS * UINT64_C(1000000));
+	return sd_event_source_set_io_events(client->io,
+					     r == -EAGAIN ? EPOLLOUT : EPOLLIN);
+}
+
+static int serve(struct clo_client *client, uint32_t events)
+{
+	struct clo_server *server = client->server;
+	json_auto_t *request = NULL;
+	json_auto_t *reply = NULL;
+	int r;
+
+	if (events & EPOLLOUT)
+		return push(client);
+	r = clo_inbox_read(&client->inbox, client->fd, &request);
+	if (r == -EAGAIN)
+		return 0;
+	if (r < 0)
+		return r;
+
+	reply = server->answer(request, client->may_write, server->userdata);
+	if (!reply)
+		return -ENOMEM;
+	r = clo_outbox_put(&client->outbox, reply);
+	if (r < 0)
+		return r;
+	return push(client);
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t events,
+		     void *userdata)
+{
+	struct clo_client *client = userdata;
+
+	(void)source;
+	(void)fd;
+	if (serve(client, events) < 0)
+		drop(client);
+	return 0;
+}
+
+static struct clo_client *free_slot(struct clo_server *server)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (server->clients[i].fd < 0)
+			return &server->clients[i];
+	return NULL;
+}
+
+static int admit(struct clo_server *server, int fd)
+{
+	struct clo_client *client = free_slot(server);
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+	int r;
+
+	if (!client)
+		return -EMFILE;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+
+	client->server = server;
+	client->may_write = peer.uid == 0;
+	r = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client,
+			    client);
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			server->event, &client->timer, CLOCK_MONOTONIC,
+			CLIENT_SECONDS * UINT64_C(1000000), 0, on_timeout,
+			client);
+	if (r < 0) {
+		client->io = sd_event_source_disable_unref(client->io);
+		return r;
+	}
+	client->fd = fd;
+	return 0;
+}
+
+static int on_accept(sd_event_source *source, int fd, uint32_t events,
+		     void *userdata)
+{
+	int client;
+	int r;
+
+	(void)source;
+	(void)events;
+	client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (client < 0)
+		return 0;
+	r = admit(userdata, client);
+	if (r < 0) {
+		(void)clo_log_errno(CLO_LOG_WARN, r, "client refused");
+		(void)close(client);
+	}
+	return 0;
+}
+
+/* A socket file without a listener is a leftover; with one it is in use. */
+static int clear_leftover(const struct sockaddr_un *address)
+{
+	CLO_AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) ==
+	    0)
+		return -EADDRINUSE;
+	if (errno == ECONNREFUSED && unlink(address->sun_path) < 0 &&
+	    errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+static int listen_on(const char *path, int *ret_fd)
+{
+	CLO_AUTO_FD int fd = -1;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct group *group;
+	mode_t mask;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	r = clear_leftover(&address);
+	if (r < 0)
+		return r;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177);
+	r = bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0
+		    ? -errno
+		    : 0;
+	(void)umask(mask);
+	if (r < 0)
+		return r;
+
+	group = getgrnam(CLO_CONTROL_GROUP);
+	if (group && chown(path, 0, group->gr_gid) == 0 &&
+	    chmod(path, 0660) < 0)
+		return -errno;
+	if (listen(fd, 16) < 0)
+		return -errno;
+
+	*ret_fd = clo_take_fd(&fd);
+	return 0;
+}
+
+int clo_server_new(sd_event *event, const char *path,
+		   json_t *(*answer)(const json_t *request, bool may_write,
+				     void *userdata),
+		   void *userdata, struct clo_server **ret_server)
+{
+	CLO_AUTO(clo_server) struct clo_server *server = NULL;
+	int r;
+
+	server = calloc(1, sizeof(*server));
+	if (!server)
+		return -ENOMEM;
+	server->fd = -1;
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		server->clients[i].fd = -1;
+	server->answer = answer;
+	server->userdata = userdata;
+	server->event = sd_event_ref(event);
+
+	r = listen_on(path, &server->fd);
+	if (r < 0)
+		return r;
+	server->path = strdup(path);
+	if (!server->path)
+		return -ENOMEM;
+	r = sd_event_add_io(event, &server->accept, server->fd, EPOLLIN,
+			    on_accept, server);
+	if (r < 0)
+		return r;
+
+	*ret_server = CLO_TAKE(server);
+	return 0;
+}
+
+void clo_server_free(struct clo_server *server)
+{
+	if (!server)
+		return;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		drop(&server->clients[i]);
+	server->accept = sd_event_source_disable_unref(server->accept);
+	if (server->fd >= 0)
+		(void)close(server->fd);
+	if (server->path)
+		(void)unlink(server->path);
+	free(server->path);
+	server->event = sd_event_unref(server->event);
+	free(server);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/tend.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/core/audit.h"
+#include "agent/core/record.h"
+
+static struct clo_known *known_of(struct clo_node *node, uint32_t ifindex)
+{
+	for (size_t i = 0; i < node->n_known; i++)
+		if (node->known[i].ifindex == ifindex)
+			return &node->known[i];
+	return NULL;
+}
+
+static int remember(struct clo_node *node, uint32_t ifindex, uint32_t endpoint)
+{
+	struct clo_known *grown = known_of(node, ifindex);
+
+	if (grown) {
+		grown->endpoint = endpoint;
+		return 0;
+	}
+	grown = reallocarray(node->known, node->n_known + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	node->known = grown;
+	node->known[node->n_known++] = (struct clo_known){ifindex, endpoint};
+	return 0;
+}
+
+/*
+ * Guard first, port second: a tap passes nothing until both are there. While
+ * libvirt is mute, a tap without a binding keeps the port that it has.
+ */
+static int settle(struct clo_node *node, const struct clo_tap *tap)
+{
+	struct clo_port port;
+	int r;
+
+	r = clo_bpf_guard_attach(node->bpf, tap->ifindex);
+	if (r < 0)
+		return r;
+	if (tap->interface) {
+		clo_tap_port(tap, &port);
+		r = clo_bpf_port_set(node->bpf, tap->ifindex, &port);
+	} else if (node->inventory->domains_known) {
+		r = clo_bpf_port_del(node->bpf, tap->ifindex);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	if (r < 0)
+		return r;
+
+	clo_log(CLO_LOG_INFO, "guarded iface=%s endpoint=%s", tap->name,
+		tap->interface ? tap->interface->name : "none, drops all");
+	return remember(node, tap->ifindex,
+			tap->interface ? tap->interface->endpoint : 0);
+}
+
+/* The interface is gone, or no longer ours to guard. */
+static void forget(struct clo_node *node, uint32_t ifindex)
+{
+	int r;
+
+	r = clo_bpf_port_del(node->bpf, ifindex);
+	if (r < 0 && r != -ENOENT)
+		(void)clo_log_errno(CLO_LOG_WARN, r, "port not removed");
+	r = clo_bpf_guard_detach(node->bpf, ifindex);
+	if (r < 0 && r != -ENOENT && r != -ENODEV)
+		(void)clo_log_errno(CLO_LOG_WARN, r, "guard not removed");
+}
+
+static bool still_guarded(struct clo_node *node, uint32_t ifindex)
+{
+	struct clo_bpf_guard guard;
+
+	return clo_bpf_guard_query(node->bpf, ifindex, &guard) == 0 &&
+	       guard.from_guest.ours && guard.to_guest.ours;
+}
+
+/* Ports that an earlier run left for interfaces that are gone. */
+static int sweep_ports(struct clo_node *node)
+{
+	CLO_AUTO_MEM struct clo_bpf_port *ports = NULL;
+	size_t n = 0;
+	int r;
+
+	/* with no policy or no libvirt nobody can say that a tap is not ours */
+	if (!node->force || !node->inventory->domains_known)
+		return 0;
+	r = clo_bpf_ports_read(node->bpf, &ports, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!clo_inventory_find(node->inventory, ports[i].ifindex) &&
+		    !known_of(node, ports[i].ifindex))
+			forget(node, ports[i].ifindex);
+	return r;
+}
+
+int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
+{
+	bool changed = false;
+	int worst = 0;
+	int r;
+
+	r = clo_node_look(node);
+	if (r < 0)
+		return r;
+	if (node->n_known == 0)
+		worst = sweep_ports(node);
+
+	for (size_t i = node->n_known; i-- > 0;) {
+		if (clo_inventory_find(node->inventory, node->known[i].ifindex))
+			continue;
+		forget(node, node->known[i].ifindex);
+		node->known[i] = node->known[--node->n_known];
+		changed = true;
+	}
+
+	for (size_t i = 0; i < node->inventory->n_taps; i++) {
+		const struct clo_tap *tap = &node->inventory->taps[i];
+		const struct clo_known *known = known_of(node, tap->ifindex);
+		uint32_t endpoint =
+			tap->interface ? tap->interface->endpoint : 0;
+
+		if (known && known->endpoint == endpoint) {
+			changed |= !still_guarded(node, tap->ifindex);
+			continue; /* if so, attested before it is repaired */
+		}
+		changed = true;
+		r = settle(node, tap);
+		if (r == -ENODEV)
+			continue; /* it went away meanwhile */
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "no guard iface=%s", tap->name);
+	}
+
+	*ret_changed = changed;
+	return worst;
+}
+
+static int repair(struct clo_node *node, unsigned int what)
+{
+	uint64_t epoch;
+	int worst = 0;
+	int r;
+
+	if (what & CLO_REPAIR_TABLES && node->force) {
+		r = clo_bpf_tables_write(node->bpf,
+					 node->force->compiled->tables, &epoch);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "tables not restored");
+	}
+	if (what & CLO_REPAIR_PORTS) {
+		r = sweep_ports(node);
+		if (r < 0)
+			worst = r;
+	}
+	if (what & (CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS))
+		for (size_t i = 0; i < node->inventory->n_taps; i++) {
+			r = settle(node, &node->inventory->taps[i]);
+			if (r < 0)
+				worst = clo_log_errno(
+					CLO_LOG_ERR, r, "no guard iface=%s",
+					node->inventory->taps[i].name);
+		}
+	return worst;
+}
+
+/* One audit into the log; *ret_repair: what it found to be put right. */
+static int audit_once(struct clo_node *node, const char *trigger,
+		      const char *nonce, unsigned int *ret_repair)
+{
+	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
+	int r;
+
+	r = clo_audit_run(node, &audit);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < audit->n_problems; i++)
+		clo_log(CLO_LOG_WARN, "finding control=%s %s",
+			audit->problems[i].control, audit->problems[i].text);
+
+	*ret_repair = audit->repair;
+	return clo_record_audit(node, audit, trigger, nonce);
+}
+
+int clo_tend_prove(struct clo_node *node, const char *trigger,
+		   const char *nonce)
+{
+	unsigned int wrong = 0;
+	bool changed;
+	int worst;
+	int r;
+
+	worst = clo_tend_reconcile(node, &changed);
+	if (worst < 0 && !node->inventory)
+		return worst;
+	r = audit_once(node, trigger, nonce, &wrong);
+	if (wrong) {
+		(void)repair(node, wrong);
+		r = audit_once(node, "repair", nonce, &wrong);
+	}
+	if (r < 0) {
+		strcpy(node->verdict, "INCONCLUSIVE");
+		return clo_log_errno(CLO_LOG_ERR, r, "not attested");
+	}
+	return worst;
+}
+
+int clo_tend_apply(struct clo_node *node, struct clo_force *force)
+{
+	CLO_AUTO(clo_force) struct clo_force *taken = force;
+	uint64_t epoch;
+	bool changed;
+	int r;
+
+	r = clo_force_save(force, node->options->state_dir);
+	if (r < 0)
+		return r;
+	r = clo_bpf_tables_write(node->bpf, force->compiled->tables, &epoch);
+	if (r < 0) {
+		if (node->force)
+			(void)clo_force_save(node->force,
+					     node->options->state_dir);
+		return r;
+	}
+
+	/* the inventory points into the old policy */
+	clo_inventory_free(node->inventory);
+	node->inventory = NULL;
+	clo_force_free(node->force);
+	node->force = CLO_TAKE(taken);
+	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
+		(unsigned long long)epoch);
+	return clo_tend_reconcile(node, &changed);
+}
+
+int clo_tend_exceptions(struct clo_node *node)
+{
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	int r;
+
+	if (!node->force || !clo_force_outdated(node->force, time(NULL)))
+		return 0;
+	r = clo_flaws_new(&flaws);
+	if (r < 0)
+		return r;
+	r = clo_force_make(node->force->documents, node->force->accepted,
+			   time(NULL), &force, flaws);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r,
+				     "policy without the ended exception");
+	clo_log(CLO_LOG_WARN, "an exception began or ended: policy renewed");
+	return clo_tend_apply(node, CLO_TAKE(force));
+}
