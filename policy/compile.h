@@ -23,6 +23,8 @@ struct clo_class_name {
 	uint16_t number;
 };
 
+#define CLO_CLASSES_MAX 16384U
+
 struct clo_compiled {
 	const struct clo_policy *policy; /* borrowed */
 	struct clo_tables *tables;
@@ -30,14 +32,22 @@ struct clo_compiled {
 	struct clo_class_name *classes;	      /* gen.classes */
 	const struct clo_rule_doc **rules;    /* gen.rules, [0] NULL */
 	/*
-	 * Provider rules and rules that an exception in force admits: may break
-	 * an invariant and are still compiled. By rule index.
+	 * By rule index: the exception in force (not_before <= now < not_after)
+	 * that lists the rule and, if the rule breaks an invariant, is one to
+	 * that invariant's control. NULL: not excepted.
 	 */
-	const struct clo_exception_doc **excepted; /* NULL: not excepted */
+	const struct clo_exception_doc **excepted;
 };
 
-/* 0, -EINVAL with flaws (too many classes, id collision, ...) or -ENOMEM. */
-int clo_compile(const struct clo_policy *policy,
+/*
+ * A rule that only exceptions list which are not in force at `now` keeps its
+ * index and sets no bit: it comes and goes with its exception. A flow from one
+ * external class to another touches no endpoint and is never compiled.
+ *
+ * 0, -EINVAL with flaws (too many classes, id collision, ...) or -ENOMEM. The
+ * policy must outlive the result.
+ */
+int clo_compile(const struct clo_policy *policy, time_t now,
 		struct clo_compiled **ret_compiled, struct clo_flaws *flaws);
 void clo_compiled_free(struct clo_compiled *compiled);
 CLO_DEFINE_FREEP(clo_compiled)

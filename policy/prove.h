@@ -42,6 +42,7 @@ struct clo_breach {
 	struct clo_witness witness;
 };
 
+/* Kept: one breach for each rule and invariant, the rest is counted. */
 #define CLO_BREACHES_MAX 64
 
 struct clo_proof {
@@ -60,13 +61,21 @@ struct clo_proof {
 };
 
 /*
- * excepted: bitmap-like array by rule index, true where an exception admits
- * the rule; NULL for none. Returns 0 (also with breaches), -EBADMSG if the
- * tables contradict themselves (a row out of range, say), -ENOMEM.
+ * excepted: array by rule index, true where an exception admits the rule; NULL
+ * for none. Returns 0 (also with breaches), -ENOMEM, or -EBADMSG with the table
+ * and entry in reterr_text if the tables contradict themselves: an index out of
+ * range, an address of one tenant with the identity of another, an allowed bit
+ * that no rule owns, a rule without its bit.
+ *
+ * struct clo_proof is too large for a stack frame.
  */
 int clo_prove(const struct clo_tables *tables, const bool *excepted,
-	      size_t n_excepted, struct clo_proof *ret_proof);
+	      size_t n_excepted, struct clo_proof *ret_proof,
+	      char reterr_text[160]);
 
-/* The packet that runs from src to dst in this class; 0 or -ENOENT. */
+/*
+ * The packet that runs from src to dst in this class; -ENOENT if the two have
+ * no address of one family that the tables resolve to them.
+ */
 int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
 		     uint32_t class, struct clo_witness *ret_witness);

@@ -67,10 +67,13 @@ void clo_tables_digest_all(const struct clo_tables *tables,
 
 /* One place where observed tables differ from expected ones. */
 struct clo_difference {
-	enum clo_table table;
+	enum clo_table table; /* CLO_TABLE_COUNT: gen, then CHANGED, index 0 */
 	enum { CLO_DIFF_MISSING, CLO_DIFF_EXTRA, CLO_DIFF_CHANGED } how;
 	size_t index; /* into expected (MISSING, CHANGED) or observed */
-	/* ROWS and RULES: the first pair that uses the row, and the class. */
+	/*
+	 * ROWS and RULES: the first pair that uses the row, and the class.
+	 * PAIRS: the pair, and CLO_CLASS_NONE.
+	 */
 	bool has_pair;
 	struct clo_pair pair;
 	uint32_t class;
