@@ -9,15 +9,15 @@
  * observable", never good news.
  */
 enum clo_fact_state {
-	CLO_FACT_VERIFIED,	 /* observed, and as it should be */
-	CLO_FACT_CONTRADICTED,	 /* observed, and not as it should be */
+	CLO_FACT_VERIFIED, /* observed, and as it should be */
+	CLO_FACT_CONTRADICTED, /* observed, and not as it should be */
 	CLO_FACT_NOT_OBSERVABLE, /* cannot be read here */
 };
 
 #define CLO_FACTS_MAX 64
 
 struct clo_fact {
-	char name[48];	 /* "secure-boot", "cpu-vulnerability.meltdown" */
+	char name[48]; /* "secure-boot", "cpu-vulnerability.meltdown" */
 	enum clo_fact_state state;
 	char value[160]; /* as read, one line, printable; "" if unreadable */
 	char source[96]; /* path that was read */

@@ -265,28 +265,24 @@ static void test_public_parser_refuses(void **state)
 	assert_null(key);
 }
 
+/* A directory of its own for every test. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_generates_a_private_file),
-		cmocka_unit_test(test_never_over_an_existing_file),
-		cmocka_unit_test(test_generate_needs_the_directory),
-		cmocka_unit_test(test_refuses_files_that_others_reach),
-		cmocka_unit_test(test_refuses_another_owner),
-		cmocka_unit_test(test_refuses_what_is_no_file),
-		cmocka_unit_test(test_refuses_other_content),
-		cmocka_unit_test(test_refuses_other_keys),
-		cmocka_unit_test(test_signs_as_the_rfc),
-		cmocka_unit_test(test_public_half_verifies_and_cannot_sign),
-		cmocka_unit_test(test_public_parser_refuses),
+		TEST(test_generates_a_private_file),
+		TEST(test_never_over_an_existing_file),
+		TEST(test_generate_needs_the_directory),
+		TEST(test_refuses_files_that_others_reach),
+		TEST(test_refuses_another_owner),
+		TEST(test_refuses_what_is_no_file),
+		TEST(test_refuses_other_content),
+		TEST(test_refuses_other_keys),
+		TEST(test_signs_as_the_rfc),
+		TEST(test_public_half_verifies_and_cannot_sign),
+		TEST(test_public_parser_refuses),
 	};
-	struct CMUnitTest each[CLO_ARRAY_LEN(tests)];
 
-	/* A directory of its own for every test. */
-	for (size_t i = 0; i < CLO_ARRAY_LEN(tests); i++) {
-		each[i] = tests[i];
-		each[i].setup_func = set_up;
-		each[i].teardown_func = tear_down;
-	}
-	return cmocka_run_group_tests(each, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
