@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "policy/tables.h"
+
+/* Service classes as people write them: ranges of slots and their names. */
+
+/* Slots that stand together, of one protocol and one class. */
+struct clo_range {
+	uint32_t first, last;
+	uint32_t class;
+};
+
+struct clo_ranges {
+	struct clo_range *ranges; /* ascending, all slots */
+	size_t n;
+};
+
+/* Which (protocol, port or type) a slot stands for. */
+void clo_slot_decode(uint32_t slot, uint8_t *ret_proto, uint16_t *ret_number);
+
+/* Classes of table services; slots past its end have CLO_CLASS_NONE. */
+int clo_ranges_init(struct clo_ranges *ranges, const struct clo_tables *tables);
+/* Cut where the class of either changes; class = index of the range. */
+int clo_ranges_init_both(struct clo_ranges *ranges, const struct clo_ranges *a,
+			 const struct clo_ranges *b);
+void clo_ranges_done(struct clo_ranges *ranges);
+
+/* "tcp/443", "udp/5000-5100", "icmp", "protocol/47", "other protocols". */
+#define CLO_SERVICE_TEXT 32
+void clo_service_text(uint32_t first, uint32_t last,
+		      char ret_text[CLO_SERVICE_TEXT]);
+/* Whether range i is the first of a protocol: it never merges with i - 1. */
+bool clo_ranges_begins_protocol(const struct clo_ranges *ranges, size_t i);
+
+/*
+ * Names of the classes in `bits` (by class, `words` words), neighbours merged:
+ * ["tcp/80-81", "icmp"], or ["any"]. NULL without memory.
+ */
+json_t *clo_service_names(const struct clo_ranges *ranges, const uint64_t *bits,
+			  size_t words);

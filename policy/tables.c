@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/tables.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+/* An ARRAY entry is its value alone; its key is its index. */
+#define ENTRY_HASH(key, value) (sizeof(key) + sizeof(value))
+#define ENTRY_LPM(key, value) (sizeof(key) + sizeof(value))
+#define ENTRY_ARRAY(key, value) sizeof(value)
+
+const struct clo_table_type clo_table_types[CLO_TABLE_COUNT] = {
+#define X(NAME, text, type, key, value)                                        \
+	[CLO_TABLE_##NAME] = {.name = #text,                                   \
+			      .kind = CLO_TABLE_##type,                        \
+			      .key_size = sizeof(key),                         \
+			      .value_size = sizeof(value),                     \
+			      .entry_size = ENTRY_##type(key, value)},
+	CLO_TABLES(X)
+#undef X
+};
+
+/* Entries are read in place, back to back, without copying. */
+#define X(NAME, text, type, key, value)                                        \
+	_Static_assert(ENTRY_##type(key, value) % _Alignof(value) == 0,        \
+		       "table " #text ": a value would stand unaligned");
+CLO_TABLES(X)
+#undef X
+
+void clo_tables_free(struct clo_tables *tables)
+{
+	if (!tables)
+		return;
+
+	for (int t = 0; t < CLO_TABLE_COUNT; t++)
+		free(tables->table[t].entries);
+	free(tables);
+}
+
+static size_t key_part(enum clo_table t)
+{
+	return clo_table_types[t].entry_size - clo_table_types[t].value_size;
+}
+
+static const uint8_t *entry(const struct clo_tables *tables, enum clo_table t,
+			    size_t i)
+{
+	assert(i < tables->table[t].n);
+	return tables->table[t].entries + i * clo_table_types[t].entry_size;
+}
+
+const void *clo_tables_key(const struct clo_tables *tables, enum clo_table t,
+			   size_t i)
+{
+	assert(clo_table_types[t].kind != CLO_TABLE_ARRAY);
+	return entry(tables, t, i);
+}
+
+const void *clo_tables_value(const struct clo_tables *tables, enum clo_table t,
+			     size_t i)
+{
+	return entry(tables, t, i) + key_part(t);
+}
+
+const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
+			    const void *key)
+{
+	size_t low = 0;
+	size_t high = tables->table[t].n;
+	uint32_t index;
+
+	if (clo_table_types[t].kind == CLO_TABLE_ARRAY) {
+		memcpy(&index, key, sizeof(index));
+		return index < high ? clo_tables_value(tables, t, index) : NULL;
+	}
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = memcmp(entry(tables, t, middle), key, key_part(t));
+
+		if (order == 0)
+			return clo_tables_value(tables, t, middle);
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int order_keys(const void *a, const void *b, void *size)
+{
+	const size_t *n = size;
+
+	return memcmp(a, b, *n);
+}
+
+void clo_tables_sort(struct clo_tables *tables)
+{
+	for (int t = 0; t < CLO_TABLE_COUNT; t++) {
+		struct clo_table_data *data = &tables->table[t];
+		size_t size = clo_table_types[t].key_size;
+
+		if (clo_table_types[t].kind != CLO_TABLE_ARRAY && data->n > 1)
+			qsort_r(data->entries, data->n,
+				clo_table_types[t].entry_size, order_keys,
+				&size);
+	}
+}
+
+/* libcrypto fails here only when it is out of memory or misbuilt. */
+static void hash(EVP_MD_CTX *context, const void *bytes, size_t n)
+{
+	int ok = EVP_DigestUpdate(context, bytes, n);
+
+	assert(ok == 1);
+}
+
+static EVP_MD_CTX *hash_begin(void)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	int ok = context && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+
+	assert(ok == 1);
+	return context;
+}
+
+static void hash_end(EVP_MD_CTX *context, uint8_t ret_digest[32])
+{
+	int ok = EVP_DigestFinal_ex(context, ret_digest, NULL);
+
+	assert(ok == 1);
+	EVP_MD_CTX_free(context);
+}
+
+void clo_tables_digest(const struct clo_tables *tables, enum clo_table t,
+		       uint8_t ret_digest[32])
+{
+	const struct clo_table_type *type = &clo_table_types[t];
+	const struct clo_table_data *data = &tables->table[t];
+	EVP_MD_CTX *context = hash_begin();
+	uint64_t n = data->n;
+
+	hash(context, type->name, strlen(type->name) + 1);
+	hash(context, &n, sizeof(n));
+	if (n)
+		hash(context, data->entries, data->n * type->entry_size);
+	hash_end(context, ret_digest);
+}
+
+void clo_tables_digest_all(const struct clo_tables *tables,
+			   uint8_t ret_digest[32])
+{
+	const struct clo_gen *gen = &tables->gen;
+	const uint32_t counts[] = {gen->classes, gen->words, gen->identities,
+				   gen->rules};
+	EVP_MD_CTX *context = hash_begin();
+
+	for (int t = 0; t < CLO_TABLE_COUNT; t++) {
+		uint8_t digest[32];
+
+		clo_tables_digest(tables, (enum clo_table)t, digest);
+		hash(context, digest, sizeof(digest));
+	}
+	hash(context, counts, sizeof(counts));
+	hash_end(context, ret_digest);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "policy/explain_service.h"
+#include "policy/host_view.h"
+#include "policy/prove.h"
+
+/* One side of the packet. */
+struct side {
+	uint8_t addr[16];
+	uint32_t space; /* 0: outside */
+	uint32_t endpoint;
+};
+
+#define TRIES_MAX 4096 /* addresses of one class that others may hide */
+
+/* The first address of the identity in this family. */
+static bool find_endpoint(const struct clo_tables *tables, uint32_t identity,
+			  uint8_t family, struct side *ret_side)
+{
+	enum clo_table t = family == 4 ? CLO_TABLE_ADDR4 : CLO_TABLE_ADDR6;
+
+	for (size_t i = 0; i < tables->table[t].n; i++) {
+		const struct clo_addr *addr = clo_tables_value(tables, t, i);
+		const uint8_t *key = clo_tables_key(tables, t, i);
+
+		if (addr->identity != identity)
+			continue;
+		memcpy(&ret_side->space, key, sizeof(ret_side->space));
+		memcpy(ret_side->addr, key + 4, family == 4 ? 4 : 16);
+		ret_side->endpoint = addr->endpoint;
+		return true;
+	}
+	return false;
+}
+
+/* The next address; false after the last one of the block. */
+static bool next_address(uint8_t *addr, uint8_t family, uint32_t prefixlen)
+{
+	int i = family == 4 ? 3 : 15;
+
+	for (; i >= 0 && (uint32_t)i * 8 + 8 > prefixlen; i--) {
+		uint32_t host = (uint32_t)i * 8 >= prefixlen
+					? 0xff
+					: 0xffU >> (prefixlen % 8);
+
+		if ((addr[i] & host) != host) {
+			addr[i]++;
+			return true;
+		}
+		addr[i] &= (uint8_t)~host;
+	}
+	return false;
+}
+
+/*
+ * An address that look-ups in `space` resolve to the external class: not one
+ * that a longer match or an endpoint of the space hides.
+ */
+static bool find_in_block(const struct clo_view *view, enum clo_table t,
+			  size_t i, uint32_t space, uint8_t addr[16])
+{
+	uint8_t family = t == CLO_TABLE_CIDR4 ? 4 : 6;
+	const uint8_t *key = clo_tables_key(view->tables, t, i);
+	const uint32_t *class = clo_tables_value(view->tables, t, i);
+	uint32_t prefixlen;
+
+	memcpy(&prefixlen, key, sizeof(prefixlen));
+	memcpy(addr, key + 4, family == 4 ? 4 : 16);
+	/* A network's own address is a poor example where there is another. */
+	(void)next_address(addr, family, prefixlen);
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		struct clo_side side;
+
+		clo_judge_side(view, space, family, addr, &side);
+		if (side.identity == *class)
+			return true;
+		(void)next_address(addr, family, prefixlen);
+	}
+	return false;
+}
+
+static bool find_external(const struct clo_tables *tables, uint32_t identity,
+			  uint8_t family, uint32_t space, struct side *ret_side)
+{
+	enum clo_table t = family == 4 ? CLO_TABLE_CIDR4 : CLO_TABLE_CIDR6;
+	const struct clo_view view = {tables};
+
+	for (size_t i = 0; i < tables->table[t].n; i++) {
+		const uint32_t *class = clo_tables_value(tables, t, i);
+
+		if (*class == identity &&
+		    find_in_block(&view, t, i, space, ret_side->addr))
+			return true;
+	}
+	return false;
+}
+
+/* Endpoints first: what is outside is seen from their space. */
+static bool find_sides(const struct clo_tables *tables, struct clo_pair pair,
+		       uint8_t family, struct side *src, struct side *dst)
+{
+	bool has_src = find_endpoint(tables, pair.src, family, src);
+	bool has_dst = find_endpoint(tables, pair.dst, family, dst);
+
+	if (!has_src)
+		has_src = find_external(tables, pair.src, family, dst->space,
+					src);
+	if (!has_dst)
+		has_dst = find_external(tables, pair.dst, family, src->space,
+					dst);
+	return has_src && has_dst;
+}
+
+/* A slot of the class that packets of the family can have. */
+static bool find_slot(const struct clo_tables *tables, uint32_t class,
+		      uint8_t family, struct clo_witness *witness)
+{
+	const struct clo_view view = {tables};
+	const uint8_t alien = family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+
+	/* From 1: TCP port 0 is the last choice. */
+	for (uint32_t i = 1; i <= CLO_SLOTS; i++) {
+		uint32_t slot = i % CLO_SLOTS;
+
+		if (clo_view_class(&view, slot) != class)
+			continue;
+		clo_slot_decode(slot, &witness->proto, &witness->number);
+		if (witness->proto != alien)
+			return true;
+	}
+	return false;
+}
+
+int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
+		     uint32_t class, struct clo_witness *ret_witness)
+{
+	static const uint8_t families[] = {4, 6};
+
+	for (size_t i = 0; i < sizeof(families); i++) {
+		struct clo_witness witness = {.family = families[i]};
+		struct side src = {0};
+		struct side dst = {0};
+
+		if (!find_sides(tables, pair, families[i], &src, &dst) ||
+		    !find_slot(tables, class, families[i], &witness))
+			continue;
+
+		memcpy(witness.src, src.addr, sizeof(witness.src));
+		memcpy(witness.dst, dst.addr, sizeof(witness.dst));
+		witness.src_endpoint = src.endpoint;
+		witness.dst_endpoint = dst.endpoint;
+		*ret_witness = witness;
+		return 0;
+	}
+	return -ENOENT;
+}
