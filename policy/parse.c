@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/parse.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "policy/parse_state.h"
+
+const struct clo_source *clo_parse_kind(const struct clo_parse *parse,
+					const char *kind, size_t *ret_n)
+{
+	size_t first = 0, end;
+
+	while (first < parse->n_sources &&
+	       strcmp(parse->sources[first].kind, kind) != 0)
+		first++;
+	end = first;
+	while (end < parse->n_sources &&
+	       strcmp(parse->sources[end].kind, kind) == 0)
+		end++;
+	*ret_n = end - first;
+	return &parse->sources[first];
+}
+
+static void EVP_MD_CTX_freep(EVP_MD_CTX **context)
+{
+	EVP_MD_CTX_free(*context);
+}
+
+static int hash_bytes(const char *buffer, size_t size, void *data)
+{
+	return EVP_DigestUpdate(data, buffer, size) == 1 ? 0 : -1;
+}
+
+/* Canonical JSON of every document, by kind and name, each on a line. */
+static int digest(const struct clo_parse *parse, uint8_t ret_digest[32])
+{
+	CLO_AUTO(EVP_MD_CTX) EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < parse->n_sources; i++)
+		if (json_dump_callback(parse->sources[i].json, hash_bytes,
+				       context,
+				       JSON_COMPACT | JSON_SORT_KEYS) < 0 ||
+		    hash_bytes("\n", 1, context) < 0)
+			return -ENOMEM;
+	return EVP_DigestFinal_ex(context, ret_digest, NULL) == 1 ? 0 : -ENOMEM;
+}
+
+static void check(struct clo_parse *parse, const struct clo_document *documents,
+		  size_t n)
+{
+	clo_parse_load(parse, documents, n);
+	clo_parse_node(parse);
+	clo_parse_tenants(parse);
+	clo_parse_rules(parse);
+	clo_parse_workloads(parse);
+	clo_parse_exceptions(parse);
+	clo_parse_unique(parse);
+}
+
+static bool no_memory(const struct clo_parse *parse)
+{
+	return parse->failed || clo_arena_failed(parse->reader.keep) ||
+	       clo_arena_failed(parse->reader.scratch);
+}
+
+/* What only a policy without flaws has. */
+static int finish(struct clo_parse *parse)
+{
+	/* Without memory things are missing, about which flaws may lie. */
+	if (no_memory(parse))
+		return -ENOMEM;
+	if (clo_flaws_count(parse->reader.flaws) > 0)
+		return -EINVAL;
+
+	clo_parse_ids(parse);
+	if (no_memory(parse))
+		return -ENOMEM;
+	return digest(parse, parse->policy->digest);
+}
+
+int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
+		     struct clo_policy **ret_policy, struct clo_flaws *flaws)
+{
+	CLO_AUTO(clo_arena) struct clo_arena *keep = NULL;
+	CLO_AUTO(clo_arena) struct clo_arena *scratch = NULL;
+	struct clo_parse parse = {.now = now};
+	int r;
+
+	if (clo_arena_new(&keep) < 0 || clo_arena_new(&scratch) < 0)
+		return -ENOMEM;
+
+	parse.reader = (struct clo_reader){keep, scratch, flaws};
+	parse.policy = clo_arena_array(keep, 1, sizeof(*parse.policy));
+	if (!parse.policy)
+		return -ENOMEM;
+
+	check(&parse, documents, n);
+	r = finish(&parse);
+	for (size_t i = 0; i < parse.n_roots; i++)
+		json_decref(parse.roots[i]);
+	if (r < 0)
+		return r;
+
+	*ret_policy = parse.policy;
+	parse.policy->arena = CLO_TAKE(keep);
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "policy/read.h"
+
+/*
+ * What the stages of clo_policy_parse() share. Stages run in this order, each
+ * over the documents of one kind in the order of their names: load, node,
+ * tenants (what others refer to), rules, workloads, exceptions, unique. None
+ * returns an error: flaws are in the reader, lack of memory in its arenas.
+ *
+ * "unsure" means that something which could be the target of a reference was
+ * unreadable: then an unknown name is no flaw, or one mistake would make many.
+ */
+
+struct clo_scope_state {
+	bool unsure;
+	const struct clo_rule_doc **rules; /* sorted by name */
+	size_t n_rules;
+};
+
+struct clo_tenant_state {
+	const struct clo_source *source;
+	struct clo_texts services; /* as listed, resolved or not */
+	bool unsure_services; /* the list could not be read */
+	struct clo_scope_state scopes[4];
+};
+
+struct clo_parse {
+	struct clo_reader reader;
+	struct clo_policy *policy;
+	time_t now;
+	struct clo_source *sources; /* sorted by kind, then name */
+	size_t n_sources;
+	json_t **roots; /* one of each readable file */
+	size_t n_roots;
+	bool failed; /* no memory for jansson */
+	bool unsure; /* of documents */
+	bool unsure_services; /* of the node's */
+	struct clo_tenant_state *tenants; /* by index of policy->tenants */
+	const struct clo_source *workloads; /* by index of the policy's */
+};
+
+/* The documents of one kind; they stand together. */
+const struct clo_source *clo_parse_kind(const struct clo_parse *parse,
+					const char *kind, size_t *ret_n);
+
+void clo_parse_load(struct clo_parse *parse,
+		    const struct clo_document *documents, size_t n);
+/* Its duplicate keys. */
+void clo_parse_repeats(struct clo_parse *parse,
+		       const struct clo_source *source);
+void clo_parse_node(struct clo_parse *parse);
+void clo_parse_tenants(struct clo_parse *parse);
+void clo_parse_rules(struct clo_parse *parse);
+void clo_parse_workloads(struct clo_parse *parse);
+void clo_parse_exceptions(struct clo_parse *parse);
+/* Addresses, MACs, domains and devices that two workloads claim. */
+void clo_parse_unique(struct clo_parse *parse);
+
+/* Only of a policy without flaws: every reference resolved. */
+void clo_parse_ids(struct clo_parse *parse);
+
+/*
+ * References. `place` is the name's; an unknown one is a flaw there. NULL or a
+ * negative index: a flaw, or the name was unreadable.
+ */
+struct clo_tenant_doc *clo_resolve_tenant(struct clo_parse *parse,
+					  const struct clo_place *place);
+struct clo_scope_doc *clo_resolve_scope(struct clo_parse *parse,
+					const struct clo_place *place,
+					struct clo_tenant_doc *tenant,
+					enum clo_environment environment);
+ssize_t clo_resolve_segment(struct clo_parse *parse,
+			    const struct clo_place *place,
+			    const struct clo_tenant_doc *tenant,
+			    const struct clo_scope_doc *scope);
+ssize_t clo_resolve_group(struct clo_parse *parse,
+			  const struct clo_place *place,
+			  const struct clo_tenant_doc *tenant,
+			  const struct clo_scope_doc *scope);
+const struct clo_provided *clo_resolve_service(struct clo_parse *parse,
+					       const struct clo_place *place);
+/* By full name. */
+void clo_resolve_rule(struct clo_parse *parse, const struct clo_place *place);
+
+struct clo_scope_state *clo_scope_state(struct clo_parse *parse,
+					const struct clo_tenant_doc *tenant,
+					enum clo_environment environment);
