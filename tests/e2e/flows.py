@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Attack, legal neighbour and control: what flows without and with guards."""
+
+import sys
+import tempfile
+
+import veth
+import world
+from veth import check
+
+LEGAL = {("a-web", "a-db"), ("g-web", "g-db")}
+
+
+def every_pair(guests):
+    return {(s.name, t.name) for s in guests.values()
+            for t in guests.values()
+            if s is not t and s.addresses[0] != t.addresses[0]}
+
+
+def spoofs(guests, daemon):
+    """A guest that borrows its neighbour's address, or MAC, is not heard."""
+    web, db = guests["a-web"], guests["a-db"]
+    check(web.ping(db.address), "web pings db")
+    web.ip("address", "add", "10.0.1.77/16", "dev", "eth0")
+    result = web.exec("ping", "-n", "-c", "1", "-W", "1", "-I", "10.0.1.77",
+                      db.address, check=False,
+                      stdout=veth.subprocess.DEVNULL)
+    check(result.returncode != 0, "an address that is not its own is dropped")
+    web.ip("address", "del", "10.0.1.77/16", "dev", "eth0")
+
+    web.ip("link", "set", "eth0", "address", "0a:00:00:00:09:09")
+    check(not web.ping(db.address), "a MAC that is not its own is dropped")
+    web.ip("link", "set", "eth0", "address", web.mac)
+    drops = {(d["interface"], d["reason"])
+             for d in daemon.json("status")["drops"]}
+    check(("t-a-web", "source MAC is not the endpoint's") in drops,
+          "the spoofed MAC is counted with its reason")
+    # ARP for the borrowed address is stopped before any packet is
+    check(any(i == "t-a-web" and "not the endpoint" in r and "MAC" not in r
+              for i, r in drops), "the spoofed address is counted")
+    veth.wait_for("web speaks again", lambda: web.ping(db.address))
+
+
+def main(build, *options):
+    veth.inside()
+    guests = world.build()
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = veth.Daemon(build, directory, options=options)
+
+        for family in (4, 6):
+            check(world.flows(guests, world.FORBIDDEN_PORT, family) ==
+                  every_pair(guests),
+                  f"without guards every guest reaches every other (v{family})")
+
+        daemon.start()
+        daemon.apply(world.policy())
+        for family in (4, 6):
+            check(world.flows(guests, world.ALLOWED_PORT, family) == LEGAL,
+                  f"with guards the legal flows and no other (v{family})")
+            check(not world.flows(guests, world.FORBIDDEN_PORT, family),
+                  f"no flow on a port without a rule (v{family})")
+        spoofs(guests, daemon)
+
+        rules = {r["rule"]: r for r in daemon.json("status")["rules"]}
+        check(rules["acme/production/web-to-db"]["flows"] > 0,
+              "allowed flows are counted against their rule")
+        check(rules["globex/production/web-to-db"]["packets"] > 0,
+              "allowed packets are counted against their rule")
+        check(not failed_or_open(daemon), "the attestation reads PASSED")
+        check(daemon.stop() == 0, "the daemon stops in order")
+
+
+def failed_or_open(daemon):
+    predicate = daemon.predicate("--nonce", "00ff")
+    print(veth.failed_controls(predicate), predicate["coverage"])
+    return predicate["verdict"] != "PASSED"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

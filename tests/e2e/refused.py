@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A policy that breaks an invariant is refused whole, with its witness."""
+
+import sys
+import tempfile
+
+import veth
+import world
+from veth import check
+
+
+def crossing(rule):
+    return world.policy(acme=world.tenant("acme", [
+        {"name": "web-to-db", "from": {"group": "web"}, "to": {"group": "db"},
+         "ports": [f"tcp/{world.FORBIDDEN_PORT}"]}, rule]))
+
+
+PROD_TO_TEST = {"name": "leak", "from": {"group": "web"},
+                "to": {"environment": "test", "group": "web"},
+                "ports": ["tcp/443"]}
+TENANT_TO_TENANT = {"name": "leak", "from": {"group": "web"},
+                    "to": {"tenant": "globex", "group": "db"},
+                    "ports": ["udp/53"]}
+
+
+def main(build):
+    veth.inside()
+    guests = world.build()
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = veth.Daemon(build, directory)
+        daemon.start()
+        daemon.apply(world.policy())
+        before = daemon.json("status")
+
+        for rule, invariant, target in (
+                (PROD_TO_TEST, "environment separation", "10.0.2.11"),
+                (TENANT_TO_TENANT, "tenant separation", "10.0.1.12")):
+            refused = daemon.apply(crossing(rule), check=False)
+            said = refused.stdout + refused.stderr
+            check(refused.returncode == 3, f"refused: {invariant}")
+            for word in ("acme/production/leak", invariant, "10.0.1.11",
+                         target):
+                check(word in said, f"the refusal names {word}")
+            after = daemon.json("status")
+            check((after["epoch"], after["policy"]) ==
+                  (before["epoch"], before["policy"]),
+                  "the policy in force is the old one")
+            check(world.flows(guests, world.ALLOWED_PORT) ==
+                  {("a-web", "a-db"), ("g-web", "g-db")},
+                  "what was allowed still is")
+            check(not world.flows(guests, world.FORBIDDEN_PORT),
+                  "not even its lawful rule is in force")
+
+        bad = world.policy()
+        bad["acme"]["environments"]["production"]["rules"][0]["ports"] = [
+            "tcp/70000"]
+        refused = daemon.apply(bad, check=False)
+        check(refused.returncode == 3 and "acme.json:" in refused.stderr and
+              "70000" in refused.stderr, "a bad port is named with its file")
+        check(daemon.json("status")["epoch"] == before["epoch"],
+              "and changes nothing")
+        check(daemon.stop() == 0, "the daemon stops in order")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node made of network namespaces: one bridge, one veth pair per endpoint.
+
+Every test runs itself again inside its own mount, network and PID namespaces
+(see `inside`), so that whatever it leaves dies with it: links, pins, mounts,
+processes. Host ends of the veth pairs stand for taps; a "guest" is a namespace
+that owns the other end and may send whatever it likes.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+DEADLINE = 60.0  # seconds; generous, the machine is shared
+
+
+def inside():
+    """Run this script again in namespaces of its own; return only there."""
+    if os.geteuid() != 0:
+        sys.exit(77)
+    if os.environ.get("CLO_INSIDE") == "1":
+        setup_mounts()
+        return
+    env = dict(os.environ, CLO_INSIDE="1")
+    argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child",
+            "--mount-proc", "--propagation", "private",
+            sys.executable, *sys.argv]
+    sys.exit(subprocess.run(argv, env=env, check=False).returncode)
+
+
+def setup_mounts():
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
+    os.mkdir("/run/netns")
+    run("ip", "link", "set", "lo", "up")
+
+
+def run(*argv, check=True, **kwargs):
+    return subprocess.run(argv, check=check, text=True, **kwargs)
+
+
+def output(*argv):
+    return run(*argv, stdout=subprocess.PIPE).stdout
+
+
+def wait_for(what, probe, deadline=DEADLINE):
+    """Poll `probe` until it gives something true; the event, not a sleep."""
+    end = time.monotonic() + deadline
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        time.sleep(0.05)
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+    print(f"ok: {what}", flush=True)
+
+
+class Guest:
+    """One endpoint: a namespace with one interface behind a veth pair."""
+
+    def __init__(self, name, mac, addresses, bridge):
+        self.name, self.mac, self.addresses = name, mac, addresses
+        self.tap = f"t-{name}"
+        run("ip", "netns", "add", name)
+        run("ip", "link", "add", self.tap, "type", "veth", "peer", "name",
+            "eth0", "netns", name)
+        self.ip("link", "set", "eth0", "address", mac)
+        # the kernel would drop what a guest's own stack has not checksummed
+        self.exec("ethtool", "-K", "eth0", "tx", "off", check=False,
+                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.ip("link", "set", "lo", "up")
+        for address in addresses:
+            extra = ["nodad"] if ":" in address else []
+            self.ip("address", "add", address, "dev", "eth0", *extra)
+        self.ip("link", "set", "eth0", "up")
+        run("ip", "link", "set", self.tap, "master", bridge, "up")
+        self.servers = []
+
+    def ip(self, *argv):
+        run("ip", "-n", self.name, *argv)
+
+    def exec(self, *argv, **kwargs):
+        return run("ip", "netns", "exec", self.name, *argv, **kwargs)
+
+    def python(self, code, **kwargs):
+        return self.exec(sys.executable, "-c", code, check=False, **kwargs)
+
+    def popen(self, code, *args, **kwargs):
+        argv = ["ip", "netns", "exec", self.name, sys.executable, "-u", "-c",
+                code, *args]
+        process = subprocess.Popen(argv, text=True, **kwargs)
+        self.servers.append(process)
+        return process
+
+    @property
+    def address(self):
+        return self.addresses[0].split("/")[0]
+
+    def neighbour(self, address, mac):
+        self.ip("neigh", "replace", address, "lladdr", mac, "dev", "eth0",
+                "nud", "permanent")
+
+    def forget(self, address):
+        run("ip", "-n", self.name, "neigh", "del", address, "dev", "eth0",
+            check=False, stderr=subprocess.DEVNULL)
+
+    def serve(self, port):
+        """A TCP server that answers each client with the guest's name."""
+        code = SERVER.format(name=self.name, port=port)
+        process = self.popen(code, stdout=subprocess.PIPE)
+        check_line(process, "listening")
+
+    def connect(self, address, port, timeout=1.5):
+        """Who answers on address:port; '' if nobody does."""
+        code = CLIENT.format(address=address, port=port, timeout=timeout)
+        return self.python(code, stdout=subprocess.PIPE).stdout.strip()
+
+    def ping(self, address, timeout=1):
+        return self.exec("ping", "-n", "-c", "1", "-W", str(timeout), address,
+                         check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+SERVER = """
+import socket
+s = socket.create_server(("::", {port}), family=socket.AF_INET6,
+                         dualstack_ipv6=True, backlog=64)
+print("listening", flush=True)
+while True:
+    c, _ = s.accept()
+    try:
+        c.sendall(b"{name}")
+    except OSError:
+        pass
+    c.close()
+"""
+
+CLIENT = """
+import socket
+try:
+    s = socket.create_connection(("{address}", {port}), {timeout})
+    print(s.recv(100).decode())
+except OSError:
+    pass
+"""
+
+
+def check_line(process, word):
+    line = process.stdout.readline()
+    if word not in line:
+        raise AssertionError(f"server said {line!r}, not {word!r}")
+
+
+class Daemon:
+    """cloisond and cloison as the build directory has them."""
+
+    def __init__(self, build, directory, period=3600, options=()):
+        self.build, self.directory = build, directory
+        self.state = f"{directory}/state"
+        self.socket = f"{directory}/control"
+        self.pins = "/sys/fs/bpf/cloison"
+        self.log = f"{directory}/cloisond.log"
+        self.wrapper = []
+        self.argv = [f"{build}/agent/cloisond", "--state-dir", self.state,
+                     "--socket", self.socket, "--pin-dir", self.pins,
+                     "--libvirt", "none", "--period", str(period), *options]
+        self.process = None
+
+    def start(self):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen([*self.wrapper, *self.argv],
+                                            stderr=log)
+        wait_for("cloisond answers", self.answers)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"cloisond ended: {self.read_log()}")
+        return self.cloison("key", check=False).returncode == 0
+
+    def read_log(self):
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(DEADLINE)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+
+    def cloison(self, *argv, check=True):
+        result = subprocess.run(
+            [f"{self.build}/agent/cli/cloison", "--socket", self.socket,
+             *argv], text=True, capture_output=True, check=False)
+        if check and result.returncode != 0:
+            raise AssertionError(f"cloison {argv}: {result.returncode} "
+                                 f"{result.stdout}{result.stderr}\n"
+                                 f"{self.read_log()}")
+        return result
+
+    def json(self, *argv, check=False):
+        return json.loads(self.cloison("--json", *argv, check=check).stdout)
+
+    def apply(self, documents, check=True):
+        """Write {name: document} below the directory and apply it."""
+        policy = f"{self.directory}/policy"
+        run("rm", "-rf", policy)
+        os.mkdir(policy)
+        for name, document in documents.items():
+            with open(f"{policy}/{name}.json", "w", encoding="utf-8") as file:
+                json.dump(document, file, indent=1)
+        return self.cloison("apply", policy, check=check)
+
+    def predicate(self, *argv):
+        """Predicate of the latest attestation, after its signature held."""
+        envelope = f"{self.directory}/att.json"
+        key = f"{self.directory}/key.pem"
+        with open(envelope, "w", encoding="utf-8") as file:
+            file.write(self.cloison("attest", *argv).stdout)
+        with open(key, "w", encoding="utf-8") as file:
+            file.write(self.cloison("key").stdout)
+        result = self.cloison("verify", envelope, "--key", key, check=False)
+        if result.returncode in (1, 2):
+            raise AssertionError(f"verify: {result.stdout}{result.stderr}")
+        import base64
+        with open(envelope, encoding="utf-8") as file:
+            payload = json.load(file)["payload"]
+        return json.loads(base64.b64decode(payload))["predicate"]
+
+
+def failed_controls(predicate):
+    return {c["id"]: c["detail"] for c in predicate["controls"]
+            if c["result"] == "FAIL" and c["mandatory"]}
+
+
+def ifindex(name):
+    with open(f"/sys/class/net/{name}/ifindex", encoding="ascii") as file:
+        return int(file.read())

@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Planted violations: each is attested as FAILED by name, then repaired."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import veth
+import world
+from veth import check
+
+PERIOD = 2
+
+
+def statements(daemon):
+    """All node statements so far, oldest first, straight from the log."""
+    import base64
+    import sqlite3
+    log = sqlite3.connect(f"file:{daemon.state}/log.sqlite?mode=ro", uri=True)
+    rows = log.execute("SELECT envelope FROM records WHERE scope = '' "
+                       "ORDER BY rowid").fetchall()
+    log.close()
+    return [json.loads(base64.b64decode(json.loads(row[0])["payload"]))
+            ["predicate"] for row in rows]
+
+
+def caught(daemon, control, since, words=()):
+    """A FAILED statement after `since` that names the control and words."""
+    for predicate in statements(daemon)[since:]:
+        detail = veth.failed_controls(predicate).get(control)
+        if detail is not None and all(w in detail for w in words):
+            return predicate
+    return None
+
+
+def repaired(daemon, since):
+    last = statements(daemon)[since:][-1:]
+    return last and last[0]["verdict"] == "PASSED"
+
+
+def plant(daemon, what, act, control, words=()):
+    since = len(statements(daemon))
+    act()
+    found = veth.wait_for(f"FAILED after: {what}",
+                          lambda: caught(daemon, control, since, words))
+    check(found["verdict"] == "FAILED", f"caught: {what}")
+    veth.wait_for(f"repaired after: {what}",
+                  lambda: repaired(daemon, since))
+    check(True, f"repaired: {what}")
+
+
+def flip_bit(daemon):
+    """One more allowed bit in the row of the first pair, by bpftool."""
+    epoch = daemon.json("status")["epoch"]
+    rows = f"{daemon.pins}/gen/{epoch & 1}/rows"
+    dump = json.loads(veth.output("bpftool", "-j", "map", "dump", "pinned",
+                                  rows))
+    value = [int(b, 16) for b in dump[0]["value"]]
+    classes = 0xff & ~value[0]
+    value[0] |= classes & -classes  # the lowest clear bit
+    veth.run("bpftool", "map", "update", "pinned", rows, "key", "0", "0", "0",
+             "0", "value", *[str(b) for b in value])
+
+
+def detach(daemon, tap):
+    os.unlink(f"{daemon.pins}/link/{veth.ifindex(tap)}/from_guest")
+
+
+def steal_port(daemon, thief, owner):
+    """Give the thief's tap the port entry of another tenant's endpoint."""
+    def key(tap):
+        number = veth.ifindex(tap).to_bytes(4, "little")
+        return [str(b) for b in number]
+    ports = f"{daemon.pins}/map/clo_ports"
+    entry = json.loads(veth.output("bpftool", "-j", "map", "lookup", "pinned",
+                                   ports, "key", *key(owner)))
+    value = [str(int(b, 16)) for b in entry["value"]]
+    veth.run("bpftool", "map", "update", "pinned", ports, "key", *key(thief),
+             "value", *value)
+
+
+def undeclared_tap(daemon, guests):
+    """A tap that nobody declared on a governed bridge gets the drop-all."""
+    stranger = veth.Guest("stranger", "0a:00:00:00:07:07", ["10.0.1.99/16"],
+                          world.BRIDGE)
+    veth.wait_for("the stranger's tap is guarded", lambda: any(
+        u["interface"] == stranger.tap and u["guarded"]
+        for u in daemon.json("endpoints")["undeclared"]))
+    check(not world.attack(stranger, guests["a-db"], world.ALLOWED_PORT),
+          "an undeclared tap reaches nobody")
+    check(daemon.predicate("--nonce", "01")["verdict"] == "PASSED",
+          "and its guard is covered")
+    veth.run("ip", "link", "del", stranger.tap)
+
+
+def main(build):
+    veth.inside()
+    guests = world.build()
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = veth.Daemon(build, directory, period=PERIOD)
+        daemon.start()
+        daemon.apply(world.policy())
+        veth.wait_for("a first PASSED", lambda: repaired(daemon, 0))
+
+        plant(daemon, "a bit of the live matrix flipped",
+              lambda: flip_bit(daemon), "net.flow-matrix",
+              ["acme/production", "web", "db"])
+        plant(daemon, "a guard detached by hand",
+              lambda: detach(daemon, "t-a-web"), "net.default-deny",
+              ["t-a-web", "from_guest"])
+        plant(daemon, "a port entry of another tenant",
+              lambda: steal_port(daemon, "t-g-web", "t-a-web"),
+              "env.label-integrity", ["t-g-web"])
+        undeclared_tap(daemon, guests)
+        check(world.flows(guests, world.ALLOWED_PORT) ==
+              {("a-web", "a-db"), ("g-web", "g-db")},
+              "after all repairs the legal flows and no other")
+        check(daemon.stop() == 0, "the daemon stops in order")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
