@@ -84,20 +84,28 @@ class Prober:
             self._round(own, allowed, seen)
         return seen
 
+    def probe_resolving(self, allowed: Allowed) -> Observation:
+        """A tenant's own guests, found by ARP and neighbour discovery."""
+        seen = Observation()
+        self._round(True, allowed, seen, resolve=True)
+        return seen
+
     def _targets(self, name: str, own: bool) -> list[str]:
         tenant = scenario.SCOPE[name][0]
         found = [other for other, (owner, _) in scenario.SCOPE.items()
                  if (owner == tenant) == own and other != name]
         return found + [scenario.NODE] if own else found
 
-    def _round(self, own: bool, allowed: Allowed, seen: Observation) -> None:
+    def _round(self, own: bool, allowed: Allowed, seen: Observation,
+               resolve: bool = False) -> None:
         neigh, probe = {}, {}
         for name, spec in scenario.SPECS.items():
             targets = self._targets(name, own)
             twins = [t for t in targets if address(t, 4) == spec.ip4]
             targets = [t for t in targets if t not in twins]
+            verb = "del" if resolve else "add"
             neigh[name] = here("labguest neigh eth0", [
-                f"add {address(t, family)} {self.mac(t)}"
+                f"{verb} {address(t, family)} {self.mac(t)}"
                 for t in targets for family in (4, 6)])
             probe[name] = self._raw(name, twins) + here(
                 f"labguest probe {MIN_MS} {MAX_MS}",

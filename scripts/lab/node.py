@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cloisond and its CLI, run in a lab."""
+
+import base64
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.core import Lab
+from lab.errors import LabError
+
+PINS = "/sys/fs/bpf/cloison"
+CONTROL = "/run/cloison/control"
+START_SECONDS = 30
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+          "--no-new-privs")
+BINARIES = ("agent/cloisond", "agent/cli/cloison")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One record of the node's log, with its signed text."""
+    number: int
+    scope: str
+    verdict: str
+    envelope: str
+
+    def predicate(self) -> dict:
+        payload = json.loads(self.envelope)["payload"]
+        return json.loads(base64.b64decode(payload))["predicate"]
+
+
+class Node:
+    """A cloisond in the lab. `pid` is its process, seen from here; 0: none."""
+
+    def __init__(self, lab: Lab, build: Path, period: int = 3) -> None:
+        self.lab = lab
+        self.period = period
+        self.pid = 0
+        self.bin = f"{lab.home}/bin"
+        self.state = f"{lab.home}/state"
+        self._fd = -1
+        lab.path("bin").mkdir(exist_ok=True)
+        for name in BINARIES:
+            if not (build / name).exists():
+                raise LabError(f"{build / name} is not built")
+            shutil.copy(build / name, lab.path("bin")) # anybody can run it
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._notify.bind(str(lab.path("notify")))
+
+    # -- the daemon
+
+    def start(self, *options: str, wrapper: Sequence[str] = ()) -> None:
+        """Returns when cloisond says that it is ready."""
+        self.lab.spawn(
+            ["env", f"NOTIFY_SOCKET={self.lab.home}/notify", *wrapper,
+             f"{self.bin}/cloisond", "--state-dir", self.state,
+             "--pin-dir", PINS, "--socket", CONTROL,
+             "--period", str(self.period), *options], "cloisond.log")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._notify.settimeout(max(0.1, deadline - time.monotonic()))
+            try:
+                data, ancillary, _, _ = self._notify.recvmsg(
+                    4096, socket.CMSG_SPACE(12))
+            except TimeoutError:
+                raise LabError("cloisond did not start:\n"
+                               + self.log()[-4000:]) from None
+            if b"READY=1" in data.split(b"\n"):
+                break
+        self.pid = struct.unpack("3i", ancillary[0][2][:12])[0]
+        self._fd = os.pidfd_open(self.pid)
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Signal cloisond and wait until it is gone."""
+        if not self.pid:
+            return
+        try:
+            signal.pidfd_send_signal(self._fd, number)
+        except ProcessLookupError:
+            pass
+        gone = select.poll()
+        gone.register(self._fd, select.POLLIN)
+        if not gone.poll(30000):
+            raise LabError("cloisond does not end")
+        os.close(self._fd)
+        self.pid, self._fd = 0, -1
+
+    def log(self) -> str:
+        return self.lab.path("cloisond.log").read_text(errors="replace")
+
+    # -- the CLI
+
+    def command(self, *args: str) -> list[str]:
+        return [f"{self.bin}/cloison", "--socket", CONTROL, *args]
+
+    def cli(self, *args: str, check: bool = True
+            ) -> subprocess.CompletedProcess:
+        return self.lab.run(self.command(*args), check=check)
+
+    def ask(self, *args: str) -> dict:
+        """The JSON answer of a command that must succeed."""
+        return json.loads(self.cli(*args, "--json").stdout)
+
+    def apply(self, documents: Path) -> dict:
+        """Put a directory of this machine in force."""
+        target = self.lab.path("policy")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(documents, target)
+        return self.ask("apply", f"{self.lab.home}/policy")
+
+    def verify(self, envelope: str, key: str, nonce: str = ""
+               ) -> subprocess.CompletedProcess:
+        """`cloison verify`, as nobody; both are file names in the lab."""
+        more = ("--nonce", nonce) if nonce else ()
+        return self.lab.run(
+            [*NOBODY, f"{self.bin}/cloison", "verify", envelope, "--key", key,
+             *more], check=False)
+
+    # -- the log
+
+    def statements(self, after: int = 0, scope: str = "") -> list[Statement]:
+        """The statements of one scope ("": the node's) in order."""
+        database = self.lab.path("state/log.sqlite")
+        log = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
+        try:
+            rows = log.execute(
+                "SELECT id, scope, verdict, envelope FROM records "
+                "WHERE id > ? AND scope = ? ORDER BY id", (after, scope))
+            return [Statement(*row) for row in rows]
+        finally:
+            log.close()
+
+    def await_statement(self, verdict: str, after: int, seconds: float,
+                        scope: str = "") -> Statement:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for statement in self.statements(after, scope):
+                if statement.verdict == verdict:
+                    return statement
+            time.sleep(0.1)
+        raise LabError(f"no {verdict} attestation within {seconds:.0f} s")
+
+    # -- what is in the kernel
+
+    def pins(self) -> list[str]:
+        """Everything pinned, as paths below the pin directory."""
+        found = self.lab.run(["find", PINS, "-type", "f", "-printf", "%P\\n"])
+        return sorted(found.stdout.split())
+
+    def programs(self) -> list[int]:
+        """Ids of the pinned programs."""
+        ids = []
+        for pin in self.pins():
+            if pin.startswith("prog/"):
+                shown = self.lab.run(["bpftool", "-j", "prog", "show",
+                                      "pinned", f"{PINS}/{pin}"])
+                ids.append(json.loads(shown.stdout)["id"])
+        return ids
+
+
+def alive(programs: list[int]) -> list[int]:
+    """Which of the BPF programs are still loaded in the kernel."""
+    return [number for number in programs if subprocess.run(
+        ["bpftool", "prog", "show", "id", str(number)], check=False,
+        capture_output=True).returncode == 0]
