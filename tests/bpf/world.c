@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf/world.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "bpf/view.h"
+
+#define MAC(last)                                                              \
+	{                                                                      \
+		0x52, 0x54, 0, 0, 0, last                                      \
+	}
+#define LINK(last)                                                             \
+	{                                                                      \
+		0xfe, 0x80, [8] = 0x50, 0x54, 0, 0xff, 0xfe, 0, 0, last        \
+	}
+
+const struct world_nic world_nics[WORLD_HOSTS] = {
+	[WEB] = {{101, 1, 11, MAC(1), 0},
+		 1,
+		 {10, 0, 0, 1},
+		 {0xfd, [15] = 1},
+		 LINK(1)},
+	[DB] = {{102, 1, 11, MAC(2), 0},
+		2,
+		{10, 0, 0, 2},
+		{0xfd, [15] = 2},
+		LINK(2)},
+	[FAR] = {{103, 1, 12, MAC(3), 0},
+		 3,
+		 {10, 0, 1, 3},
+		 {0xfd, [7] = 1, [15] = 3},
+		 LINK(3)},
+	[LAB] = {{104, 1, 13, MAC(4), 0},
+		 4,
+		 {10, 0, 2, 4},
+		 {0xfd, [7] = 2, [15] = 4},
+		 LINK(4)},
+	[WEB2] = {{201, 2, 21, MAC(5), 0},
+		  5,
+		  {10, 0, 0, 1},
+		  {0xfd, [15] = 1},
+		  LINK(5)},
+	[DB2] = {{202, 2, 21, MAC(6), 0},
+		 6,
+		 {10, 0, 0, 2},
+		 {0xfd, [15] = 2},
+		 LINK(6)},
+	[PARTNER] = {{0, 0, 0, MAC(0xfe), 0},
+		     8,
+		     {192, 0, 2, 9},
+		     {0x20, 0x01, 0x0d, 0xb8, [15] = 9},
+		     LINK(0xfe)},
+	[NET] = {{0, 0, 0, MAC(0xfe), 0},
+		 7,
+		 {10, 0, 0, 254},
+		 {0xfd, [15] = 0xfe},
+		 LINK(0xfe)},
+};
+
+const struct world_cidr world_cidrs[WORLD_CIDRS] = {
+	{4, 24, {192, 0, 2}, 8},
+	{4, 8, {10}, 7},
+	{6, 32, {0x20, 0x01, 0x0d, 0xb8}, 8},
+	{6, 0, {0}, 7},
+};
+
+static const struct {
+	__u8 proto;
+	__u16 number;
+	__u16 class;
+} services[] = {
+	{IPPROTO_TCP, 80, 0}, {IPPROTO_TCP, 5432, 1},   {IPPROTO_UDP, 53, 2},
+	{IPPROTO_ICMP, 8, 3}, {IPPROTO_ICMPV6, 128, 4}, {IPPROTO_ICMP, 13, 5},
+	{IPPROTO_GRE, 0, 6},  {IPPROTO_SCTP, 9, 7},     {IPPROTO_TCP, 22, 8},
+	{IPPROTO_ESP, 0, 9},  {IPPROTO_UDP, 5000, 70},
+};
+
+static const struct {
+	__u32 src, dst, class, rule;
+} allowed[] = {
+	{1, 2, 1, 1},  {1, 2, 3, 2}, {1, 2, 4, 2}, {2, 1, 2, 3}, {2, 1, 3, 3},
+	{2, 1, 4, 3},  {1, 3, 0, 4}, {7, 1, 0, 5}, {7, 1, 3, 5}, {8, 1, 0, 5},
+	{1, 8, 0, 6},  {1, 8, 2, 6}, {1, 8, 5, 6}, {1, 8, 6, 6}, {1, 8, 7, 6},
+	{1, 8, 70, 6}, {1, 8, 3, 6}, {1, 8, 4, 6}, {5, 6, 0, 7}, {7, 1, 4, 5},
+	{1, 7, 9, 8},  {2, 1, 1, 3},
+};
+
+static void add_addr(struct world *world, const struct world_nic *nic,
+		     __u8 family, const __u8 *addr)
+{
+	struct world_addr *new = &world->addrs[world->n_addrs++];
+
+	assert(world->n_addrs <= WORLD_ADDRS);
+	new->family = family;
+	new->space = nic->port.space;
+	memcpy(new->addr, addr, family == 4 ? 4 : 16);
+	new->entry.identity = nic->identity;
+	new->entry.endpoint = nic->port.endpoint;
+	new->entry.segment = nic->port.segment;
+}
+
+static __u32 row_of(struct world *world, __u32 src, __u32 dst)
+{
+	struct world_pair *new;
+
+	for (__u32 i = 0; i < world->n_pairs; i++)
+		if (world->pairs[i].key.src == src &&
+		    world->pairs[i].key.dst == dst)
+			return world->pairs[i].row;
+
+	assert(world->n_pairs < WORLD_ROWS);
+	new = &world->pairs[world->n_pairs];
+	new->key.src = src;
+	new->key.dst = dst;
+	new->row = world->n_pairs++;
+	return new->row;
+}
+
+static void allow(struct world *world, size_t i)
+{
+	__u32 row = row_of(world, allowed[i].src, allowed[i].dst);
+	__u32 bit = row * WORLD_WORDS * 64 + allowed[i].class;
+
+	world->rows[bit / 64] |= 1ULL << (bit % 64);
+	world->rules[bit / 2].rule[bit % 2] = allowed[i].rule;
+}
+
+void world_build(unsigned int generation, struct world *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	memset(ret->services, 0xff, sizeof(ret->services));
+	ret->gen.classes = WORLD_CLASSES;
+	ret->gen.words = WORLD_WORDS;
+	ret->gen.identities = WORLD_IDENTITIES;
+	ret->gen.rules = WORLD_RULES;
+	ret->cidrs = world_cidrs;
+
+	for (size_t i = 0; i < WORLD_HOSTS; i++) {
+		const struct world_nic *nic = &world_nics[i];
+
+		if (!nic->port.endpoint)
+			continue;
+		add_addr(ret, nic, 4, nic->ip4);
+		add_addr(ret, nic, 6, nic->ip6);
+		add_addr(ret, nic, 6, nic->link);
+	}
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
+		__u32 slot =
+			clo_judge_slot(services[i].proto, services[i].number);
+
+		ret->services[slot / 4].class[slot % 4] = services[i].class;
+	}
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		if (generation == 0 || allowed[i].rule != 1)
+			allow(ret, i);
+}
