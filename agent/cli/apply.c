@@ -8,14 +8,18 @@ static void print_milliseconds(const json_t *ms)
 {
 	static const char *const stages[] = {"parse", "compile", "prove",
 					     "load", "readback"};
+	const char *separator = "";
 	json_t *value;
 	size_t i;
 
 	clo_report_label("milliseconds");
 	for (i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
 		value = json_object_get(ms, stages[i]);
-		(void)printf("%s%s %.1f", i ? ", " : "", stages[i],
+		if (!json_is_number(value))
+			continue;
+		(void)printf("%s%s %.1f", separator, stages[i],
 			     json_number_value(value));
+		separator = ", ";
 	}
 	(void)putchar('\n');
 }

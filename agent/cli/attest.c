@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <string.h>
 
 #include "agent/attest/key.h"
@@ -78,8 +79,19 @@ static int print(const struct clo_cli *cli, const json_t *envelope)
 	return CLO_EXIT_OK;
 }
 
+/* Lower case is the protocol's one spelling; "" without a nonce. */
+static void spell_nonce(const char *nonce, char ret_text[CLO_NONCE_DIGITS + 1])
+{
+	size_t i;
+
+	for (i = 0; nonce && nonce[i]; i++)
+		ret_text[i] = (char)tolower((unsigned char)nonce[i]);
+	ret_text[i] = '\0';
+}
+
 static int run(const struct clo_cli *cli)
 {
+	char spelt[CLO_NONCE_DIGITS + 1];
 	const char *nonce = cli->values[OPT_NONCE];
 	json_auto_t *request = NULL, *result = NULL;
 	const json_t *envelope;
@@ -87,11 +99,13 @@ static int run(const struct clo_cli *cli)
 
 	if (nonce && !clo_nonce_valid(nonce))
 		return clo_fail(cli, CLO_EXIT_USAGE,
-				"attest: --nonce takes hex digits, at most "
-				"128 of them");
+				"attest: --nonce takes 1 to 64 bytes as "
+				"hex digits");
 
+	spell_nonce(nonce, spelt);
 	request = json_pack("{s:s, s:s*, s:s*}", "op", "attest", "scope",
-			    cli->values[OPT_SCOPE], "nonce", nonce);
+			    cli->values[OPT_SCOPE], "nonce",
+			    nonce ? spelt : NULL);
 	code = clo_client_call(cli, request, &result);
 	if (code != CLO_EXIT_OK)
 		return code;

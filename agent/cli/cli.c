@@ -135,7 +135,7 @@ static int print_help(const struct clo_command *command)
 	size_t i;
 
 	if (command) {
-		(void)printf("usage: cloison %s [OPTION...]%s%s\n%s.\n\n%s",
+		(void)printf("usage: cloison %s [OPTION...]%s%s\nTo %s.\n\n%s",
 			     command->name, command->operand ? " " : "",
 			     command->operand ? command->operand : "",
 			     command->summary, command->details);
@@ -160,6 +160,12 @@ static int print_help(const struct clo_command *command)
 	return CLO_EXIT_OK;
 }
 
+static int print_version(void)
+{
+	(void)puts("cloison " CLO_VERSION);
+	return CLO_EXIT_OK;
+}
+
 static const struct clo_command *find_command(const char *name)
 {
 	size_t i;
@@ -177,14 +183,17 @@ static int run_command(struct parse *parse, const struct clo_command *command,
 {
 	int at = parse_options(parse, ":", command, argc, argv);
 
+	if (!parse->problem && parse->given[OPT_HELP])
+		return print_help(command);
+	if (!parse->problem && parse->given[OPT_VERSION])
+		return print_version();
+
 	if (command->operand && at < argc)
 		parse->cli.operand = argv[at++];
 	else if (command->operand)
 		note(parse, "is missing", command->operand);
 	if (at < argc)
 		note(parse, "is one argument too many", argv[at]);
-	if (parse->given[OPT_HELP])
-		return print_help(command);
 
 	settle_globals(parse);
 	if (parse->problem)
@@ -209,11 +218,8 @@ static int dispatch(int argc, char *argv[])
 				parse.problem);
 	if (parse.given[OPT_HELP])
 		return print_help(NULL);
-	if (parse.given[OPT_VERSION]) {
-		(void)puts("cloison " CLO_VERSION);
-		return CLO_EXIT_OK;
-	}
-
+	if (parse.given[OPT_VERSION])
+		return print_version();
 	if (at >= argc)
 		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
 				"which command? (see cloison --help)");

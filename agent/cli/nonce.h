@@ -11,6 +11,6 @@ static inline bool clo_nonce_valid(const char *nonce)
 {
 	size_t len = strlen(nonce);
 
-	return len > 0 && len <= CLO_NONCE_DIGITS &&
+	return len > 0 && len <= CLO_NONCE_DIGITS && len % 2 == 0 &&
 	       strspn(nonce, "0123456789abcdefABCDEF") == len;
 }

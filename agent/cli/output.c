@@ -53,6 +53,8 @@ static bool harmless(uint32_t point)
 {
 	if (point < 0x20 || (point >= 0x7f && point < 0xa0))
 		return false;
+	if (point >= 0xd800 && point <= 0xdfff)
+		return false;
 	if (point >= 0x200b && point <= 0x200f)
 		return false;
 	if (point >= 0x2028 && point <= 0x202e)

@@ -60,8 +60,7 @@ static int run(const struct clo_cli *cli)
 const struct clo_command clo_command_plan = {
 	.name = "plan",
 	.operand = "DIR",
-	.summary = "show what apply would change, and whether it breaks an "
-		   "invariant",
+	.summary = "show what apply would change or break",
 	.details = "Prints each flow that would be gained (+) or lost (-), and "
 		   "each breach with its\nrule and a packet that shows it. "
 		   "Exit status 3 if apply would refuse the policy.\n",

@@ -151,8 +151,7 @@ static int run(const struct clo_cli *cli)
 
 const struct clo_command clo_command_status = {
 	.name = "status",
-	.summary = "show what is in force, what is guarded and the last "
-		   "verdict",
+	.summary = "show the last verdict, what is in force and guarded",
 	.details = "Exit status 0 if the last verdict is PASSED, 3 if FAILED, "
 		   "4 if INCONCLUSIVE or\nthere is none yet.\n",
 	.run = run,

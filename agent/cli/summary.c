@@ -133,13 +133,12 @@ int clo_summary_print(const struct clo_cli *cli,
 	const json_t *predicate =
 		json_object_get(result->statement, "predicate");
 
-	if (result->exit == CLO_VERIFY_NOT_AUTHENTIC ||
-	    result->exit == CLO_VERIFY_USAGE || !predicate)
-		return clo_fail(cli,
-				result->exit == CLO_VERIFY_USAGE
-					? CLO_EXIT_USAGE
-					: CLO_EXIT_FAILED,
-				"not authentic: %s", result->reason);
+	if (result->exit == CLO_VERIFY_NOT_AUTHENTIC)
+		return clo_fail(cli, CLO_EXIT_FAILED, "not authentic: %s",
+				result->reason);
+	if (!predicate)
+		return clo_fail(cli, CLO_EXIT_INCONCLUSIVE, "cannot verify: %s",
+				result->reason);
 	if (cli->json)
 		return print_json(result, predicate);
 

@@ -154,7 +154,7 @@ const struct clo_command clo_command_trace = {
 	.details =
 		"Walks the look-ups that the datapath makes for the first "
 		"packet of a flow.\nExit status 0 if it is allowed, 3 if it is "
-		"dropped. For icmp and icmpv6 --dport is\nthe type (echo "
+		"dropped. For icmp and icmpv6 --dport\nis the type (echo "
 		"request if left out).\n",
 	.options =
 		{

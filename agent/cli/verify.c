@@ -34,8 +34,8 @@ static int read_options(const struct clo_cli *cli,
 		return clo_fail(cli, CLO_EXIT_USAGE, "verify: needs --key");
 	if (ret_options->nonce && !clo_nonce_valid(ret_options->nonce))
 		return clo_fail(cli, CLO_EXIT_USAGE,
-				"verify: --nonce takes hex digits, at most "
-				"128 of them");
+				"verify: --nonce takes 1 to 64 bytes as "
+				"hex digits");
 	if (!age)
 		return CLO_EXIT_OK;
 	if (age[0] == '\0' || strlen(age) > 10 ||

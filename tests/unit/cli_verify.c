@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* `cloison verify`, `attest` and `key` with statements that are really signed. */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/attest/dsse.h"
+#include "agent/attest/key.h"
+#include "agent/attest/statement.h"
+#include "check.h"
+#include "cli_run.h"
+
+/* A node with its key; the public one is in the file "key.pem". */
+struct node {
+	struct cli *cli;
+	struct clo_key *key;
+	char *pem, *envelope_path, *key_path;
+};
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int setup(void **state)
+{
+	struct node *node = calloc(1, sizeof(*node));
+	CLO_AUTO_MEM char *private = NULL;
+	void *cli = NULL;
+
+	if (!node || cli_setup(&cli) < 0)
+		return -1;
+
+	node->cli = cli;
+	node->cli->nobody = true;
+	private = cli_path(cli, "node.key");
+	node->key_path = cli_path(cli, "key.pem");
+	node->envelope_path = cli_path(cli, "a.json");
+	*state = node;
+	if (clo_key_generate(private) < 0 ||
+	    clo_key_load(private, &node->key) < 0 ||
+	    clo_key_public_pem(node->key, &node->pem) < 0)
+		return -1;
+
+	write_file(node->key_path, node->pem);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct node *node = *state;
+	void *cli = node->cli;
+
+	clo_key_free(node->key);
+	free(node->pem);
+	free(node->key_path);
+	free(node->envelope_path);
+	free(node);
+	return cli_teardown(&cli);
+}
+
+/* A sound predicate of one scope, `age` seconds old. */
+static json_t *predicate(const struct node *node, const char *control,
+			 time_t age)
+{
+	char id[65], when[21];
+
+	assert_int_equal(clo_key_id(node->key, id), 0);
+	clo_time_format(time(NULL) - age, when);
+	return json_pack(
+		"{s:{s:s, s:s, s:s, s:s}, s:s, s:{s:i, s:n}, s:s, s:i, s:s,"
+		" s:s, s:{s:s, s:s}, s:{s:s, s:i, s:s}, s:[], s:{}, s:{},"
+		" s:{s:i, s:i, s:b, s:[s,s], s:[]},"
+		" s:[{s:s, s:s, s:b, s:b, s:s, s:s, s:n}], s:[], s:[]}",
+		"node", "name", "hv1", "bootId", "b", "kernel", "6.1", "agent",
+		"0.1.0", "scope", "acme/production", "chain", "sequence", 0,
+		"previous", "time", when, "period", 30, "nonce", "ab12",
+		"trigger", "request", "key", "id", id, "protection", "file",
+		"policy", "digest", "abc", "epoch", 3, "attached", "tcx",
+		"programs", "tables", "proof", "coverage", "expected", 8,
+		"observed", 8, "complete", 1, "sources", "libvirt", "rtnetlink",
+		"missing", "controls", "id", "net.default-deny", "result",
+		control, "mandatory", 1, "excepted", 0, "method",
+		"read \033[31mback", "detail", "all of it", "evidence", "gaps",
+		"platform");
+}
+
+/* The envelope of such a statement; caller frees. */
+static char *signed_statement(const struct node *node, const char *control,
+			      time_t age)
+{
+	static const uint8_t digest[32];
+	json_auto_t *members = predicate(node, control, age);
+	CLO_AUTO_MEM char *payload = NULL;
+	enum clo_verdict_word verdict;
+	char *envelope = NULL;
+
+	assert_non_null(members);
+	assert_int_equal(clo_statement_seal(members, "scope/acme/production",
+					    digest, &payload, &verdict),
+			 0);
+	assert_int_equal(
+		clo_dsse_sign(node->key, payload, strlen(payload), &envelope),
+		0);
+	return envelope;
+}
+
+static void save_statement(const struct node *node, const char *control,
+			   time_t age)
+{
+	CLO_AUTO_MEM char *envelope = signed_statement(node, control, age);
+
+	write_file(node->envelope_path, envelope);
+}
+
+/* Unprivileged, without a daemon. */
+static void verify(const struct node *node, const char *option,
+		   const char *value)
+{
+	cli_run(node->cli, "verify", node->envelope_path, "--key",
+		node->key_path, option, value, NULL);
+}
+
+static void passed(void **state)
+{
+	struct node *node = *state;
+
+	save_statement(node, "PASS", 1);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 0);
+	assert_non_null(strstr(node->cli->out, "verdict       PASSED\n"));
+	assert_non_null(strstr(node->cli->out, "node          hv1\n"));
+	assert_non_null(strstr(node->cli->out, "acme/production\n"));
+	assert_non_null(strstr(node->cli->out, "8 of 8 endpoints observed"));
+	assert_non_null(strstr(node->cli->out,
+			       "net.default-deny: read \\x1b[31mback; all of "
+			       "it\n"));
+	assert_null(strchr(node->cli->out, '\033'));
+}
+
+static void verdicts(void **state)
+{
+	struct node *node = *state;
+
+	save_statement(node, "FAIL", 1);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 3);
+	assert_non_null(strstr(node->cli->out, "FAILED"));
+	save_statement(node, "INCONCLUSIVE", 1);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 4);
+}
+
+static void freshness(void **state)
+{
+	struct node *node = *state;
+
+	save_statement(node, "PASS", 100); /* period 30 */
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 4);
+	verify(node, "--max-age", "3600");
+	assert_int_equal(node->cli->exit, 0);
+	verify(node, "--max-age", "50");
+	assert_int_equal(node->cli->exit, 4);
+	verify(node, "--max-age", "1h");
+	assert_int_equal(node->cli->exit, 2);
+	verify(node, "--max-age", "-1");
+	assert_int_equal(node->cli->exit, 2);
+}
+
+static void nonces(void **state)
+{
+	struct node *node = *state;
+
+	save_statement(node, "PASS", 1);
+	verify(node, "--nonce", "ab12");
+	assert_int_equal(node->cli->exit, 0);
+	verify(node, "--nonce", "ab13");
+	assert_int_equal(node->cli->exit, 1);
+	verify(node, "--nonce", "zz");
+	assert_int_equal(node->cli->exit, 2);
+}
+
+/* Not a byte of what was not signed. */
+static void forged(void **state)
+{
+	struct node *node = *state;
+	CLO_AUTO_MEM char *envelope = signed_statement(node, "PASS", 1);
+	json_auto_t *document = NULL;
+	char *payload = strstr(envelope, "\"payload\"");
+
+	/* One bit of the payload: its base64 begins a few bytes on. */
+	assert_non_null(payload);
+	payload[40] = payload[40] == 'A' ? 'B' : 'A';
+	write_file(node->envelope_path, envelope);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 1);
+	assert_string_equal(node->cli->out, "");
+	assert_non_null(strstr(node->cli->err, "not authentic"));
+	assert_null(strstr(node->cli->err, "hv1"));
+
+	verify(node, "--json", NULL);
+	assert_int_equal(node->cli->exit, 1);
+	document = json_loads(node->cli->out, 0, NULL);
+	assert_true(json_is_string(json_object_get(document, "error")));
+	assert_int_equal(json_object_size(document), 1);
+
+	write_file(node->envelope_path, "");
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 1);
+}
+
+static void keys(void **state)
+{
+	struct node *node = *state;
+	CLO_AUTO_MEM char *other_path = cli_path(node->cli, "other.key");
+	CLO_AUTO(clo_key) struct clo_key *other = NULL;
+	CLO_AUTO_MEM char *pem = NULL;
+
+	save_statement(node, "PASS", 1);
+	assert_int_equal(clo_key_generate(other_path), 0);
+	assert_int_equal(clo_key_load(other_path, &other), 0);
+	assert_int_equal(clo_key_public_pem(other, &pem), 0);
+	write_file(node->key_path, pem);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 1);
+
+	write_file(node->key_path, "no key");
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 2);
+	(void)unlink(node->key_path);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 2);
+}
+
+static void as_json(void **state)
+{
+	struct node *node = *state;
+	json_auto_t *document = NULL;
+
+	save_statement(node, "PASS", 1);
+	verify(node, "--json", NULL);
+	assert_int_equal(node->cli->exit, 0);
+	document = json_loads(node->cli->out, 0, NULL);
+	assert_true(json_is_true(json_object_get(document, "verified")));
+	assert_string_equal(
+		json_string_value(json_object_get(document, "verdict")),
+		"PASSED");
+	assert_true(json_is_object(json_object_get(document, "statement")));
+}
+
+/* attest hands out what verify accepts, byte order and all. */
+static void attest_then_verify(void **state)
+{
+	struct node *node = *state;
+	CLO_AUTO_MEM char *envelope = signed_statement(node, "PASS", 1);
+	CLO_AUTO_MEM char *reply = NULL, *pem_reply = NULL;
+	json_auto_t *pem = json_pack("{s:b, s:{s:s, s:s}}", "ok", 1, "result",
+				     "pem", node->pem, "id", "x");
+
+	assert_true(asprintf(&reply, CLI_OK("{\"envelope\":%s}"), envelope) >
+		    0);
+	pem_reply = json_dumps(pem, 0);
+	node->cli->nobody = false;
+
+	cli_serve(node->cli, reply, NULL);
+	cli_run(node->cli, "attest", "--scope", "acme/production", "--nonce",
+		"AB12", NULL);
+	assert_int_equal(node->cli->exit, 0);
+	assert_string_equal(
+		json_string_value(json_object_get(node->cli->request, "nonce")),
+		"ab12");
+	assert_string_equal(
+		json_string_value(json_object_get(node->cli->request, "scope")),
+		"acme/production");
+	write_file(node->envelope_path, node->cli->out);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 0);
+	(void)unlink(node->envelope_path);
+
+	cli_serve(node->cli, reply, NULL);
+	cli_run(node->cli, "attest", "--output", node->envelope_path, NULL);
+	assert_string_equal(node->cli->out, "");
+	cli_serve(node->cli, pem_reply, NULL);
+	cli_run(node->cli, "key", "--output", node->key_path, NULL);
+	assert_int_equal(node->cli->exit, 0);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 0);
+
+	cli_serve(node->cli, reply, pem_reply, NULL);
+	cli_run(node->cli, "attest", "--summary", NULL);
+	assert_int_equal(node->cli->exit, 0);
+	assert_non_null(strstr(node->cli->out, "verdict       PASSED\n"));
+	cli_serve(node->cli, pem_reply, NULL);
+	cli_run(node->cli, "key", NULL);
+	assert_string_equal(node->cli->out, node->pem);
+}
+
+static void output_that_cannot_be_written(void **state)
+{
+	struct node *node = *state;
+
+	cli_serve(node->cli, CLI_OK("{\"envelope\":{}}"), NULL);
+	node->cli->nobody = false;
+	cli_run(node->cli, "attest", "--output", "/nonexistent/x", NULL);
+	assert_int_equal(node->cli->exit, 1);
+	cli_serve(node->cli, CLI_OK("{\"envelope\":{}}"), NULL);
+	cli_run(node->cli, "attest", "--output", "/dev/full", NULL);
+	assert_int_equal(node->cli->exit, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(passed),
+		TEST(verdicts),
+		TEST(freshness),
+		TEST(nonces),
+		TEST(forged),
+		TEST(keys),
+		TEST(as_json),
+		TEST(attest_then_verify),
+		TEST(output_that_cannot_be_written),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
