@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/attest/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+#define NOW 1767323045
+#define KILLS 20
+
+static char dir[] = "/tmp/clo-store-XXXXXX";
+static char path[64];
+static struct clo_store *store;
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/log.db", dir);
+	return clo_store_open(path, &store);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
+		char file[80];
+
+		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		(void)unlink(file);
+	}
+	return rmdir(dir);
+}
+
+static void reopen(void)
+{
+	clo_store_free(store);
+	store = NULL;
+	assert_int_equal(clo_store_open(path, &store), 0);
+}
+
+/* The digest tells which record it is. */
+static int append_to(struct clo_store *to, const char *boot, uint64_t sequence,
+		     const char *scope, const char *envelope)
+{
+	uint8_t digest[32] = {0};
+	const struct clo_record record = {
+		.boot_id = boot,
+		.sequence = sequence,
+		.kind = "isolation/v1",
+		.scope = scope,
+		.time = NOW + (time_t)sequence,
+		.verdict = "PASSED",
+		.payload_digest = digest,
+		.envelope = envelope,
+	};
+
+	memcpy(digest, &sequence, sizeof(sequence));
+	return clo_store_append(to, &record);
+}
+
+static int append(const char *boot, uint64_t sequence, const char *scope)
+{
+	return append_to(store, boot, sequence, scope, "{}");
+}
+
+static void assert_head(const char *boot, uint64_t expected)
+{
+	uint8_t digest[32] = {0};
+	uint64_t last;
+	uint64_t next = 99;
+
+	assert_int_equal(clo_store_head(store, boot, &next, digest), 0);
+	assert_int_equal(next, expected);
+	memcpy(&last, digest, sizeof(last));
+	assert_int_equal(last, expected ? expected - 1 : 0);
+}
+
+static void assert_latest(const char *scope, const char *expected, time_t time)
+{
+	char *envelope = NULL;
+	time_t t = 0;
+
+	assert_int_equal(clo_store_latest(store, scope, &envelope, &t), 0);
+	assert_string_equal(envelope, expected);
+	assert_int_equal(t, time);
+	free(envelope);
+}
+
+/* SQL behind the store's back. */
+static void meddle(const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void test_files_are_private(void **state)
+{
+	char wal[80];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(append("b", 0, ""), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	(void)snprintf(wal, sizeof(wal), "%s-wal", path);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+}
+
+static void test_records_come_back(void **state)
+{
+	uint64_t count = 0;
+
+	(void)state;
+	assert_head("b", 0);
+	assert_int_equal(append_to(store, "b", 0, "", "{\"n\":0}"), 0);
+	assert_int_equal(append_to(store, "b", 1, "a/test", "{\"n\":1}"), 0);
+	assert_int_equal(append_to(store, "b", 2, "", "{\"n\":2}"), 0);
+	assert_int_equal(append_to(store, "c", 0, "", "{\"n\":3}"), 0);
+	reopen();
+	assert_head("b", 3);
+	assert_head("c", 1);
+	assert_head("d", 0);
+	assert_latest("a/test", "{\"n\":1}", NOW + 1);
+	/* The last one written, though its clock is behind. */
+	assert_latest("", "{\"n\":3}", NOW);
+	assert_int_equal(clo_store_count(store, &count), 0);
+	assert_int_equal(count, 4);
+}
+
+static void test_no_record_no_latest(void **state)
+{
+	char *envelope = NULL;
+	time_t t = 7;
+
+	(void)state;
+	assert_int_equal(append("b", 0, "a/test"), 0);
+	assert_int_equal(clo_store_latest(store, "a/tes", &envelope, &t),
+			 -ENOENT);
+	assert_int_equal(clo_store_latest(store, "", &envelope, &t), -ENOENT);
+	assert_null(envelope);
+	assert_int_equal(t, 7);
+}
+
+static void test_a_sequence_is_taken_once(void **state)
+{
+	(void)state;
+	assert_int_equal(append("b", 0, ""), 0);
+	assert_int_equal(append("b", 0, "other/test"), -EEXIST);
+	assert_int_equal(append("c", 0, ""), 0);
+	assert_head("b", 1);
+}
+
+static void test_records_that_cannot_be(void **state)
+{
+	char name[400];
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(append("b", (uint64_t)INT64_MAX + 1, ""), -EINVAL);
+	assert_int_equal(append("b", UINT64_MAX, ""), -EINVAL);
+	assert_int_equal(append(name, 0, ""), -EINVAL);
+	assert_int_equal(append("b", 0, name), -EINVAL);
+	assert_head("b", 0);
+}
+
+static void test_text_is_data(void **state)
+{
+	(void)state;
+	assert_int_equal(append_to(store, "b'; DROP TABLE records; --", 0,
+				   "x' OR '1'='1", "{}"),
+			 0);
+	assert_head("b'; DROP TABLE records; --", 1);
+	assert_latest("x' OR '1'='1", "{}", NOW);
+}
+
+static void write_file(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void assert_open_fails(int expected)
+{
+	struct clo_store *other = NULL;
+
+	assert_int_equal(clo_store_open(path, &other), expected);
+	assert_null(other);
+}
+
+static void test_foreign_files_are_refused(void **state)
+{
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	write_file("This is somebody's diary, and no database at all: 100 "
+		   "bytes or more, so that SQLite looks at it closely.");
+	assert_open_fails(-EPROTO);
+
+	assert_int_equal(unlink(path), 0);
+	meddle("CREATE TABLE other (x)");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_open_fails(-EPROTO);
+	assert_int_equal(unlink(path), 0);
+	meddle("PRAGMA user_version = 9");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_open_fails(-EPROTO);
+}
+
+static void test_other_versions_are_refused(void **state)
+{
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	meddle("PRAGMA user_version = 2");
+	assert_open_fails(-EPROTO);
+	meddle("PRAGMA user_version = 1");
+	assert_int_equal(clo_store_open(path, &store), 0);
+}
+
+static void test_files_of_others_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(chmod(path, 0620), 0);
+	assert_open_fails(-EACCES);
+	assert_int_equal(chmod(path, 0602), 0);
+	assert_open_fails(-EACCES);
+	assert_int_equal(chmod(path, 0600), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path, 65534, 65534), 0);
+		assert_open_fails(-EACCES);
+	}
+}
+
+static void test_links_and_pipes_are_refused(void **state)
+{
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/tmp/nowhere", path), 0);
+	assert_open_fails(-ELOOP);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_open_fails(-EINVAL);
+}
+
+static void test_damage_is_noticed(void **state)
+{
+	char *envelope = NULL;
+	uint8_t digest[32];
+	uint64_t next = 9;
+	time_t t;
+
+	(void)state;
+	assert_int_equal(append("b", 0, ""), 0);
+	meddle("PRAGMA ignore_check_constraints = 1;"
+	       "UPDATE records SET digest = x'00', envelope = 'a' || char(0)");
+	assert_int_equal(clo_store_head(store, "b", &next, digest), -EUCLEAN);
+	assert_int_equal(next, 9);
+	assert_int_equal(clo_store_latest(store, "", &envelope, &t), -EUCLEAN);
+	assert_null(envelope);
+}
+
+static struct clo_gap begin(const char *boot, time_t now)
+{
+	struct clo_gap gap = {.id = -1};
+
+	assert_int_equal(clo_store_run_begin(store, boot, now, &gap), 0);
+	return gap;
+}
+
+/* The gaps that a statement would carry now. */
+static size_t list(struct clo_gap *ret_gaps, size_t room)
+{
+	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
+	size_t n;
+
+	assert_int_equal(clo_store_gaps(store, &gaps, &n), 0);
+	assert_true(n <= room);
+	memcpy(ret_gaps, gaps, n * sizeof(*gaps));
+	return n;
+}
+
+static void test_an_orderly_run_leaves_no_gap(void **state)
+{
+	struct clo_gap gaps[4];
+
+	(void)state;
+	assert_int_equal(begin("b", NOW).from, 0);
+	assert_int_equal(clo_store_run_alive(store, NOW + 5), 0);
+	assert_int_equal(clo_store_run_end(store, NOW + 9), 0);
+	reopen();
+	assert_int_equal(begin("b", NOW + 100).from, 0);
+	assert_int_equal(list(gaps, 4), 0);
+}
+
+static void test_a_broken_run_leaves_one_gap(void **state)
+{
+	struct clo_gap gaps[4];
+	struct clo_gap gap;
+
+	(void)state;
+	(void)begin("b", NOW);
+	assert_int_equal(clo_store_run_alive(store, NOW + 5), 0);
+	assert_int_equal(clo_store_run_alive(store, NOW + 3), 0);
+	reopen();
+	gap = begin("b", NOW + 60);
+	assert_int_equal(gap.from, NOW + 5);
+	assert_int_equal(gap.to, NOW + 60);
+	assert_string_equal(gap.reason, "agent ended without notice");
+	assert_int_equal(list(gaps, 4), 1);
+	assert_int_equal(gaps[0].id, gap.id);
+	assert_int_equal(gaps[0].from, NOW + 5);
+	assert_int_equal(gaps[0].to, NOW + 60);
+
+	/* Only the last run counts: the next begin tells of no old one. */
+	assert_int_equal(clo_store_run_end(store, NOW + 70), 0);
+	assert_int_equal(begin("c", NOW + 80).from, 0);
+	reopen();
+	assert_string_equal(begin("d", NOW + 90).reason,
+			    "node ended without notice");
+	assert_int_equal(list(gaps, 4), 2);
+}
+
+static void test_a_clock_set_back(void **state)
+{
+	struct clo_gap gap;
+
+	(void)state;
+	(void)begin("b", NOW);
+	gap = begin("b", NOW - 1000);
+	assert_int_equal(gap.from, NOW - 1000);
+	assert_int_equal(gap.to, NOW - 1000);
+}
+
+static void test_only_a_run_is_alive(void **state)
+{
+	struct clo_gap gap;
+
+	(void)state;
+	assert_int_equal(clo_store_run_alive(store, NOW), -ENOENT);
+	assert_int_equal(clo_store_run_end(store, NOW), -ENOENT);
+	(void)begin("b", NOW);
+	assert_int_equal(clo_store_run_end(store, NOW), 0);
+	assert_int_equal(clo_store_run_alive(store, NOW), -ENOENT);
+	assert_int_equal(clo_store_run_begin(store, "b", 0, &gap), -EINVAL);
+}
+
+static void test_gaps_open_and_close(void **state)
+{
+	struct clo_gap gaps[4];
+	int64_t id = 0;
+
+	(void)state;
+	assert_int_equal(clo_store_gap_open(store, NOW, "guard lost", &id), 0);
+	assert_int_equal(list(gaps, 4), 1);
+	assert_int_equal(gaps[0].id, id);
+	assert_int_equal(gaps[0].to, 0);
+	assert_string_equal(gaps[0].reason, "guard lost");
+
+	/* An open gap is told again and again. */
+	assert_int_equal(clo_store_gaps_signed(store), 0);
+	assert_int_equal(list(gaps, 4), 1);
+
+	assert_int_equal(clo_store_gap_close(store, id, NOW + 4), 0);
+	assert_int_equal(clo_store_gap_close(store, id, NOW + 9), -ENOENT);
+	assert_int_equal(clo_store_gap_close(store, id + 1, NOW), -ENOENT);
+	/* It closed after the last list: no statement has told that yet. */
+	assert_int_equal(clo_store_gaps_signed(store), 0);
+	assert_int_equal(list(gaps, 4), 1);
+	assert_int_equal(gaps[0].to, NOW + 4);
+	/* Not signed yet: told again, also after a restart. */
+	reopen();
+	assert_int_equal(list(gaps, 4), 1);
+	assert_int_equal(clo_store_gaps_signed(store), 0);
+	assert_int_equal(list(gaps, 4), 0);
+}
+
+static void test_reasons_are_bounded(void **state)
+{
+	char reason[65];
+	int64_t id = 0;
+
+	(void)state;
+	memset(reason, 'x', 64);
+	reason[64] = '\0';
+	assert_int_equal(clo_store_gap_open(store, NOW, reason, &id), -EINVAL);
+	reason[63] = '\0';
+	assert_int_equal(clo_store_gap_open(store, NOW, reason, &id), 0);
+	assert_int_equal(clo_store_gap_open(store, 0, "x", &id), -EINVAL);
+}
+
+static void test_a_new_run_closes_what_was_open(void **state)
+{
+	struct clo_gap gaps[4];
+	int64_t id;
+
+	(void)state;
+	(void)begin("b", NOW);
+	assert_int_equal(clo_store_gap_open(store, NOW + 1, "libvirt", &id), 0);
+	reopen();
+	(void)begin("b", NOW + 50);
+	assert_int_equal(list(gaps, 4), 2);
+	assert_int_equal(gaps[0].id, id);
+	assert_int_equal(gaps[0].to, NOW + 50);
+	assert_int_equal(gaps[1].from, NOW);
+}
+
+static void test_open_gaps_come_first(void **state)
+{
+	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
+	int64_t id = 0;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < CLO_STORE_GAPS_MAX + 1; i++) {
+		assert_int_equal(clo_store_gap_open(store, NOW, "x", &id), 0);
+		assert_int_equal(clo_store_gap_close(store, id, NOW + 1), 0);
+	}
+	assert_int_equal(clo_store_gap_open(store, NOW, "open", &id), 0);
+	assert_int_equal(clo_store_gaps(store, &gaps, &n), 0);
+	assert_int_equal(n, CLO_STORE_GAPS_MAX);
+	assert_int_equal(gaps[0].id, id);
+	/* What found no room comes with the next statement. */
+	assert_int_equal(clo_store_gaps_signed(store), 0);
+	free(CLO_TAKE(gaps));
+	assert_int_equal(clo_store_gaps(store, &gaps, &n), 0);
+	assert_int_equal(n, 3);
+}
+
+/* Child: append for ever, telling each sequence once it is committed. */
+static void append_until_killed(const char *boot, int fd)
+{
+	struct clo_store *own = NULL;
+	struct clo_gap gap;
+	uint8_t digest[32];
+	uint64_t next;
+
+	if (clo_store_open(path, &own) < 0 ||
+	    clo_store_run_begin(own, boot, NOW, &gap) < 0 ||
+	    clo_store_head(own, boot, &next, digest) < 0)
+		_exit(1);
+	for (;; next++) {
+		if (append_to(own, boot, next, "", "{}") < 0 ||
+		    write(fd, &next, sizeof(next)) != sizeof(next))
+			_exit(2);
+		(void)clo_store_run_alive(own, NOW);
+	}
+}
+
+/* Kill a child after some commits; gives the last sequence it told. */
+static uint64_t kill_after(const char *boot, int commits)
+{
+	uint64_t last = 0;
+	uint64_t told;
+	int pipefd[2];
+	int status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(pipefd, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		append_until_killed(boot, pipefd[1]);
+
+	close(pipefd[1]);
+	for (int i = 0; i < commits; i++)
+		assert_int_equal(read(pipefd[0], &last, sizeof(last)),
+				 sizeof(last));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	while (read(pipefd[0], &told, sizeof(told)) == sizeof(told))
+		last = told;
+	close(pipefd[0]);
+	return last;
+}
+
+static void test_kill_at_any_time_loses_nothing(void **state)
+{
+	unsigned seed = 20260102;
+
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	for (int i = 0; i < KILLS; i++) {
+		uint64_t told = kill_after("b", rand_r(&seed) % 12);
+		uint64_t count;
+		uint64_t next;
+		uint8_t digest[32];
+
+		assert_int_equal(clo_store_open(path, &store), 0);
+		assert_int_equal(clo_store_head(store, "b", &next, digest), 0);
+		assert_int_equal(clo_store_count(store, &count), 0);
+		/* Unique and from 0, so as many as the head: none missing. */
+		assert_int_equal(count, next);
+		if (told > 0)
+			assert_true(next > told);
+		clo_store_free(store);
+		store = NULL;
+	}
+	assert_int_equal(clo_store_open(path, &store), 0);
+	assert_int_equal(begin("b", NOW + 60).from, NOW);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_files_are_private),
+		TEST(test_records_come_back),
+		TEST(test_no_record_no_latest),
+		TEST(test_a_sequence_is_taken_once),
+		TEST(test_records_that_cannot_be),
+		TEST(test_text_is_data),
+		TEST(test_foreign_files_are_refused),
+		TEST(test_other_versions_are_refused),
+		TEST(test_files_of_others_are_refused),
+		TEST(test_links_and_pipes_are_refused),
+		TEST(test_damage_is_noticed),
+		TEST(test_an_orderly_run_leaves_no_gap),
+		TEST(test_a_broken_run_leaves_one_gap),
+		TEST(test_a_clock_set_back),
+		TEST(test_only_a_run_is_alive),
+		TEST(test_gaps_open_and_close),
+		TEST(test_reasons_are_bounded),
+		TEST(test_a_new_run_closes_what_was_open),
+		TEST(test_open_gaps_come_first),
+		TEST(test_kill_at_any_time_loses_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
