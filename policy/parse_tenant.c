@@ -122,6 +122,15 @@ static void check_overlaps(struct clo_parse *parse,
 	}
 }
 
+static bool overlap_itself(const struct clo_segment_doc *segment)
+{
+	for (size_t i = 1; i < segment->n_cidrs; i++)
+		if (clo_cidr_contains(&segment->cidrs[i - 1],
+				      &segment->cidrs[i]))
+			return true;
+	return false;
+}
+
 static void read_segment(struct clo_parse *parse, const struct clo_place *place,
 			 enum clo_environment environment,
 			 struct clo_segment_doc *segment, struct spans *spans)
@@ -156,11 +165,11 @@ static void read_segment(struct clo_parse *parse, const struct clo_place *place,
 			.name = segment->name,
 		};
 	}
-	/* Not all readable: no address can be said to be outside. */
-	if (segment->n_cidrs < n)
-		segment->n_cidrs = 0;
 	clo_sort(segment->cidrs, segment->n_cidrs, sizeof(*segment->cidrs),
 		 clo_compare_cidrs);
+	/* Not all is known: no address can be said to be outside. */
+	if (segment->n_cidrs < n || overlap_itself(segment))
+		segment->n_cidrs = 0;
 }
 
 static bool read_segments(struct clo_parse *parse, const struct clo_place *list,
