@@ -132,7 +132,7 @@ static const struct step neighbours[] = {
 #define GOOD6 TCP(6, WEB, DB, 1, 5432, SYN)
 
 static const struct step malformed[] = {
-	{"nothing but Ethernet", WEB, .frame = {GOOD4, .cut = 14},
+	{"hardly more than Ethernet", WEB, .frame = {GOOD4, .cut = 15},
 	 .drop = CLO_DROP_RUNT},
 	{"half an IPv4 header", WEB, .frame = {GOOD4, .cut = 33},
 	 .drop = CLO_DROP_RUNT},
