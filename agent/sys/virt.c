@@ -1,2 +1,403 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sys/virt.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <libvirt/virterror.h>
+
+#include "agent/base/log.h"
+#include "agent/sys/virt_impl.h"
+
+#define RETRY_MIN_SECONDS 1U
+#define RETRY_MAX_SECONDS 30U
+
+static const int event_ids[] = {
+	VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+	VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+	VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+	VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+};
+
+/*
+ * Either a connection, or an attempt on its way, or a timer for the next one.
+ * Callbacks from libvirt only leave a note and enable `later`: the work is done
+ * on a clean stack, once however many events came.
+ */
+struct clo_virt {
+	sd_event *event;
+	char *uri;
+	void (*on_change)(void *userdata);
+	void *userdata;
+	virConnectPtr connection;
+	int subscriptions[CLO_ARRAY_LEN(event_ids)];
+	size_t n_subscriptions;
+	bool closable;
+	bool lost;
+	struct clo_virt_open *open;
+	unsigned int retry_seconds;
+	sd_event_source *opened;
+	sd_event_source *retry;
+	sd_event_source *later;
+};
+
+static void note(struct clo_virt *virt)
+{
+	(void)sd_event_source_set_enabled(virt->later, SD_EVENT_ONESHOT);
+}
+
+static int on_lifecycle(virConnectPtr connection, virDomainPtr domain,
+			int event, int detail, void *userdata)
+{
+	(void)connection;
+	(void)domain;
+	(void)event;
+	(void)detail;
+	note(userdata);
+	return 0;
+}
+
+static void on_device(virConnectPtr connection, virDomainPtr domain,
+		      const char *alias, void *userdata)
+{
+	(void)connection;
+	(void)domain;
+	(void)alias;
+	note(userdata);
+}
+
+static void on_metadata(virConnectPtr connection, virDomainPtr domain, int type,
+			const char *uri, void *userdata)
+{
+	(void)connection;
+	(void)domain;
+	(void)type;
+	(void)uri;
+	note(userdata);
+}
+
+static void on_close(virConnectPtr connection, int reason, void *userdata)
+{
+	struct clo_virt *virt = userdata;
+
+	(void)connection;
+	clo_log(CLO_LOG_WARN, "connection to libvirt lost reason=%d", reason);
+	virt->lost = true;
+	note(virt);
+}
+
+static virConnectDomainEventGenericCallback callback_of(int id)
+{
+	switch (id) {
+	case VIR_DOMAIN_EVENT_ID_LIFECYCLE:
+		return VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle);
+	case VIR_DOMAIN_EVENT_ID_METADATA_CHANGE:
+		return VIR_DOMAIN_EVENT_CALLBACK(on_metadata);
+	default:
+		return VIR_DOMAIN_EVENT_CALLBACK(on_device);
+	}
+}
+
+static int subscribe(struct clo_virt *virt)
+{
+	/* Drivers inside the process cannot be lost and refuse this one. */
+	virt->closable = virConnectRegisterCloseCallback(
+				 virt->connection, on_close, virt, NULL) == 0;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(event_ids); i++) {
+		int id = virConnectDomainEventRegisterAny(
+			virt->connection, NULL, event_ids[i],
+			callback_of(event_ids[i]), virt, NULL);
+
+		if (id < 0)
+			return -EIO;
+		virt->subscriptions[virt->n_subscriptions++] = id;
+	}
+
+	return 0;
+}
+
+/* Each subscription holds the connection, so closing alone is not enough. */
+static void disconnect(struct clo_virt *virt)
+{
+	if (!virt->connection)
+		return;
+
+	while (virt->n_subscriptions > 0)
+		(void)virConnectDomainEventDeregisterAny(
+			virt->connection,
+			virt->subscriptions[--virt->n_subscriptions]);
+	if (virt->closable)
+		(void)virConnectUnregisterCloseCallback(virt->connection,
+							on_close);
+	(void)virConnectClose(virt->connection);
+	virt->connection = NULL;
+	virt->closable = false;
+	virt->lost = false;
+	clo_virt_loop_reap();
+}
+
+static void retry_later(struct clo_virt *virt)
+{
+	int r;
+
+	r = sd_event_source_set_time_relative(
+		virt->retry, (uint64_t)virt->retry_seconds * 1000000);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(virt->retry, SD_EVENT_ONESHOT);
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, r,
+				    "cannot retry libvirt; giving up on it");
+	virt->retry_seconds *= 2;
+	if (virt->retry_seconds > RETRY_MAX_SECONDS)
+		virt->retry_seconds = RETRY_MAX_SECONDS;
+}
+
+static int on_opened(sd_event_source *source, int fd, uint32_t events,
+		     void *userdata)
+{
+	struct clo_virt *virt = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	virt->connection = clo_virt_open_take(virt->open);
+	virt->opened = sd_event_source_disable_unref(virt->opened);
+	clo_virt_open_free(CLO_TAKE(virt->open));
+	if (virt->connection && subscribe(virt) < 0)
+		disconnect(virt);
+	if (!virt->connection) {
+		clo_log(CLO_LOG_WARN,
+			"no connection to libvirt uri=%s retry=%us", virt->uri,
+			virt->retry_seconds);
+		retry_later(virt);
+		return 0;
+	}
+
+	virt->retry_seconds = RETRY_MIN_SECONDS;
+	note(virt);
+	return 0;
+}
+
+static int connect_start(struct clo_virt *virt)
+{
+	CLO_AUTO(clo_virt_open) struct clo_virt_open *open = NULL;
+	int r;
+
+	r = clo_virt_open_new(virt->uri, &open);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(virt->event, &virt->opened, clo_virt_open_fd(open),
+			    EPOLLIN, on_opened, virt);
+	if (r < 0)
+		return r;
+
+	virt->open = CLO_TAKE(open);
+	return 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct clo_virt *virt = userdata;
+	int r;
+
+	(void)source;
+	(void)usec;
+	r = connect_start(virt);
+	if (r < 0) {
+		(void)clo_log_errno(CLO_LOG_WARN, r,
+				    "cannot start to connect to libvirt");
+		retry_later(virt);
+	}
+	return 0;
+}
+
+static int on_later(sd_event_source *source, void *userdata)
+{
+	struct clo_virt *virt = userdata;
+
+	(void)source;
+	if (virt->lost) {
+		disconnect(virt);
+		retry_later(virt);
+	}
+	virt->on_change(virt->userdata);
+	return 0;
+}
+
+static int add_sources(struct clo_virt *virt)
+{
+	int r;
+
+	r = sd_event_add_defer(virt->event, &virt->later, on_later, virt);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(virt->later, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(virt->event, &virt->retry,
+				       CLOCK_MONOTONIC, 0, 0, on_retry, virt);
+	if (r < 0)
+		return r;
+
+	return sd_event_source_set_enabled(virt->retry, SD_EVENT_OFF);
+}
+
+int clo_virt_new(sd_event *event, const char *uri,
+		 void (*on_change)(void *userdata), void *userdata,
+		 struct clo_virt **ret_virt)
+{
+	CLO_AUTO(clo_virt) struct clo_virt *virt = NULL;
+	int r;
+
+	assert(on_change);
+	virt = calloc(1, sizeof(*virt));
+	if (!virt)
+		return -ENOMEM;
+	virt->on_change = on_change;
+	virt->userdata = userdata;
+	virt->retry_seconds = RETRY_MIN_SECONDS;
+	virt->event = sd_event_ref(event);
+	virt->uri = strdup(uri);
+	if (!virt->uri)
+		return -ENOMEM;
+	r = clo_virt_loop_register(event);
+	if (r < 0)
+		return r;
+	r = add_sources(virt);
+	if (r < 0)
+		return r;
+	r = connect_start(virt);
+	if (r < 0)
+		return r;
+
+	*ret_virt = CLO_TAKE(virt);
+	return 0;
+}
+
+void clo_virt_free(struct clo_virt *virt)
+{
+	if (!virt)
+		return;
+
+	disconnect(virt);
+	virt->opened = sd_event_source_disable_unref(virt->opened);
+	virt->retry = sd_event_source_disable_unref(virt->retry);
+	virt->later = sd_event_source_disable_unref(virt->later);
+	clo_virt_open_free(virt->open);
+	clo_virt_loop_reap();
+	sd_event_unref(virt->event);
+	free(virt->uri);
+	free(virt);
+}
+
+bool clo_virt_connected(const struct clo_virt *virt)
+{
+	return virt->connection && !virt->lost;
+}
+
+struct listing {
+	virDomainPtr *handles;
+	size_t n_handles;
+	struct clo_virt_domain *domains;
+	size_t n;
+};
+
+static void listing_done(struct listing *listing)
+{
+	for (size_t i = 0; i < listing->n_handles; i++)
+		(void)virDomainFree(listing->handles[i]);
+	free(listing->handles);
+	clo_virt_domains_free(listing->domains, listing->n);
+}
+
+/* A failed call: did the connection go, or just this one answer? */
+static int failed(struct clo_virt *virt)
+{
+	if (virConnectIsAlive(virt->connection) == 1)
+		return -EIO;
+
+	virt->lost = true;
+	note(virt);
+	return -ENOTCONN;
+}
+
+static int describe(struct clo_virt *virt, virDomainPtr handle,
+		    struct listing *listing)
+{
+	struct clo_virt_domain *domain = &listing->domains[listing->n];
+	CLO_AUTO_MEM char *xml = NULL;
+	int r;
+
+	xml = virDomainGetXMLDesc(handle, 0);
+	if (!xml)
+		/* Gone between the two calls is as good as not listed. */
+		return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN
+			       ? 0
+			       : failed(virt);
+	r = clo_virt_parse(xml, domain);
+	if (r < 0)
+		return r;
+	if (domain->id < 0)
+		clo_virt_domain_done(domain); /* stopped meanwhile */
+	else
+		listing->n++;
+	return 0;
+}
+
+static int by_uuid(const void *a, const void *b)
+{
+	const struct clo_virt_domain *left = a;
+	const struct clo_virt_domain *right = b;
+
+	return strcmp(left->uuid, right->uuid);
+}
+
+static int list(struct clo_virt *virt, struct listing *listing)
+{
+	int n;
+	int r;
+
+	n = virConnectListAllDomains(virt->connection, &listing->handles,
+				     VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+	if (n < 0)
+		return failed(virt);
+	listing->n_handles = (size_t)n; /* bounded by libvirt's protocol */
+	listing->domains = calloc((size_t)n + 1, sizeof(*listing->domains));
+	if (!listing->domains)
+		return -ENOMEM;
+	for (size_t i = 0; i < listing->n_handles; i++) {
+		r = describe(virt, listing->handles[i], listing);
+		if (r < 0)
+			return r;
+	}
+
+	qsort(listing->domains, listing->n, sizeof(*listing->domains), by_uuid);
+	return 0;
+}
+
+int clo_virt_list(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
+		  size_t *ret_n)
+{
+	__attribute__((cleanup(listing_done))) struct listing listing = {0};
+	int r;
+
+	if (!clo_virt_connected(virt))
+		return -ENOTCONN;
+	r = list(virt, &listing);
+	if (r < 0)
+		return r;
+
+	*ret_n = listing.n;
+	*ret_domains = CLO_TAKE(listing.domains);
+	listing.n = 0;
+	return 0;
+}
+
+void clo_virt_domains_free(struct clo_virt_domain *domains, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		clo_virt_domain_done(&domains[i]);
+	free(domains);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the virt*.c files share. Nobody else includes this. */
+
+#include <libvirt/libvirt.h>
+
+#include "agent/sys/virt.h"
+
+/*
+ * virt_loop.c: libvirt's event loop on sd-event. One per process, since
+ * libvirt's is; -EBUSY while another sd_event still has watches. Called on the
+ * thread that runs `event`; libvirt itself may call in from any thread.
+ */
+int clo_virt_loop_register(sd_event *event);
+/* Release what libvirt removed; from a clean stack on the loop's thread. */
+void clo_virt_loop_reap(void);
+
+/*
+ * virt_open.c: virConnectOpenReadOnly() has no timeout, so it runs on a thread
+ * that a hung libvirtd may keep for itself.
+ */
+struct clo_virt_open;
+
+int clo_virt_open_new(const char *uri, struct clo_virt_open **ret_open);
+/* Does not wait: a thread that still runs cleans up behind itself. */
+void clo_virt_open_free(struct clo_virt_open *open);
+CLO_DEFINE_FREEP(clo_virt_open)
+int clo_virt_open_fd(const struct clo_virt_open *open); /* readable: done */
+/* After done, once: the connection, or NULL if it failed. */
+virConnectPtr clo_virt_open_take(struct clo_virt_open *open);
+
+/* virt_xml.c */
+void clo_virt_domain_done(struct clo_virt_domain *domain);
