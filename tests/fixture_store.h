@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/attest/store.h"
+#include "check.h"
+
+#define NOW 1767323045 /* 2026-01-02T03:04:05Z */
+
+/* A store of its own, in a directory of its own, for every test. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static char dir[] = "/tmp/clo-store-XXXXXX";
+static char path[64];
+static struct clo_store *store;
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/log.db", dir);
+	return clo_store_open(path, &store);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+
+	(void)state;
+	clo_store_free(store);
+	store = NULL;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
+		char file[80];
+
+		(void)snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		(void)unlink(file);
+	}
+	return rmdir(dir);
+}
+
+static inline void reopen(void)
+{
+	clo_store_free(store);
+	store = NULL;
+	assert_int_equal(clo_store_open(path, &store), 0);
+}
