@@ -96,6 +96,7 @@ class Lab:
         """Leave the lab running after this process; `stop_pid` ends it."""
         if self._lifeline:
             self._lifeline.sendall(b"keep")
+            self._unshare.stderr.close()
             self._unshare = None
             self.pid = 0
 

@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import socket
-import sqlite3
 import struct
 import subprocess
 import time
@@ -24,6 +23,14 @@ CONTROL = "/run/cloison/control"
 START_SECONDS = 30
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
           "--no-new-privs")
+# SQLite resolves links, so the file has to be opened inside the lab.
+READ_LOG = """
+import json, sqlite3, sys
+log = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=10)
+print(json.dumps(log.execute(
+    "SELECT id, scope, verdict, envelope FROM records "
+    "WHERE id > ? AND scope = ? ORDER BY id", sys.argv[2:]).fetchall()))
+"""
 BINARIES = ("agent/cloisond", "agent/cli/cloison")
 
 
@@ -132,15 +139,9 @@ class Node:
 
     def statements(self, after: int = 0, scope: str = "") -> list[Statement]:
         """The statements of one scope ("": the node's) in order."""
-        database = self.lab.path("state/log.sqlite")
-        log = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
-        try:
-            rows = log.execute(
-                "SELECT id, scope, verdict, envelope FROM records "
-                "WHERE id > ? AND scope = ? ORDER BY id", (after, scope))
-            return [Statement(*row) for row in rows]
-        finally:
-            log.close()
+        rows = self.lab.run(["/usr/bin/python3", "-I", "-c", READ_LOG,
+                             f"{self.state}/log.sqlite", str(after), scope])
+        return [Statement(*row) for row in json.loads(rows.stdout)]
 
     def await_statement(self, verdict: str, after: int, seconds: float,
                         scope: str = "") -> Statement:
@@ -149,7 +150,7 @@ class Node:
             for statement in self.statements(after, scope):
                 if statement.verdict == verdict:
                     return statement
-            time.sleep(0.1)
+            time.sleep(0.2)
         raise LabError(f"no {verdict} attestation within {seconds:.0f} s")
 
     # -- what is in the kernel

@@ -85,7 +85,8 @@ class Prober:
         return seen
 
     def probe_resolving(self, allowed: Allowed) -> Observation:
-        """A tenant's own guests, found by ARP and neighbour discovery."""
+        """A tenant's own guests, found by ARP and neighbour discovery. Not
+        the node: what lies outside may be asked for, and that is heard."""
         seen = Observation()
         self._round(True, allowed, seen, resolve=True)
         return seen
@@ -102,7 +103,8 @@ class Prober:
         for name, spec in scenario.SPECS.items():
             targets = self._targets(name, own)
             twins = [t for t in targets if address(t, 4) == spec.ip4]
-            targets = [t for t in targets if t not in twins]
+            targets = [t for t in targets if t not in twins
+                       and not (resolve and t == scenario.NODE)]
             verb = "del" if resolve else "add"
             neigh[name] = here("labguest neigh eth0", [
                 f"{verb} {address(t, family)} {self.mac(t)}"
@@ -136,19 +138,24 @@ class Prober:
                                            address(twin, family))]
         return here("labguest frame eth0", lines) if lines else ""
 
-    def _heard(self) -> dict[tuple[str, str], int]:
-        """IP frames (to, from): how many since asked last."""
+    def hears(self) -> dict[tuple[str, str, str, str], int]:
+        """Frames since asked last, by who heard them, the sender's MAC, the
+        ethertype, and "us" (to the own MAC) or "all"."""
         outputs = together(self.guests, {
             guest.name: "nc ::1 7 </dev/null" for guest in self.guests})
         outputs[scenario.NODE] = self.lab.run(
             ["busybox", "nc", "::1", "7"]).stdout
+        return {(name, *line.split()[:3]): int(line.split()[3])
+                for name, output in outputs.items()
+                for line in output.splitlines()}
+
+    def _heard(self) -> dict[tuple[str, str], int]:
+        """IP frames (from, to) since asked last."""
         counts: dict[tuple[str, str], int] = {}
-        for name, output in outputs.items():
-            for line in output.splitlines():
-                mac, ethertype, to, frame_count = line.split()
-                if ethertype in ("0800", "86dd") and to == "us":
-                    pair = (self.macs.get(mac, mac), name)
-                    counts[pair] = counts.get(pair, 0) + int(frame_count)
+        for (name, mac, ethertype, to), count in self.hears().items():
+            if ethertype in ("0800", "86dd") and to == "us":
+                pair = (self.macs.get(mac, mac), name)
+                counts[pair] = counts.get(pair, 0) + count
         return counts
 
 
