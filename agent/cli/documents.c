@@ -50,8 +50,8 @@ static const char *why(int r)
 	}
 }
 
-_Static_assert(CLO_DOCUMENT_MAX == 8U << 20, "why() says 8 MiB");
-_Static_assert(CLO_POLICY_MAX == 64U << 20, "why() says 64 MiB");
+_Static_assert(CLO_DOCUMENT_MAX >> 20 == 8, "why() says 8 MiB");
+_Static_assert(CLO_POLICY_MAX >> 20 == 64, "why() says 64 MiB");
 
 static int read_one(struct reading *reading, const char *name, json_t *path)
 {

@@ -159,64 +159,90 @@ void clo_report_proof(json_t *proof)
 	(void)fputs(*separator ? "\n" : "-\n", stdout);
 }
 
-/* Longest text or number that a cell shows; more is cut off. */
-static const char *cell(const json_t *row, const char *key, char buffer[256])
+#define CELL_MAX 256 /* bytes; more is cut off */
+
+/* "web,db"; "-" if there is none. */
+static void join(const json_t *items, char ret_text[CELL_MAX])
 {
-	const json_t *value = json_object_get(row, key);
-	json_t *item;
+	const char *text;
 	size_t i, used = 0;
 	int n;
 
-	if (json_is_string(value))
-		return json_string_value(value);
-
-	(void)strcpy(buffer, "-");
-	if (json_is_integer(value))
-		(void)snprintf(buffer, 256, "%" JSON_INTEGER_FORMAT,
-			       json_integer_value(value));
-	if (json_is_boolean(value))
-		(void)strcpy(buffer, json_is_true(value) ? "yes" : "NO");
-
-	json_array_foreach (value, i, item) {
-		if (!json_is_string(item))
-			continue;
-		n = snprintf(buffer + used, 256 - used, "%s%s", used ? "," : "",
-			     json_string_value(item));
-		if (n < 0 || (size_t)n >= 256 - used)
-			break;
+	(void)snprintf(ret_text, CELL_MAX, "-");
+	for (i = 0; i < json_array_size(items); i++) {
+		text = json_string_value(json_array_get(items, i));
+		n = snprintf(ret_text + used, CELL_MAX - used, "%s%s",
+			     used ? "," : "", text ? text : "-");
+		if (n < 0 || (size_t)n >= CELL_MAX - used)
+			return;
 		used += (size_t)n;
 	}
-	return buffer;
+}
+
+static const char *cell(const json_t *row, const char *key,
+			char buffer[CELL_MAX])
+{
+	const json_t *value = json_object_get(row, key);
+
+	if (!value)
+		return "-";
+
+	switch (json_typeof(value)) {
+	case JSON_STRING:
+		return json_string_value(value);
+	case JSON_TRUE:
+		return "yes";
+	case JSON_FALSE:
+		return "NO";
+	case JSON_INTEGER:
+		(void)snprintf(buffer, CELL_MAX, "%" JSON_INTEGER_FORMAT,
+			       json_integer_value(value));
+		return buffer;
+	case JSON_ARRAY:
+		join(value, buffer);
+		return buffer;
+	default:
+		return "-";
+	}
+}
+
+static int column_width(const json_t *rows, const char *key, const char *title)
+{
+	int width = clo_text_width(title);
+	char buffer[CELL_MAX];
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		int w = clo_text_width(cell(row, key, buffer));
+
+		width = w > width ? w : width;
+	}
+	return width + 2;
 }
 
 void clo_report_table(const struct clo_cli *cli, const json_t *rows,
 		      const char *const *keys, const char *const *titles,
 		      size_t n)
 {
-	int width[CLO_COLUMNS_MAX] = {0};
-	char buffer[256];
+	int width[CLO_COLUMNS_MAX] = {0}; /* the last one needs none */
+	char buffer[CELL_MAX];
 	json_t *row;
 	size_t i, c;
 
 	assert(n <= CLO_COLUMNS_MAX);
-	for (c = 0; c < n; c++) {
-		width[c] = clo_text_width(titles[c]);
-		json_array_foreach (rows, i, row) {
-			int w = clo_text_width(cell(row, keys[c], buffer));
-
-			width[c] = w > width[c] ? w : width[c];
-		}
-	}
+	for (c = 0; c + 1 < n; c++)
+		width[c] = column_width(rows, keys[c], titles[c]);
 
 	clo_color_set(cli, CLO_COLOR_DIM);
 	for (c = 0; c < n; c++)
-		clo_text_pad(stdout, titles[c], c + 1 < n ? width[c] + 2 : 0);
+		clo_text_pad(stdout, titles[c], width[c]);
 	clo_color_set(cli, CLO_COLOR_NONE);
 	(void)putchar('\n');
 	json_array_foreach (rows, i, row) {
 		for (c = 0; c < n; c++)
 			clo_text_pad(stdout, cell(row, keys[c], buffer),
-				     c + 1 < n ? width[c] + 2 : 0);
+				     width[c]);
 		(void)putchar('\n');
 	}
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli_run.h"
 
-#include <assert.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -25,11 +24,11 @@ int cli_setup(void **state)
 {
 	struct cli *cli = calloc(1, sizeof(*cli));
 
-	assert(cli);
+	assert_non_null(cli);
 	cli->listener = -1;
 	(void)snprintf(cli->dir, sizeof(cli->dir), "/tmp/cloison-cli.XXXXXX");
-	assert(mkdtemp(cli->dir));
-	assert(chmod(cli->dir, 0755) == 0);
+	assert_non_null(mkdtemp(cli->dir));
+	assert_true(chmod(cli->dir, 0755) == 0);
 	(void)snprintf(cli->socket, sizeof(cli->socket), "%s/control",
 		       cli->dir);
 	*state = cli;
@@ -52,7 +51,7 @@ static void stop_serving(struct cli *cli)
 	if (!cli->serving)
 		return;
 
-	assert(pthread_join(cli->thread, NULL) == 0);
+	assert_true(pthread_join(cli->thread, NULL) == 0);
 	(void)close(cli->listener);
 	(void)unlink(cli->socket);
 	for (i = 0; i < cli->n_replies; i++)
@@ -76,7 +75,7 @@ char *cli_path(const struct cli *cli, const char *name)
 {
 	char *path = NULL;
 
-	assert(asprintf(&path, "%s/%s", cli->dir, name) > 0);
+	assert_true(asprintf(&path, "%s/%s", cli->dir, name) > 0);
 	return path;
 }
 
@@ -112,11 +111,11 @@ static void listen_and_serve(struct cli *cli)
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
 		       cli->socket);
 	cli->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert(cli->listener >= 0);
-	assert(bind(cli->listener, (struct sockaddr *)&address,
-		    sizeof(address)) == 0);
-	assert(listen(cli->listener, 4) == 0);
-	assert(pthread_create(&cli->thread, NULL, serve, cli) == 0);
+	assert_true(cli->listener >= 0);
+	assert_true(bind(cli->listener, (struct sockaddr *)&address,
+			 sizeof(address)) == 0);
+	assert_true(listen(cli->listener, 4) == 0);
+	assert_true(pthread_create(&cli->thread, NULL, serve, cli) == 0);
 	cli->serving = true;
 }
 
@@ -127,7 +126,7 @@ static void add_reply(struct cli *cli, const char *bytes, size_t len,
 	size_t header = framed ? sizeof(le) : 0;
 	char *copy = malloc(header + len + 1);
 
-	assert(copy && cli->n_replies < CLI_REPLIES_MAX);
+	assert_true(copy && cli->n_replies < CLI_REPLIES_MAX);
 	memcpy(copy, &le, header);
 	memcpy(copy + header, bytes, len);
 	cli->replies[cli->n_replies].bytes = copy;
@@ -158,9 +157,9 @@ __attribute__((noreturn)) static void become(const struct cli *cli, int binary,
 					     char *const *arguments, int out,
 					     int err)
 {
-	static const char *const environment[] = {
-		"PATH=/usr/bin:/bin", "TERM=xterm", "ASAN_OPTIONS=exitcode=99",
-		NULL};
+	static char path[] = "PATH=/usr/bin:/bin", term[] = "TERM=xterm";
+	static char asan[] = "ASAN_OPTIONS=exitcode=99";
+	char *environment[] = {path, term, asan, NULL};
 
 	if (cli->nobody && geteuid() == 0 &&
 	    (setgid(65534) < 0 || setuid(65534) < 0))
@@ -173,7 +172,7 @@ __attribute__((noreturn)) static void become(const struct cli *cli, int binary,
 		_exit(97);
 
 	/* By descriptor: nobody may not reach the build directory. */
-	(void)fexecve(binary, arguments, (char *const *)(uintptr_t)environment);
+	(void)fexecve(binary, arguments, environment);
 	_exit(98);
 }
 
@@ -194,8 +193,8 @@ static int open_out(const struct cli *cli, int *ret_near)
 
 	if (cli->terminal) {
 		*ret_near = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-		assert(*ret_near >= 0 && grantpt(*ret_near) == 0 &&
-		       unlockpt(*ret_near) == 0);
+		assert_true(*ret_near >= 0 && grantpt(*ret_near) == 0 &&
+			    unlockpt(*ret_near) == 0);
 		return open(ptsname(*ret_near), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	}
 	if (cli->out_path)
@@ -204,7 +203,7 @@ static int open_out(const struct cli *cli, int *ret_near)
 			       : open(cli->out_path, O_WRONLY | O_CLOEXEC);
 
 	out = memfd_create("out", MFD_CLOEXEC);
-	assert(out >= 0);
+	assert_true(out >= 0);
 	*ret_near = dup(out);
 	return out;
 }
@@ -217,9 +216,9 @@ static void run(struct cli *cli, char *const *arguments)
 	int out = open_out(cli, &near), status;
 	pid_t pid;
 
-	assert(binary >= 0 && err >= 0);
+	assert_true(binary >= 0 && err >= 0);
 	pid = fork();
-	assert(pid >= 0);
+	assert_true(pid >= 0);
 	if (pid == 0)
 		become(cli, binary, arguments, out, err);
 
@@ -229,30 +228,29 @@ static void run(struct cli *cli, char *const *arguments)
 	/* A terminal holds little: read while the command writes. */
 	if (cli->terminal)
 		read_all(near, cli->out);
-	assert(waitpid(pid, &status, 0) == pid);
+	assert_true(waitpid(pid, &status, 0) == pid);
 	assert_true(WIFEXITED(status));
 	cli->exit = WEXITSTATUS(status);
 
 	if (!cli->terminal && near >= 0) {
-		assert(lseek(near, 0, SEEK_SET) == 0);
+		assert_true(lseek(near, 0, SEEK_SET) == 0);
 		read_all(near, cli->out);
 	}
-	assert(lseek(err, 0, SEEK_SET) == 0);
+	assert_true(lseek(err, 0, SEEK_SET) == 0);
 	read_all(err, cli->err);
 }
 
 void cli_run(struct cli *cli, ...)
 {
-	const char *arguments[ARGUMENTS_MAX] = {"cloison", "--socket",
-						cli->socket};
+	static char name[] = "cloison", option[] = "--socket";
+	char *arguments[ARGUMENTS_MAX] = {name, option, cli->socket};
 	size_t n = 3;
 	va_list more;
 
 	va_start(more, cli);
-	while (n + 1 < ARGUMENTS_MAX &&
-	       (arguments[n] = va_arg(more, const char *)))
+	while (n + 1 < ARGUMENTS_MAX && (arguments[n] = va_arg(more, char *)))
 		n++;
 	va_end(more);
-	run(cli, (char *const *)(uintptr_t)arguments);
+	run(cli, arguments);
 	stop_serving(cli);
 }

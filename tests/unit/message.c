@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -155,10 +156,10 @@ static void refuses_nesting_without_end(void **state)
 	json_t *message = NULL;
 
 	/* Well-formed otherwise. */
-	memset(body, '[', 4096);
-	memcpy(body, "{\"a\":", 5);
+	(void)snprintf(body, sizeof(body), "{\"a\":");
+	memset(body + 5, '[', 4091);
 	memset(body + 4096, ']', 4091);
-	strcpy(body + 4096 + 4091, "}");
+	body[4096 + 4091] = '}';
 	put_raw(pair->far, (uint32_t)strlen(body), body);
 	assert_int_equal(get(pair, &message), -EBADMSG);
 	assert_null(message);
