@@ -200,7 +200,7 @@ int rig_apply(struct rig *rig, const struct world *world)
 	struct clo_gen gen = world->gen;
 	int r;
 
-	for (int t = 0; t < CLO_TABLE_COUNT; t++) {
+	for (__u32 t = 0; t < CLO_TABLE_COUNT; t++) {
 		r = apply_table(rig, world, slot, t);
 		if (r < 0)
 			return r;
