@@ -403,7 +403,7 @@ static void plan_tells_what_changes(void **state)
 		{"7", 1},
 	};
 	struct cli *cli = *state;
-	char reply[4096];
+	char reply[2048];
 	size_t i;
 
 	write_file(cli, "a.json", "{}");
