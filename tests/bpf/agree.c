@@ -124,7 +124,7 @@ static enum clo_drop compare(const struct trial *trial,
 	want = decide(trial, world, &mark);
 	if (got != want || (!got && run.mark != mark)) {
 		for (__u32 i = 0; i < trial->frame.len; i++)
-			fprintf(stderr, "%02x", trial->frame.data[i]);
+			(void)fprintf(stderr, "%02x", trial->frame.data[i]);
 		fail_msg(": kernel drop %d mark %x, host drop %d mark %x", got,
 			 run.mark, want, mark);
 	}
@@ -183,11 +183,12 @@ int main(void)
 	int r = rig_new(&rig);
 
 	if (r == -EPERM) {
-		fprintf(stderr, "needs root and BPF: skipped\n");
+		(void)fprintf(stderr, "needs root and BPF: skipped\n");
 		return SKIPPED;
 	}
 	if (r < 0) {
-		fprintf(stderr, "cannot load the guard: %s\n", strerror(-r));
+		(void)fprintf(stderr, "cannot load the guard: %s\n",
+			      strerror(-r));
 		return 1;
 	}
 	for (unsigned int i = 0; i < WORLD_GENERATIONS; i++)

@@ -113,11 +113,12 @@ int main(void)
 	int r = rig_new(&rig);
 
 	if (r == -EPERM) {
-		fprintf(stderr, "needs root and BPF: skipped\n");
+		(void)fprintf(stderr, "needs root and BPF: skipped\n");
 		return SKIPPED;
 	}
 	if (r < 0) {
-		fprintf(stderr, "cannot load the guard: %s\n", strerror(-r));
+		(void)fprintf(stderr, "cannot load the guard: %s\n",
+			      strerror(-r));
 		return 1;
 	}
 	for (unsigned int i = 0; i < WORLD_GENERATIONS; i++)

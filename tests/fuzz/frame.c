@@ -20,19 +20,18 @@ static struct world worlds[WORLD_GENERATIONS];
 static struct host_state state;
 
 /* What must hold whatever the frame. */
-static void check(const struct clo_port *port, int to_guest, __u32 mark_in,
-		  enum clo_drop drop, __u32 mark)
+static int sound(const struct clo_port *port, int to_guest, __u32 mark_in,
+		 enum clo_drop drop, __u32 mark)
 {
-	assert(drop < CLO_DROP_COUNT);
 	if (drop)
-		return;
-	if (to_guest) {
-		assert(mark_in == 0 || mark_in == port->endpoint);
-		return;
-	}
-	/* never to another tenant, never to the test environment */
-	assert(mark == CLO_MARK_OUTSIDE || mark / 100 == port->endpoint / 100);
-	assert(port->endpoint == 104 || mark != 104);
+		return drop < CLO_DROP_COUNT;
+	if (to_guest)
+		return mark_in == 0 || mark_in == port->endpoint;
+	if (mark == CLO_MARK_OUTSIDE)
+		return 1;
+	/* never to another tenant, never into or out of the test environment */
+	return mark / 100 == port->endpoint / 100 &&
+	       (mark == 104) == (port->endpoint == 104);
 }
 
 static void run(const uint8_t *control, const uint8_t *frame, size_t len)
@@ -58,7 +57,7 @@ static void run(const uint8_t *control, const uint8_t *frame, size_t len)
 	memcpy(copy, frame, len);
 	drop = to_guest ? clo_decide_to_guest(&hook, &packet, mark_in)
 			: clo_decide_from_guest(&hook, &packet, &mark);
-	check(port, to_guest, mark_in, drop, mark);
+	assert(sound(port, to_guest, mark_in, drop, mark));
 	free(copy);
 }
 

@@ -44,8 +44,9 @@ static struct clo_flow flow_of(const struct clo_tuple *tuple, __u32 space)
 
 static int same_key(const struct clo_flow *a, const struct clo_flow *b)
 {
-	return a->family == b->family &&
-	       !memcmp(&a->key, &b->key, sizeof(a->key));
+	const void *left = &a->key, *right = &b->key; /* zeroed before */
+
+	return a->family == b->family && !memcmp(left, right, sizeof(a->key));
 }
 
 static void test_both_directions_share_a_key(void **state)
@@ -143,7 +144,7 @@ static void test_tcp_states(void **state)
 
 	static const struct {
 		__u8 state, by_initiator, flags;
-		enum clo_flow_step step;
+		__u8 step; /* enum clo_flow_step */
 		__u8 next;
 	} cases[] = {
 		{NEW, 1, S, CLO_FLOW_PASS, NEW},

@@ -31,7 +31,7 @@
 	X(VLAN, "VLAN tag from or to a guest")                                 \
 	X(MALFORMED, "header contradicts itself")                              \
 	X(ARP_KIND, "ARP is neither an Ethernet/IPv4 request nor reply")       \
-	X(ND_KIND, "ICMPv6 message only a router may send")                    \
+	X(ND_KIND, "ICMP message only a router may send")                      \
 	X(IP_OPTIONS, "IPv4 header carries options")                           \
 	X(IP6_EXTENSION, "IPv6 extension header")                              \
 	X(FRAGMENT, "fragmented packet")                                       \
@@ -209,7 +209,7 @@ struct clo_hits {
 	__u64 packets;
 };
 
-/* Map clo_drops, per CPU, value __u64. ifindex 0: the frame had no port. */
+/* Map clo_drops, per CPU, value __u64. ifindex 0: no room for the key. */
 struct clo_drop_key {
 	__u32 ifindex;
 	__u16 reason;
