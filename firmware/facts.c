@@ -14,7 +14,8 @@
 
 #define TEXT_SIZE 3072 /* the longest is the command line: 2048 on x86 */
 #define NAMES_MAX 40 /* files of cpu/vulnerabilities */
-#define ENTRIES_MAX 65536
+#define ENTRIES_MAX 65536U
+#define LINES_MAX 4194304U /* of /proc/cpuinfo */
 #define EFI "sys/firmware/efi/efivars/"
 #define EFI_GLOBAL "-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 #define CPU "sys/devices/system/cpu"
@@ -219,7 +220,7 @@ static void parse_cpuinfo(int root, struct revisions *revisions)
 	if (clo_source_open(root, "proc/cpuinfo", &file) < 0)
 		return;
 
-	for (size_t i = 0; i < 64 * ENTRIES_MAX; i++) {
+	for (size_t i = 0; i < LINES_MAX; i++) {
 		const char *colon;
 
 		if (!fgets(line, sizeof(line), file))

@@ -11,10 +11,10 @@
 
 #define EFI_VARIABLE_SIZE 5 /* four bytes of attributes, one of value */
 
-static enum clo_fact_state judge_efi(const char *text, size_t len, char good,
+static enum clo_fact_state judge_efi(const char *text, size_t len, int good,
 				     char value[CLO_VALUE_SIZE])
 {
-	char byte = len == EFI_VARIABLE_SIZE ? text[len - 1] : (char)-1;
+	int byte = len == EFI_VARIABLE_SIZE ? text[len - 1] : -1;
 
 	if (byte != 0 && byte != 1) {
 		(void)snprintf(value, CLO_VALUE_SIZE, "malformed, %zu bytes",

@@ -91,7 +91,9 @@ void clo_source_line(const char *text, char *ret_line, size_t size)
 	size_t n = 0;
 
 	while (text[n] && text[n] != '\n' && n + 1 < size) {
-		ret_line[n] = text[n] < ' ' || text[n] > '~' ? '?' : text[n];
+		ret_line[n] = text[n];
+		if (text[n] < ' ' || text[n] > '~')
+			ret_line[n] = '?';
 		n++;
 	}
 	while (n > 0 && ret_line[n - 1] == ' ')

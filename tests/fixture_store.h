@@ -14,14 +14,14 @@
 /* A store of its own, in a directory of its own, for every test. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-static char dir[] = "/tmp/clo-store-XXXXXX";
+static char dir[32];
 static char path[64];
 static struct clo_store *store;
 
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	(void)snprintf(dir, sizeof(dir), "/tmp/clo-store-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/log.db", dir);

@@ -199,9 +199,9 @@ static int configure(struct clo_store *store)
 /* Write the schema into an empty file, know an own one, refuse any other. */
 static int check_schema(struct clo_store *store)
 {
-	int64_t application;
-	int64_t version;
-	int64_t objects;
+	int64_t application = 0;
+	int64_t version = 0;
+	int64_t objects = 0;
 	char mark[96];
 	int r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/attest/store.h"
@@ -60,9 +61,9 @@ static int find_broken_run(struct clo_store *store, const char *boot_id,
 		/* A clock that was set back must not make a negative span. */
 		gap.from = earlier(sqlite3_column_int64(stmt, 0), now);
 		gap.to = now;
-		strcpy(gap.reason, sqlite3_column_int(stmt, 2)
-					   ? "agent ended without notice"
-					   : "node ended without notice");
+		(void)snprintf(gap.reason, sizeof(gap.reason),
+			       "%s ended without notice",
+			       sqlite3_column_int(stmt, 2) ? "agent" : "node");
 	}
 	*ret_gap = gap;
 	return 0;
@@ -89,7 +90,7 @@ static int begin_run(struct clo_store *store, const char *boot_id, time_t now,
 		     struct clo_gap *ret_gap, int64_t *ret_run)
 {
 	const int64_t stop[] = {now};
-	struct clo_gap gap;
+	struct clo_gap gap = {0};
 	int r;
 
 	r = find_broken_run(store, boot_id, now, &gap);
@@ -118,8 +119,8 @@ static int begin_run(struct clo_store *store, const char *boot_id, time_t now,
 int clo_store_run_begin(struct clo_store *store, const char *boot_id,
 			time_t now, struct clo_gap *ret_gap)
 {
-	struct clo_gap gap;
-	int64_t run;
+	struct clo_gap gap = {0};
+	int64_t run = 0;
 	int r;
 
 	if (now <= 0 || strlen(boot_id) >= CLO_STORE_NAME_MAX)
@@ -170,7 +171,7 @@ int clo_store_gap_open(struct clo_store *store, time_t from, const char *reason,
 	if (from <= 0 || strlen(reason) >= sizeof(gap.reason))
 		return -EINVAL;
 
-	strcpy(gap.reason, reason);
+	(void)snprintf(gap.reason, sizeof(gap.reason), "%s", reason);
 	return insert_gap(store, &gap, ret_id);
 }
 
@@ -200,7 +201,8 @@ static int read_gaps(sqlite3_stmt *stmt, struct clo_gap *gaps, size_t *ret_n)
 		gaps[n].id = sqlite3_column_int64(stmt, 0);
 		gaps[n].from = sqlite3_column_int64(stmt, 1);
 		gaps[n].to = sqlite3_column_int64(stmt, 2); /* NULL is 0 */
-		strcpy(gaps[n].reason, reason);
+		(void)snprintf(gaps[n].reason, sizeof(gaps[n].reason), "%s",
+			       reason);
 		n++;
 	}
 	if (rc != SQLITE_DONE)
@@ -215,7 +217,7 @@ static int list_gaps(struct clo_store *store, struct clo_gap *gaps,
 {
 	const int64_t limit = CLO_STORE_GAPS_MAX;
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	size_t n;
+	size_t n = 0;
 	int r;
 
 	r = clo_store_prepare(store,
@@ -249,7 +251,7 @@ int clo_store_gaps(struct clo_store *store, struct clo_gap **ret_gaps,
 		   size_t *ret_n)
 {
 	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
-	size_t n;
+	size_t n = 0;
 	int r;
 
 	gaps = calloc(CLO_STORE_GAPS_MAX, sizeof(*gaps));

@@ -16,7 +16,7 @@
 
 #define PAYLOAD_DEPTH 64
 #define NONCE_MAX 128
-#define PERIOD_MAX (31 * 24 * 3600)
+#define PERIOD_MAX (31L * 24 * 3600)
 #define CLOCK_SKEW 300 /* seconds that two honest clocks may be apart */
 
 /* What a statement says of itself; strings are borrowed from it. */
@@ -33,7 +33,7 @@ struct claims {
  * The reason goes to terminals and logs, and parts of it come from others:
  * printable ASCII only.
  */
-__attribute__((format(printf, 3, 4))) static int
+__attribute__((format(printf, 3, 4))) static void
 conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
 	 const char *fmt, ...)
 {
@@ -47,13 +47,13 @@ conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
 			*c = '?';
 	}
 	result->exit = exit;
-	return exit == CLO_VERIFY_NOT_AUTHENTIC ? -EBADMSG : 0;
 }
 
 static int reject(struct clo_verify_result *result, const char *what)
 {
-	return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-			"signed, but not a sound statement: %s", what);
+	conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+		 "signed, but not a sound statement: %s", what);
+	return -EBADMSG;
 }
 
 static const char *text_of(const json_t *object, const char *member)
@@ -183,10 +183,12 @@ static int read_verdict(struct claims *claims, struct clo_verify_result *result)
 		return reject(result, "controls, coverage or gaps");
 	if (!stated)
 		return reject(result, "verdict");
-	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0)
-		return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-				"it says %s, its members make %s", stated,
-				clo_verdict_text(claims->verdict));
+	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0) {
+		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "it says %s, its members make %s", stated,
+			 clo_verdict_text(claims->verdict));
+		return -EBADMSG;
+	}
 	return 0;
 }
 
@@ -221,14 +223,14 @@ static int check_catalogue(const struct claims *claims,
 		if (!clo_controls[i].mandatory)
 			continue;
 		control = find_control(claims->predicate, id);
-		if (!control && of_node)
-			return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-					"mandatory control %s is missing", id);
-		if (control &&
-		    !json_is_true(json_object_get(control, "mandatory")))
-			return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-					"control %s is not marked mandatory",
-					id);
+		if (!control && !of_node)
+			continue;
+		if (json_is_true(json_object_get(control, "mandatory")))
+			continue;
+		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "mandatory control %s is %s", id,
+			 control ? "not marked so" : "missing");
+		return -EBADMSG;
 	}
 	return 0;
 }
@@ -260,17 +262,18 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 	return check_catalogue(claims, result);
 }
 
-/* The first mandatory control that reads `result`; NULL: any but PASS. */
-static const json_t *first_reading(const json_t *predicate, const char *result)
+/* The first mandatory control that failed, or that at least did not pass. */
+static const json_t *first_bad(const json_t *predicate, bool failed)
 {
 	const json_t *controls = json_object_get(predicate, "controls");
 
 	for (size_t i = 0; i < json_array_size(controls); i++) {
 		const json_t *control = json_array_get(controls, i);
 		const char *text = text_of(control, "result");
+		bool bad = failed ? strcmp(text, "FAIL") == 0
+				  : strcmp(text, "PASS") != 0;
 
-		if (json_is_true(json_object_get(control, "mandatory")) &&
-		    (result ? !strcmp(text, result) : strcmp(text, "PASS")))
+		if (bad && json_is_true(json_object_get(control, "mandatory")))
 			return control;
 	}
 	return NULL;
@@ -281,28 +284,28 @@ static void conclude_control(const json_t *control, enum clo_verify_exit exit,
 {
 	const char *detail = text_of(control, "detail");
 
-	(void)conclude(result, exit, "%s reads %s: %s", text_of(control, "id"),
-		       text_of(control, "result"), detail ? detail : "-");
+	conclude(result, exit, "%s reads %s: %s", text_of(control, "id"),
+		 text_of(control, "result"), detail ? detail : "-");
 }
 
 static void conclude_inconclusive(const struct claims *claims,
 				  struct clo_verify_result *result)
 {
 	const json_t *coverage = json_object_get(claims->predicate, "coverage");
-	const json_t *control = first_reading(claims->predicate, NULL);
+	const json_t *control = first_bad(claims->predicate, false);
 
 	if (control)
 		conclude_control(control, CLO_VERIFY_INCONCLUSIVE, result);
 	else if (json_is_false(json_object_get(coverage, "complete")))
-		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			       "coverage: %lld of %lld observed",
-			       json_integer_value(
-				       json_object_get(coverage, "observed")),
-			       json_integer_value(
-				       json_object_get(coverage, "expected")));
+		conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			 "coverage: %lld of %lld observed",
+			 json_integer_value(
+				 json_object_get(coverage, "observed")),
+			 json_integer_value(
+				 json_object_get(coverage, "expected")));
 	else
-		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			       "a gap is open, or no control is mandatory");
+		conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			 "a gap is open, or no control is mandatory");
 }
 
 /* Failed wins over stale: old bad news is no better for its age. */
@@ -316,21 +319,20 @@ static void judge(const struct claims *claims,
 
 	result->stale = age > max_age;
 	if (claims->verdict == CLO_FAILED)
-		conclude_control(first_reading(claims->predicate, "FAIL"),
+		conclude_control(first_bad(claims->predicate, true),
 				 CLO_VERIFY_FAILED, result);
 	else if (age < -CLOCK_SKEW)
-		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			       "dated %lld s in the future", -(long long)age);
+		conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			 "dated %lld s in the future", -(long long)age);
 	else if (result->stale)
-		(void)conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			       "stale: %lld s old, at most %lld allowed",
-			       (long long)age, (long long)max_age);
+		conclude(result, CLO_VERIFY_INCONCLUSIVE,
+			 "stale: %lld s old, at most %lld allowed",
+			 (long long)age, (long long)max_age);
 	else if (claims->verdict == CLO_INCONCLUSIVE)
 		conclude_inconclusive(claims, result);
 	else
-		(void)conclude(result, CLO_VERIFY_PASSED,
-			       "%s passed, %lld s ago", claims->subject,
-			       (long long)age);
+		conclude(result, CLO_VERIFY_PASSED, "%s passed, %lld s ago",
+			 claims->subject, (long long)age);
 }
 
 static int open_envelope(const struct clo_key *key, const char *envelope,
@@ -342,9 +344,8 @@ static int open_envelope(const struct clo_key *key, const char *envelope,
 
 	r = clo_dsse_open(key, envelope, len, &payload, &payload_len);
 	if (r == -EBADMSG)
-		return conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-				"not an envelope with a good signature of "
-				"this key");
+		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "not an envelope with a good signature of this key");
 	if (r < 0)
 		return r;
 
@@ -361,8 +362,8 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 	int r;
 
 	*ret_result = (struct clo_verify_result){0};
-	(void)conclude(ret_result, CLO_VERIFY_INCONCLUSIVE,
-		       "the check itself failed");
+	conclude(ret_result, CLO_VERIFY_INCONCLUSIVE,
+		 "the check itself failed");
 
 	r = open_envelope(key, envelope, len, ret_result);
 	if (r < 0)
@@ -372,8 +373,8 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		return;
 	if (options->nonce &&
 	    (!claims.nonce || strcasecmp(options->nonce, claims.nonce) != 0)) {
-		(void)conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
-			       "it does not carry the nonce asked for");
+		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "it does not carry the nonce asked for");
 		return;
 	}
 

@@ -17,7 +17,7 @@
 #define CPU "/sys/devices/system/cpu/"
 #define VULNERABILITY CPU "vulnerabilities/"
 
-static char root[] = "/tmp/clo-facts-XXXXXX";
+static char root[32];
 static struct clo_facts facts;
 
 static int remove_one(const char *path, const struct stat *st, int type,
@@ -30,7 +30,7 @@ static int remove_one(const char *path, const struct stat *st, int type,
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(root + strlen(root) - 6, "XXXXXX");
+	(void)snprintf(root, sizeof(root), "/tmp/clo-facts-XXXXXX");
 	return mkdtemp(root) ? 0 : -1;
 }
 

@@ -21,13 +21,13 @@ static const char rfc_signature[] =
 	"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
 	"085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
 
-static char dir[] = "/tmp/clo-key-XXXXXX";
+static char dir[32];
 static char path[64];
 
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(dir + strlen(dir) - 6, "XXXXXX");
+	(void)snprintf(dir, sizeof(dir), "/tmp/clo-key-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/key.pem", dir);
