@@ -192,8 +192,8 @@ static int add_range(struct clo_class_name *name, const struct clo_range *range,
 	char *longer;
 	uint32_t slot = range->first;
 
-	if (n_before == 0) {
-		/* Port 0 is a poor example where there is another. */
+	/* Port 0 is a poor example where there is another. */
+	if (n_before == 0 || (n_before == 1 && name->number == 0)) {
 		slot += slot % 65536 == 0 && range->last > slot;
 		clo_slot_decode(slot, &name->proto, &name->number);
 	}

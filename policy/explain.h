@@ -16,8 +16,12 @@
  * What would change: {"gained": [flow...], "lost": [flow...], "unchanged": n},
  * flow = {"from": identity name, "to": identity name, "service": class name,
  * "rule": full name}. Flows are compared by meaning (service ranges and
- * identity names), not by index. `before` NULL: nothing is in force.
+ * identity names), not by index; neighbouring services are one flow. `before`
+ * NULL: nothing is in force. At most CLO_PLAN_MAX flows are listed each way;
+ * "omitted" counts the rest and is absent where there is none.
  */
+#define CLO_PLAN_MAX 10000
+
 json_t *clo_explain_plan(const struct clo_compiled *before,
 			 const struct clo_compiled *after);
 
@@ -34,8 +38,10 @@ json_t *clo_explain_matrix(const struct clo_compiled *compiled,
  * {"verdict": "allow"|"drop", "reason": drop text, "rule": name or null,
  * "invariant": name or null, "steps": [{"lookup":, "key":, "result":}]}.
  * `from` and `to` are endpoint names ("tenant/env/workload/0"), a workload
- * name, or an address (at most one of the two). On a bad argument: NULL and
- * reterr_text says which.
+ * name, or an address (at most one of the two); `proto` is "tcp", "udp",
+ * "sctp", "icmp", "icmpv6" or a number. An endpoint of another tenant is judged
+ * as the source's port would: its address in the source's space. On a bad
+ * argument: NULL and reterr_text says which.
  */
 json_t *clo_explain_trace(const struct clo_compiled *compiled,
 			  const struct clo_tables *tables, const char *from,
@@ -43,15 +49,22 @@ json_t *clo_explain_trace(const struct clo_compiled *compiled,
 			  char reterr_text[160]);
 
 /* {"invariant":, "control":, "from":, "to":, "service":, "rule":, "file":,
- * "line":, "packet": "10.0.0.5 > 10.1.0.7 tcp/80", "excepted": bool} */
+ * "line":, "packet": "10.0.0.5 > 10.1.0.7 tcp/80" or null, "excepted": bool} */
 json_t *clo_explain_breach(const struct clo_compiled *compiled,
 			   const struct clo_breach *breach);
 
-/* One line for a difference, with names of the pair and class if it has one. */
+/*
+ * {"table":, "how": "missing"|"extra"|"changed", "index":, "from":, "to":,
+ * "service":, "text": one line}; names null where it has no pair or class.
+ */
 json_t *clo_explain_difference(const struct clo_compiled *compiled,
 			       const struct clo_tables *observed,
 			       const struct clo_difference *difference);
 
-/* Counts and per-invariant result of a proof as JSON. */
+/*
+ * {"identities":, "pairs":, "classes":, "verdicts":, "allowed":, "breached":,
+ * "excepted":, "invariants": [{"number", "name", "control", "forbidden",
+ * "broken"}], "breaches": [clo_explain_breach]}
+ */
 json_t *clo_explain_proof(const struct clo_compiled *compiled,
 			  const struct clo_proof *proof);

@@ -27,23 +27,38 @@ CLO_INLINE const struct clo_addr *clo_view_addr(const struct clo_view *view,
 			       &key);
 }
 
-/* Longest match by one exact look-up for each length, longest first. */
-CLO_INLINE const __u32 *clo_view_cidr(const struct clo_view *view, __u8 family,
-				      const __u8 *addr)
+/*
+ * Longest match not longer than prefixlen, by one exact look-up for each
+ * length. addr has 4 or 16 bytes.
+ */
+static inline const __u32 *clo_tables_longest(const struct clo_tables *tables,
+					      enum clo_table t,
+					      const __u8 *addr, __u32 prefixlen)
 {
-	enum clo_table t = family == 4 ? CLO_TABLE_CIDR4 : CLO_TABLE_CIDR6;
-	struct clo_cidr6_key key = {.prefixlen = family == 4 ? 32 : 128};
+	struct clo_cidr6_key key = {.prefixlen = prefixlen};
 	const __u32 *class;
+	__u32 bytes = (prefixlen + 7) / 8;
 
-	memcpy(key.addr, addr, family == 4 ? 4 : 16);
+	memcpy(key.addr, addr, bytes);
+	if (prefixlen % 8)
+		key.addr[bytes - 1] &= (__u8)(0xff00U >> (prefixlen % 8));
 	for (;;) {
-		class = clo_tables_find(view->tables, t, &key);
+		class = clo_tables_find(tables, t, &key);
 		if (class || key.prefixlen == 0)
 			return class;
 		key.prefixlen--;
 		key.addr[key.prefixlen / 8] &=
 			(__u8)(0xff00U >> (key.prefixlen % 8));
 	}
+}
+
+CLO_INLINE const __u32 *clo_view_cidr(const struct clo_view *view, __u8 family,
+				      const __u8 *addr)
+{
+	return family == 4 ? clo_tables_longest(view->tables, CLO_TABLE_CIDR4,
+						addr, 32)
+			   : clo_tables_longest(view->tables, CLO_TABLE_CIDR6,
+						addr, 128);
 }
 
 CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)

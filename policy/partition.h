@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/address.h"
 #include "policy/model.h"
 
 /*
@@ -95,8 +96,6 @@ uint32_t clo_blocks_find(const struct clo_blocks *blocks, uint8_t family,
 			 const uint8_t addr[16]);
 bool clo_cidr_covers(const struct clo_cidr *cidr, uint8_t family,
 		     const uint8_t addr[16], uint8_t bits);
-/* By family, address, length: a block stands before those inside it. */
-int clo_cidr_compare(const struct clo_cidr *a, const struct clo_cidr *b);
 
 /*
  * Services. Specs are ranges of slots; a class is what the same specs cover.

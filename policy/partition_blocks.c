@@ -25,18 +25,6 @@ bool clo_cidr_covers(const struct clo_cidr *cidr, uint8_t family,
 	return !rest || !((cidr->addr[bytes] ^ addr[bytes]) >> (8 - rest));
 }
 
-int clo_cidr_compare(const struct clo_cidr *a, const struct clo_cidr *b)
-{
-	int order;
-
-	if (a->family != b->family)
-		return a->family < b->family ? -1 : 1;
-	order = memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
-	if (order != 0)
-		return order;
-	return (a->bits > b->bits) - (a->bits < b->bits);
-}
-
 static int mark(struct clo_blocks *blocks, const struct clo_cidr *cidr,
 		uint32_t set, bool ends)
 {

@@ -192,28 +192,6 @@ static void enumerate_source(struct proof *proof, uint32_t src)
 	}
 }
 
-static int index_pairs(struct proof *proof)
-{
-	const struct clo_tables *tables = proof->tables;
-	struct clo_edges edges = {0};
-	int r = 0;
-
-	if (tables->table[CLO_TABLE_PAIRS].n >= UINT32_MAX)
-		return -ENOMEM;
-	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n && r == 0;
-	     i++) {
-		const struct clo_pair *pair =
-			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
-
-		r = clo_edges_add(&edges, pair->src, (uint32_t)i);
-	}
-	if (r == 0)
-		r = clo_index_init(&proof->pairs, &edges,
-				   tables->gen.identities);
-	clo_edges_done(&edges);
-	return r;
-}
-
 static int prepare(struct proof *proof)
 {
 	const struct clo_tables *tables = proof->tables;
@@ -225,7 +203,7 @@ static int prepare(struct proof *proof)
 	proof->rows = calloc(tables->gen.identities, sizeof(*proof->rows));
 	if (!proof->walked || !proof->shown || !proof->rows)
 		return -ENOMEM;
-	return index_pairs(proof);
+	return clo_pairs_index(tables, &proof->pairs);
 }
 
 int clo_prove(const struct clo_tables *tables, const bool *excepted,

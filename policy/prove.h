@@ -14,8 +14,8 @@
  */
 
 struct clo_invariant {
-	int number;	     /* of the design's list */
-	const char *name;    /* "tenant separation" */
+	int number; /* of the design's list */
+	const char *name; /* "tenant separation" */
 	const char *control; /* catalogue id, "net.cross-tenant-deny" */
 	/* True if no policy may allow a flow between these two. */
 	bool (*forbids)(const struct clo_identity *src,
@@ -47,10 +47,10 @@ struct clo_breach {
 
 struct clo_proof {
 	uint64_t identities; /* that were enumerated; 0 is excluded */
-	uint64_t pairs;	     /* identities squared */
+	uint64_t pairs; /* identities squared */
 	uint64_t classes;
 	uint64_t verdicts; /* pairs x classes: bits enumerated */
-	uint64_t allowed;  /* of them */
+	uint64_t allowed; /* of them */
 	uint64_t breached; /* (verdict, invariant) violations, all */
 	uint64_t excepted; /* of those, admitted by an exception */
 	size_t n_breaches; /* kept below, unexcepted first */

@@ -221,6 +221,8 @@ static int check_pairs(const struct clo_tables *tables, char reterr_text[160])
 	size_t n_rows = tables->table[CLO_TABLE_ROWS].n / tables->gen.words;
 	const struct clo_pair *last = NULL;
 
+	if (tables->table[CLO_TABLE_PAIRS].n >= UINT32_MAX)
+		return bad(reterr_text, "pairs: too many entries");
 	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
 		const struct clo_pair *pair =
 			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
@@ -282,4 +284,23 @@ int clo_tables_check(const struct clo_tables *tables, uint32_t **ret_allowed,
 
 	*ret_allowed = CLO_TAKE(allowed);
 	return 0;
+}
+
+int clo_pairs_index(const struct clo_tables *tables,
+		    struct clo_index *ret_index)
+{
+	size_t n = tables->table[CLO_TABLE_PAIRS].n;
+	struct clo_edges edges = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct clo_pair *pair =
+			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
+
+		r = clo_edges_add(&edges, pair->src, (uint32_t)i);
+	}
+	if (r == 0)
+		r = clo_index_init(ret_index, &edges, tables->gen.identities);
+	clo_edges_done(&edges);
+	return r;
 }

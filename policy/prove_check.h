@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "policy/partition.h"
 #include "policy/tables.h"
 
 /*
@@ -10,3 +11,7 @@
  */
 int clo_tables_check(const struct clo_tables *tables, uint32_t **ret_allowed,
 		     char reterr_text[160]);
+
+/* Source identity -> entries of table pairs, of tables that passed the check. */
+int clo_pairs_index(const struct clo_tables *tables,
+		    struct clo_index *ret_index);
