@@ -120,7 +120,7 @@ class Guest:
         process = self.popen(code, stdout=subprocess.PIPE)
         check_line(process, "listening")
 
-    def connect(self, address, port, timeout=1.5):
+    def connect(self, address, port, timeout=3):
         """Who answers on address:port; '' if nobody does."""
         code = CLIENT.format(address=address, port=port, timeout=timeout)
         return self.python(code, stdout=subprocess.PIPE).stdout.strip()

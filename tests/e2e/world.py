@@ -5,6 +5,8 @@ acme and globex each have web and db in production and one guest in test.
 Their segments overlap; all taps are ports of one bridge.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import veth
 
 BRIDGE = "clobr0"
@@ -75,27 +77,57 @@ def build():
     veth.run("ip", "link", "set", BRIDGE, "up")
     guests = {}
     for name, (_, _, _, mac, v4, v6) in GUESTS.items():
-        guests[name] = veth.Guest(name, mac, [f"{v4}/16", f"{v6}/32"], BRIDGE)
+        guests[name] = veth.Guest(name, mac, [f"{v4}/16", f"{v6}/16"], BRIDGE)
     for guest in guests.values():
         for port in (ALLOWED_PORT, FORBIDDEN_PORT):
             guest.serve(port)
     return guests
 
 
+def pin(source, target, family):
+    """Each knows the other's MAC, whoever owns the address in its tenant.
+
+    Both ends collude, as two guests of one attacker would.
+    """
+    index = 0 if family == 4 else 1
+    addresses = [g.addresses[index].split("/")[0] for g in (source, target)]
+    source.neighbour(addresses[1], target.mac)
+    target.neighbour(addresses[0], source.mac)
+    return addresses
+
+
+def unpin(source, target, addresses):
+    source.forget(addresses[1])
+    target.forget(addresses[0])
+
+
 def attack(source, target, port, family=4):
-    """Send to the target's own MAC, whoever owns its address in our tenant."""
-    address = target.addresses[0 if family == 4 else 1].split("/")[0]
-    source.neighbour(address, target.mac)
+    """Who answers when source sends to target's own MAC."""
+    addresses = pin(source, target, family)
     try:
-        return source.connect(address, port)
+        return source.connect(addresses[1], port)
     finally:
-        source.forget(address)
+        unpin(source, target, addresses)
 
 
 def flows(guests, port, family=4):
-    """{(source, target)} pairs of which the right guest answered."""
-    return {(s.name, t.name)
-            for s in guests.values() for t in guests.values()
-            if s is not t and
-            s.addresses[0] != t.addresses[0] and
-            attack(s, t, port, family) == t.name}
+    """{(source, target)} pairs of which the right guest answered.
+
+    All at once but for two rounds, own tenant and the other: within a round
+    no guest knows two neighbours by one address.
+    """
+    found = set()
+    for same in (True, False):
+        pairs = [(s, t) for s in guests.values() for t in guests.values()
+                 if s.addresses[0] != t.addresses[0] and
+                 (GUESTS[s.name][0] == GUESTS[t.name][0]) == same]
+        pins = [pin(*pair, family) for pair in pairs]
+        with ThreadPoolExecutor(len(pairs)) as pool:
+            answers = list(pool.map(
+                lambda pair, addresses: pair[0].connect(addresses[1], port),
+                pairs, pins))
+        for pair, addresses in zip(pairs, pins):
+            unpin(*pair, addresses)
+        found |= {(s.name, t.name)
+                  for (s, t), who in zip(pairs, answers) if who == t.name}
+    return found
