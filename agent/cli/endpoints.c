@@ -12,7 +12,14 @@ static void print_endpoints(const struct clo_cli *cli, const json_t *endpoints)
 	static const char *const titles[] = {
 		"ENDPOINT",  "SEGMENT",  "GROUPS",    "MAC",
 		"ADDRESSES", "IDENTITY", "INTERFACE", "GUARDED"};
+	json_t *endpoint;
+	size_t i;
 
+	/* Without an interface there is nothing to guard: neither yes nor NO. */
+	json_array_foreach (endpoints, i, endpoint) {
+		if (!json_is_string(json_object_get(endpoint, "interface")))
+			(void)json_object_del(endpoint, "guarded");
+	}
 	clo_report_table(cli, endpoints, keys, titles, CLO_ARRAY_LEN(keys));
 }
 

@@ -90,6 +90,7 @@ static void print_crossings(const struct clo_cli *cli, const json_t *scopes,
 			    const json_t *cells)
 {
 	size_t n = json_array_size(scopes), at, k;
+	const char *separator = "\n";
 	json_t *service;
 
 	for (at = 0; at < n * n; at++) {
@@ -99,6 +100,8 @@ static void print_crossings(const struct clo_cli *cli, const json_t *scopes,
 
 		if (mark.color == CLO_COLOR_DIM || mark.color == CLO_COLOR_GOOD)
 			continue;
+		(void)fputs(separator, stdout);
+		separator = "";
 		clo_color_print(cli, mark.color, mark.sign);
 		(void)putchar(' ');
 		clo_text_print(stdout,
@@ -151,7 +154,6 @@ static int run(const struct clo_cli *cli)
 
 	print_square(cli, scopes, cells);
 	print_legend(cli);
-	(void)putchar('\n');
 	print_crossings(cli, scopes, cells);
 	return CLO_EXIT_OK;
 }

@@ -59,31 +59,36 @@ static void print_coverage(const struct clo_cli *cli, const json_t *coverage)
 	(void)putchar('\n');
 }
 
+static void print_control(const struct clo_cli *cli, const json_t *control)
+{
+	const char *result = clo_member_text(control, "result");
+	const char *detail = clo_member_text(control, "detail");
+
+	clo_color_set(cli, clo_color_of(result));
+	clo_text_pad(stdout, result, LABEL_WIDTH);
+	clo_color_set(cli, CLO_COLOR_NONE);
+	clo_text_print(stdout, clo_member_text(control, "id"));
+	if (json_is_true(json_object_get(control, "excepted")))
+		(void)fputs(" (excepted)", stdout);
+	(void)fputs(": ", stdout);
+	clo_text_print(stdout, clo_member_text(control, "method"));
+	(void)fputs(detail[0] == '\0' ? "" : "; ", stdout);
+	clo_text_print(stdout, detail);
+	(void)putchar('\n');
+}
+
+/* Mandatory ones, and others where they failed. */
 static void print_controls(const struct clo_cli *cli, const json_t *controls)
 {
 	size_t i, others = 0;
 	json_t *control;
 
 	json_array_foreach (controls, i, control) {
-		const char *result = clo_member_text(control, "result");
-
-		/* Optional ones matter here only where they failed. */
-		if (!json_is_true(json_object_get(control, "mandatory")) &&
-		    strcmp(result, "FAIL") != 0) {
+		if (json_is_true(json_object_get(control, "mandatory")) ||
+		    strcmp(clo_member_text(control, "result"), "FAIL") == 0)
+			print_control(cli, control);
+		else
 			others++;
-			continue;
-		}
-		clo_color_set(cli, clo_color_of(result));
-		clo_text_pad(stdout, result, LABEL_WIDTH);
-		clo_color_set(cli, CLO_COLOR_NONE);
-		clo_text_print(stdout, clo_member_text(control, "id"));
-		if (json_is_true(json_object_get(control, "excepted")))
-			(void)fputs(" (excepted)", stdout);
-		(void)fputs(": ", stdout);
-		clo_text_print(stdout, clo_member_text(control, "method"));
-		(void)fputs("; ", stdout);
-		clo_text_print(stdout, clo_member_text(control, "detail"));
-		(void)putchar('\n');
 	}
 	if (others > 0)
 		(void)printf("%zu other controls are in the statement\n",

@@ -106,17 +106,18 @@ static void print_steps(const json_t *steps)
 	}
 }
 
-static void print(const struct clo_cli *cli, const json_t *trace,
-		  const char *verdict)
+static void print(const struct clo_cli *cli, const json_t *trace, bool allowed)
 {
 	static const char *const makers[] = {"rule", "invariant", "reason"};
-	size_t i;
+	/* What was let through has no reason for a drop. */
+	size_t i, n = CLO_ARRAY_LEN(makers) - (allowed ? 1 : 0);
 
 	print_steps(json_object_get(trace, "steps"));
 	clo_report_label("verdict");
-	clo_color_print(cli, clo_color_of(verdict), verdict);
+	clo_color_print(cli, allowed ? CLO_COLOR_GOOD : CLO_COLOR_BAD,
+			allowed ? "allow" : "drop");
 	(void)putchar('\n');
-	for (i = 0; i < CLO_ARRAY_LEN(makers); i++) {
+	for (i = 0; i < n; i++) {
 		if (json_is_string(json_object_get(trace, makers[i])))
 			clo_report_line(makers[i],
 					clo_member_text(trace, makers[i]));
@@ -144,7 +145,7 @@ static int run(const struct clo_cli *cli)
 	if (cli->json)
 		(void)clo_json_print(trace);
 	else
-		print(cli, trace, verdict);
+		print(cli, trace, allowed);
 	return allowed ? CLO_EXIT_OK : CLO_EXIT_REFUSED;
 }
 

@@ -281,12 +281,15 @@ static void trace_asks_and_tells(void **state)
 		assert_null(strstr(cli->out, "rule   "));
 	}
 
-	cli_serve(cli, CLI_OK("{\"verdict\":\"allow\",\"rule\":\"a/test/r\"}"),
-		  NULL);
+	cli_serve(
+		cli,
+		CLI_OK("{\"verdict\":\"allow\",\"rule\":\"a/test/r\",\"reason\":\"not dropped\"}"),
+		NULL);
 	cli_run(cli, "trace", "--from", "a", "--to", "b", "--proto", "icmp",
 		NULL);
 	assert_int_equal(cli->exit, 0);
 	assert_non_null(strstr(cli->out, "a/test/r"));
+	assert_null(strstr(cli->out, "reason"));
 	cli_serve(cli, CLI_OK("{\"verdict\":\"maybe\"}"), NULL);
 	cli_run(cli, "trace", "--from", "a", "--to", "b", "--proto", "icmp",
 		NULL);
@@ -502,14 +505,17 @@ static void endpoints_lists(void **state)
 		  CLI_OK("{\"endpoints\":[{\"name\":\"a/test/w/0\",\"segment\":"
 			 "\"n\",\"groups\":[\"web\",\"db\"],\"mac\":\"m\","
 			 "\"addresses\":[\"10.0.0.1\"],\"identity\":4,"
-			 "\"interface\":null,\"guarded\":false}],"
+			 "\"interface\":null,\"guarded\":false},"
+			 "{\"name\":\"a/test/x/0\",\"interface\":\"tap1\","
+			 "\"guarded\":false}],"
 			 "\"undeclared\":[{\"interface\":\"tap9\",\"ifindex\":"
 			 "31,\"bridge\":\"br0\",\"guarded\":true}]}"),
 		  NULL);
 	cli_run(cli, "endpoints", NULL);
 	assert_int_equal(cli->exit, 0);
 	assert_non_null(strstr(cli->out, "a/test/w/0  n        web,db  m"));
-	assert_non_null(strstr(cli->out, " NO\n"));
+	assert_non_null(strstr(cli->out, " 4         -          -\n"));
+	assert_non_null(strstr(cli->out, " tap1       NO\n"));
 	assert_non_null(strstr(cli->out, "tap9        31       br0     yes\n"));
 }
 
