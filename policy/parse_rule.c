@@ -233,11 +233,11 @@ static void check_peers(struct rules *rules, const struct clo_place *place,
 	if (is_own(rules, &rule->from) || is_own(rules, &rule->to))
 		return;
 	clo_flaw_at(&rules->parse->reader, place,
-		    "neither \"from\" nor \"to\" is a group or segment of %s "
-		    "in %s, where the rule stands: move the rule or correct "
-		    "one side",
-		    clo_environment_name(rules->scope->environment),
-		    clo_quote(rules->tenant->name).text);
+		    "neither \"from\" nor \"to\" is a group or segment of "
+		    "tenant %s in %s, where the rule stands: move the rule or "
+		    "correct one side",
+		    clo_quote(rules->tenant->name).text,
+		    clo_environment_name(rules->scope->environment));
 }
 
 static void read_ports(struct rules *rules, const struct clo_place *place,

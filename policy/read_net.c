@@ -11,8 +11,7 @@
 static const char *const forms[] = {
 	[CLO_FORM_ADDRESS] = "an address like \"10.0.0.1\" or \"fd00::1\"",
 	[CLO_FORM_CIDR] = "a CIDR like \"10.0.0.0/24\" or \"fd00::/64\"",
-	[CLO_FORM_EITHER] = "an address or CIDR like \"10.0.0.1\" or "
-			    "\"10.0.0.0/24\"",
+	[CLO_FORM_EITHER] = "an address or CIDR like \"10.0.0.0/24\"",
 };
 
 bool clo_read_cidr(struct clo_reader *reader, const struct clo_place *place,

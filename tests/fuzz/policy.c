@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "policy/parse.h"
+
+/* Documents from anybody, separated by 0 bytes, never crash, leak or stall. */
+
+#define FILES_MAX 8
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static size_t split(const char *text, size_t size, struct clo_document *ret)
+{
+	size_t n = 0;
+
+	while (n < FILES_MAX) {
+		const char *end = memchr(text, '\0', size);
+		size_t len =
+			end && n + 1 < FILES_MAX ? (size_t)(end - text) : size;
+
+		ret[n++] = (struct clo_document){"fuzz.json", text, len};
+		if (len == size)
+			break;
+		text += len + 1;
+		size -= len + 1;
+	}
+	return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	struct clo_document documents[FILES_MAX];
+	size_t n = split((const char *)data, size, documents);
+	int r;
+
+	if (clo_flaws_new(&flaws) < 0)
+		return 0;
+
+	r = clo_policy_parse(documents, n, 1781000000, &policy, flaws);
+	assert(r == 0 || r == -EINVAL || r == -ENOMEM);
+	assert((r == 0) == (policy != NULL));
+	assert((r == -EINVAL) == (clo_flaws_count(flaws) > 0) || r == -ENOMEM);
+	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
+		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
+
+		assert(flaw->line >= 0 && flaw->path[0] == '$');
+		assert(!strpbrk(flaw->text, "\n\r\x1b"));
+	}
+	return 0;
+}
