@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "agent/base/auto.h"
@@ -15,6 +16,7 @@
 
 static int open_socket(const char *path, int *ret_fd)
 {
+	const struct timeval patience = {.tv_sec = SILENCE_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	CLO_AUTO_FD int fd = -1;
 
@@ -24,6 +26,10 @@ static int open_socket(const char *path, int *ret_fd)
 	memcpy(address.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
+		return -errno;
+	/* A daemon that hangs leaves its queue full. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+		       sizeof(patience)) < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
