@@ -100,7 +100,7 @@ static virConnectDomainEventGenericCallback callback_of(int id)
 	}
 }
 
-static int subscribe(struct clo_virt *virt)
+static int subscribe_all(struct clo_virt *virt)
 {
 	/* Drivers inside the process cannot be lost and refuse this one. */
 	virt->closable = virConnectRegisterCloseCallback(
@@ -118,12 +118,31 @@ static int subscribe(struct clo_virt *virt)
 	return 0;
 }
 
+static int subscribe(struct clo_virt *virt)
+{
+	struct clo_virt_deadline deadline;
+	int r;
+
+	r = clo_virt_deadline_start(&deadline);
+	if (r < 0)
+		return r;
+	r = subscribe_all(virt);
+	clo_virt_deadline_stop(&deadline);
+	return r;
+}
+
 /* Each subscription holds the connection, so closing alone is not enough. */
 static void disconnect(struct clo_virt *virt)
 {
+	struct clo_virt_deadline deadline;
+	bool watched;
+
 	if (!virt->connection)
 		return;
 
+	watched = clo_virt_deadline_start(&deadline) == 0;
+	if (virt->lost || !watched)
+		clo_virt_loop_hang_up(); /* no call will wait any more */
 	while (virt->n_subscriptions > 0)
 		(void)virConnectDomainEventDeregisterAny(
 			virt->connection,
@@ -132,6 +151,8 @@ static void disconnect(struct clo_virt *virt)
 		(void)virConnectUnregisterCloseCallback(virt->connection,
 							on_close);
 	(void)virConnectClose(virt->connection);
+	if (watched)
+		clo_virt_deadline_stop(&deadline);
 	virt->connection = NULL;
 	virt->closable = false;
 	virt->lost = false;
@@ -381,11 +402,16 @@ int clo_virt_list(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
 		  size_t *ret_n)
 {
 	__attribute__((cleanup(listing_done))) struct listing listing = {0};
+	struct clo_virt_deadline deadline;
 	int r;
 
 	if (!clo_virt_connected(virt))
 		return -ENOTCONN;
+	r = clo_virt_deadline_start(&deadline);
+	if (r < 0)
+		return r;
 	r = list(virt, &listing);
+	clo_virt_deadline_stop(&deadline);
 	if (r < 0)
 		return r;
 

@@ -12,6 +12,11 @@
  * Running domains, by libvirt, read-only. Only virt.c uses libvirt; its event
  * loop is bridged to sd-event. A lost connection is retried with back-off; the
  * state is then "unknown", never "no domains".
+ *
+ * No hung libvirtd holds the caller for good: connecting happens on a thread of
+ * its own, and each function below returns within about ten seconds, after
+ * which the connection counts as lost. Short-lived threads inherit what the
+ * caller may do at that moment. One sd_event per process, on one thread.
  */
 struct clo_virt;
 
@@ -42,6 +47,7 @@ struct clo_virt_domain {
 int clo_virt_new(sd_event *event, const char *uri,
 		 void (*on_change)(void *userdata), void *userdata,
 		 struct clo_virt **ret_virt);
+/* Not from within on_change. */
 void clo_virt_free(struct clo_virt *virt);
 CLO_DEFINE_FREEP(clo_virt)
 

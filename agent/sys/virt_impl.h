@@ -3,6 +3,9 @@
 
 /* What the virt*.c files share. Nobody else includes this. */
 
+#include <pthread.h>
+#include <time.h>
+
 #include <libvirt/libvirt.h>
 
 #include "agent/sys/virt.h"
@@ -15,6 +18,8 @@
 int clo_virt_loop_register(sd_event *event);
 /* Release what libvirt removed; from a clean stack on the loop's thread. */
 void clo_virt_loop_reap(void);
+/* Shut every socket that libvirt watches: its calls fail. From any thread. */
+void clo_virt_loop_hang_up(void);
 
 /*
  * virt_open.c: virConnectOpenReadOnly() has no timeout, so it runs on a thread
@@ -29,6 +34,25 @@ CLO_DEFINE_FREEP(clo_virt_open)
 int clo_virt_open_fd(const struct clo_virt_open *open); /* readable: done */
 /* After done, once: the connection, or NULL if it failed. */
 virConnectPtr clo_virt_open_take(struct clo_virt_open *open);
+
+/* A joinable thread that no signal goes to: those belong to the loop. */
+int clo_virt_thread(void *(*run)(void *arg), void *arg, pthread_t *ret_thread);
+
+/*
+ * virt_deadline.c: no call on a connection may last forever. libvirt's own
+ * keepalive does not watch while a call blocks the loop that would run it, so
+ * a thread hangs up when the time is over. Pairs; not across returns.
+ */
+struct clo_virt_deadline {
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards met */
+	pthread_cond_t changed;
+	struct timespec at;
+	bool met;
+};
+
+int clo_virt_deadline_start(struct clo_virt_deadline *deadline);
+void clo_virt_deadline_stop(struct clo_virt_deadline *deadline);
 
 /* virt_xml.c */
 void clo_virt_domain_done(struct clo_virt_domain *domain);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include <libvirt/virterror.h>
 
@@ -288,6 +289,16 @@ void clo_virt_loop_reap(void)
 			watch->free_opaque(watch->opaque);
 		free(watch);
 	} while (watch);
+}
+
+void clo_virt_loop_hang_up(void)
+{
+	(void)pthread_mutex_lock(&loop.lock);
+	for (const struct watch *watch = loop.watches; watch;
+	     watch = watch->next)
+		if (watch->fd >= 0 && !watch->dead)
+			(void)shutdown(watch->fd, SHUT_RDWR);
+	(void)pthread_mutex_unlock(&loop.lock);
 }
 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *arg)

@@ -7,10 +7,7 @@
 
 #include "agent/sys/virt_impl.h"
 
-/*
- * A peer that is silent for this long is dead: it bounds every later call on
- * the connection, also one that already waits for its answer.
- */
+/* A peer that is silent for this long while nobody waits for it is dead. */
 #define KEEPALIVE_SECONDS 3
 #define KEEPALIVE_TRIES 3U
 
@@ -61,30 +58,24 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals belong to the loop. */
-static int start(struct clo_virt_open *open)
+int clo_virt_thread(void *(*run_it)(void *arg), void *arg,
+		    pthread_t *ret_thread)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t all;
 	sigset_t old;
 	int r;
 
-	r = pthread_attr_init(&attr);
-	if (r != 0)
-		return -r;
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, run, open);
+	r = pthread_create(ret_thread, NULL, run_it, arg);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
 	return -r;
 }
 
 int clo_virt_open_new(const char *uri, struct clo_virt_open **ret_open)
 {
 	CLO_AUTO(clo_virt_open) struct clo_virt_open *open = NULL;
+	pthread_t thread;
 	int r;
 
 	open = calloc(1, sizeof(*open));
@@ -99,11 +90,12 @@ int clo_virt_open_new(const char *uri, struct clo_virt_open **ret_open)
 	if (!open->uri)
 		return -ENOMEM;
 	open->users = 2;
-	r = start(open);
+	r = clo_virt_thread(run, open, &thread);
 	if (r < 0) {
 		open->users = 1;
 		return r;
 	}
+	(void)pthread_detach(thread);
 
 	*ret_open = CLO_TAKE(open);
 	return 0;
