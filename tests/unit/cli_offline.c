@@ -2,22 +2,10 @@
 
 /* `cloison plan --offline`: the real parser, compiler and prover. */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
 #include "cli_run.h"
-
-static void write_file(const struct cli *cli, const char *name,
-		       const char *text)
-{
-	CLO_AUTO_MEM char *path = cli_path(cli, name);
-	FILE *file = fopen(path, "we");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
 
 #define DOCUMENT(kind, name, members)                                          \
 	"{\"apiVersion\":\"cloison/v1\",\"kind\":\"" kind                      \
@@ -42,13 +30,12 @@ static void write_file(const struct cli *cli, const char *name,
 
 static void write_policy(const struct cli *cli, const char *tenant)
 {
-	write_file(cli, "node.json",
-		   DOCUMENT("Node", "hv1", "\"bridges\":[\"br0\"]"));
-	write_file(cli, "tenant.json", tenant);
-	write_file(cli, "workloads.json",
-		   "[" WORKLOAD("w", "production", "p", "web",
-				"1") "," WORKLOAD("l", "test", "t", "lab",
-						  "2") "]");
+	cli_write(cli, "node.json",
+		  DOCUMENT("Node", "hv1", "\"bridges\":[\"br0\"]"));
+	cli_write(cli, "tenant.json", tenant);
+	cli_write(cli, "workloads.json",
+		  "[" WORKLOAD("w", "production", "p", "web", "1") "," WORKLOAD(
+			  "l", "test", "t", "lab", "2") "]");
 }
 
 static void sound(void **state)

@@ -79,6 +79,16 @@ char *cli_path(const struct cli *cli, const char *name)
 	return path;
 }
 
+void cli_write(const struct cli *cli, const char *name, const char *text)
+{
+	CLO_AUTO_MEM char *path = cli_path(cli, name);
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
 /* One connection each; a client that never comes ends it at the deadline. */
 static void *serve(void *arg)
 {

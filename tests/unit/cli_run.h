@@ -46,6 +46,9 @@ int cli_teardown(void **state);
 /* dir/name; caller frees. */
 char *cli_path(const struct cli *cli, const char *name);
 
+/* dir/name with this text. */
+void cli_write(const struct cli *cli, const char *name, const char *text);
+
 /* The daemon of the next run: JSON texts up to NULL, or bytes as they are. */
 void cli_serve(struct cli *cli, ...);
 void cli_serve_raw(struct cli *cli, const char *bytes, size_t len);

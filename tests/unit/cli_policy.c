@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* `cloison apply` and `plan`: which documents they send, what they report. */
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cli_run.h"
+
+#define PLAN                                                                   \
+	"{\"gained\":["                                                        \
+	"{\"from\":\"a/test/n{web}\",\"to\":\"a/test/n{db}\",\"service\":"     \
+	"\"tcp/1\",\"rule\":\"a/test/r\"},"                                    \
+	"{\"from\":\"a/test/n{web}\",\"to\":\"a/test/n{db}\",\"service\":"     \
+	"\"tcp/2\",\"rule\":\"a/test/r\"}],"                                   \
+	"\"lost\":[{\"from\":\"x\",\"to\":\"y\",\"service\":\"icmp\","         \
+	"\"rule\":\"q\"}],\"unchanged\":5}"
+
+#define BREACH(excepted)                                                       \
+	"{\"invariant\":\"tenant separation\",\"control\":\"net.x\","          \
+	"\"from\":\"a/test/n\",\"to\":\"b/test/n\",\"service\":\"tcp/80\","    \
+	"\"rule\":\"a/test/bad\",\"file\":\"p/a.json\",\"line\":12,"           \
+	"\"packet\":\"10.0.0.5 > 10.1.0.7 tcp/80\",\"excepted\":" excepted "}"
+
+static void apply_sends_the_documents(void **state)
+{
+	struct cli *cli = *state;
+	const json_t *documents;
+
+	cli_write(cli, "b.json", "{\"b\":1}\n");
+	cli_write(cli, "a.json", "{\"a\":\"é\"}\n");
+	cli_write(cli, ".hidden.json", "no");
+	cli_write(cli, "README", "no");
+	cli_serve(cli,
+		  CLI_OK("{\"policy\":\"abc\",\"epoch\":4,\"endpoints\":8,"
+			 "\"identities\":9,\"classes\":3,\"rules\":2,\"proof\":"
+			 "{\"pairs\":81,\"verdicts\":243},\"plan\":" PLAN
+			 ",\"ms\":{\"parse\":1.25,\"compile\":2,\"prove\":3,"
+			 "\"load\":4,\"readback\":5},\"verdict\":\"PASSED\"}"),
+		  NULL);
+	cli_run(cli, "apply", cli->dir, NULL);
+	assert_int_equal(cli->exit, 0);
+	assert_non_null(strstr(cli->out, "abc"));
+	assert_non_null(strstr(cli->out, "pairs 81, verdicts 243"));
+	assert_non_null(strstr(cli->out, "compile 2.0, prove 3.0"));
+
+	documents = json_object_get(cli->request, "documents");
+	assert_int_equal(json_array_size(documents), 2);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(documents, 0), "text")),
+			    "{\"a\":\"é\"}\n");
+	assert_non_null(strstr(json_string_value(json_object_get(
+				       json_array_get(documents, 1), "name")),
+			       "/b.json"));
+}
+
+static void apply_is_refused(void **state)
+{
+	json_auto_t *document = NULL;
+	struct cli *cli = *state;
+
+	cli_write(cli, "a.json", "{}");
+	cli_serve(cli,
+		  "{\"ok\":false,\"error\":\"breaks an invariant\",\"exit\":3,"
+		  "\"breaches\":[" BREACH("false") "]}",
+		  NULL);
+	cli_run(cli, "apply", cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_string_equal(cli->out, "");
+	assert_non_null(strstr(cli->err,
+			       "a/test/bad (p/a.json:12) breaks tenant "
+			       "separation"));
+	assert_non_null(strstr(cli->err, "10.0.0.5 > 10.1.0.7 tcp/80"));
+
+	cli_serve(cli,
+		  "{\"ok\":false,\"error\":\"flaws\",\"exit\":3,\"flaws\":[{"
+		  "\"file\":\"a.json\",\"line\":3,\"path\":\"$.x\","
+		  "\"text\":\"unknown\\nmember\"}]}",
+		  NULL);
+	cli_run(cli, "apply", cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_non_null(
+		strstr(cli->err, "a.json:3: $.x: unknown\\x0amember\n"));
+
+	cli_serve(cli,
+		  "{\"ok\":false,\"error\":\"flaws\",\"exit\":3,\"flaws\":[{"
+		  "\"file\":\"a.json\",\"line\":3}]}",
+		  NULL);
+	cli_run(cli, "apply", cli->dir, "--json", NULL);
+	assert_int_equal(cli->exit, 3);
+	document = json_loads(cli->out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(document, "flaws")),
+			 1);
+	assert_string_equal(cli->err, "");
+}
+
+static void unreadable_documents(void **state)
+{
+	CLO_AUTO_MEM char *directory = NULL, *huge = NULL, *fifo = NULL;
+	struct cli *cli = *state;
+
+	directory = cli_path(cli, "c.json");
+	huge = cli_path(cli, "d.json");
+	fifo = cli_path(cli, "e.json");
+	cli_write(cli, "a.json", "{}");
+	cli_write(cli, "b.json", "{\"\xff\":1}");
+	assert_int_equal(mkdir(directory, 0700), 0);
+	cli_write(cli, "d.json", "");
+	assert_int_equal(truncate(huge, 100L << 20), 0); /* sparse */
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+
+	/* All of them are named, nothing is sent: nobody listens. */
+	cli_run(cli, "apply", cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_non_null(strstr(cli->err, "/b.json: not UTF-8"));
+	assert_non_null(strstr(cli->err, "/c.json: not a regular file"));
+	assert_non_null(strstr(cli->err, "/d.json: longer than 8 MiB"));
+	assert_non_null(strstr(cli->err, "/e.json: not a regular file"));
+	assert_null(strstr(cli->err, "/a.json"));
+}
+
+static void plan_tells_what_changes(void **state)
+{
+	static const struct {
+		const char *breaches;
+		int exit;
+	} cases[] = {
+		{"[]", 0},
+		{"[" BREACH("true") "]", 0},
+		{"[" BREACH("true") "," BREACH("false") "]", 3},
+		{"[7]", 3},
+		{"7", 1},
+	};
+	struct cli *cli = *state;
+	char reply[2048];
+	size_t i;
+
+	cli_write(cli, "a.json", "{}");
+	for (i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		(void)snprintf(reply, sizeof(reply),
+			       CLI_OK("{\"plan\":" PLAN
+				      ",\"proof\":{},\"changed\":true,"
+				      "\"breaches\":%s}"),
+			       cases[i].breaches);
+		cli_serve(cli, reply, NULL);
+		cli_run(cli, "plan", cli->dir, NULL);
+		assert_int_equal(cli->exit, cases[i].exit);
+		if (cases[i].exit == 1)
+			continue;
+		assert_non_null(strstr(cli->out,
+				       "+ a/test/n{web} > a/test/n{db} by "
+				       "a/test/r: tcp/1, tcp/2\n"));
+		assert_non_null(strstr(cli->out, "- x > y by q: icmp\n"));
+		assert_non_null(strstr(cli->out, "2 flows gained, 1 lost, 5"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
+		TEST(apply_sends_the_documents),
+		TEST(apply_is_refused),
+		TEST(unreadable_documents),
+		TEST(plan_tells_what_changes),
+#undef TEST
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
