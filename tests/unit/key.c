@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/attest/key.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -34,11 +35,24 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* Fails, after removing it, if a draft of a key was left behind. */
 static int tear_down(void **state)
 {
+	const struct dirent *entry;
+	DIR *files;
+	int drafts = 0;
+
 	(void)state;
 	(void)unlink(path);
-	return rmdir(dir); /* fails if a draft was left behind */
+	files = opendir(dir);
+	if (!files)
+		return -1;
+	while ((entry = readdir(files))) {
+		if (entry->d_name[0] != '.')
+			drafts += !unlinkat(dirfd(files), entry->d_name, 0);
+	}
+	(void)closedir(files);
+	return rmdir(dir) < 0 || drafts > 0 ? -1 : 0;
 }
 
 static void write_file(const char *text, mode_t mode)
