@@ -157,6 +157,30 @@ static void test_quoted(void **state)
 	}
 }
 
+/* What the network card took off and what a longer message may not hold. */
+static void test_vlan_and_options(void **state)
+{
+	static const struct frame_spec spec = {SOLICIT(WEB, DB, 0)};
+	struct clo_frame frame;
+	struct clo_packet packet;
+	struct frame raw;
+
+	(void)state;
+	frame_build(&spec, &raw);
+	packet = (struct clo_packet){raw.data, raw.data + raw.len, raw.len, 1};
+	assert_int_equal(clo_frame_link(&packet, &frame), CLO_DROP_VLAN);
+
+	for (__u8 options = 2; options <= 3; options++) {
+		memcpy(raw.data + raw.len, raw.data + raw.len - 8, 8);
+		raw.len += 8;
+		raw.data[19] = (__u8)(24 + 8 * options);
+		assert_int_equal(parse(raw.data, raw.len, raw.len, &frame),
+				 options == 2 ? CLO_DROP_NONE
+					      : CLO_DROP_MALFORMED);
+	}
+	assert_int_equal(frame.lladdr_differs, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_readable_is_less_than_whole),
 		cmocka_unit_test(test_quoted),
+		cmocka_unit_test(test_vlan_and_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
