@@ -133,20 +133,20 @@ bool clo_cidr_is_edge(const struct clo_cidr *block,
 
 /* Special ranges and the first use that may not have them. */
 static const struct {
-	struct clo_cidr block;
 	const char *name;
 	enum clo_address_use refused_from;
+	struct clo_cidr block;
 } ranges[] = {
-	{{6, 96, {[10] = 0xff, [11] = 0xff}}, "IPv4-mapped", CLO_USE_MATCH},
-	{{4, 8, {0}}, "unspecified", CLO_USE_NODE},
-	{{6, 128, {0}}, "unspecified", CLO_USE_NODE},
-	{{4, 8, {127}}, "loopback", CLO_USE_NODE},
-	{{6, 128, {[15] = 1}}, "loopback", CLO_USE_NODE},
-	{{4, 4, {224}}, "multicast", CLO_USE_NODE},
-	{{6, 8, {0xff}}, "multicast", CLO_USE_NODE},
-	{{4, 32, {255, 255, 255, 255}}, "broadcast", CLO_USE_NODE},
-	{{4, 16, {169, 254}}, "link-local", CLO_USE_GUEST},
-	{{6, 10, {0xfe, 0x80}}, "link-local", CLO_USE_GUEST},
+	{"IPv4-mapped", CLO_USE_MATCH, {6, 96, {[10] = 0xff, [11] = 0xff}}},
+	{"unspecified", CLO_USE_NODE, {4, 8, {0}}},
+	{"unspecified", CLO_USE_NODE, {6, 128, {0}}},
+	{"loopback", CLO_USE_NODE, {4, 8, {127}}},
+	{"loopback", CLO_USE_NODE, {6, 128, {[15] = 1}}},
+	{"multicast", CLO_USE_NODE, {4, 4, {224}}},
+	{"multicast", CLO_USE_NODE, {6, 8, {0xff}}},
+	{"broadcast", CLO_USE_NODE, {4, 32, {255, 255, 255, 255}}},
+	{"link-local", CLO_USE_GUEST, {4, 16, {169, 254}}},
+	{"link-local", CLO_USE_GUEST, {6, 10, {0xfe, 0x80}}},
 };
 
 const char *clo_cidr_refuse(const struct clo_cidr *cidr,

@@ -236,7 +236,7 @@ void clo_parse_load(struct clo_parse *parse,
 	size_t room = 0;
 	bool *repeats;
 
-	parse->roots = clo_arena_array(scratch, n, sizeof(*parse->roots));
+	parse->roots = clo_arena_array(scratch, n, sizeof(void *));
 	repeats = clo_arena_array(scratch, n, sizeof(*repeats));
 	if (!parse->roots || !repeats)
 		return;

@@ -306,8 +306,7 @@ static void read_rules(struct rules *rules, const struct clo_place *list)
 	int *lines;
 
 	scope->rules = clo_arena_array(reader->keep, n, sizeof(*scope->rules));
-	state->rules = clo_arena_array(reader->scratch, n,
-				       sizeof(struct clo_rule_doc *));
+	state->rules = clo_arena_array(reader->scratch, n, sizeof(void *));
 	lines = clo_arena_array(reader->scratch, n, sizeof(*lines));
 	if (!scope->rules || !state->rules || !lines)
 		return;
@@ -323,7 +322,7 @@ static void read_rules(struct rules *rules, const struct clo_place *list)
 		state->unsure |= !*scope->rules[i].name;
 	}
 	clo_check_repeats(reader, list, "name");
-	clo_sort(state->rules, n, sizeof(*state->rules), clo_compare_named);
+	clo_sort(state->rules, n, sizeof(void *), clo_compare_named);
 }
 
 void clo_parse_rules(struct clo_parse *parse)

@@ -288,8 +288,8 @@ static void read_services(struct clo_parse *parse, const struct clo_place *list,
 
 	state->services =
 		clo_read_texts(&parse->reader, list, &clo_format_name);
-	tenant->services = clo_arena_array(parse->reader.keep, n,
-					   sizeof(*tenant->services));
+	tenant->services =
+		clo_arena_array(parse->reader.keep, n, sizeof(void *));
 	if (!tenant->services)
 		return;
 
@@ -301,8 +301,8 @@ static void read_services(struct clo_parse *parse, const struct clo_place *list,
 		if (service)
 			tenant->services[tenant->n_services++] = service;
 	}
-	clo_sort(tenant->services, tenant->n_services,
-		 sizeof(*tenant->services), clo_compare_named);
+	clo_sort(tenant->services, tenant->n_services, sizeof(void *),
+		 clo_compare_named);
 }
 
 static void read_tenant(struct clo_parse *parse, struct clo_tenant_doc *tenant,

@@ -73,7 +73,7 @@ struct clo_quoted clo_quote(const char *str)
 			break;
 		at += put(in + at, true, &out);
 	}
-	strcpy(out, in[at] ? "...\"" : "\"");
+	(void)sprintf(out, "%s\"", in[at] ? "..." : "");
 	return quoted;
 }
 

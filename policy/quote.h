@@ -6,7 +6,7 @@
 #define CLO_QUOTE_MAX 80 /* bytes of the string that are shown */
 
 struct clo_quoted {
-	char text[4 * CLO_QUOTE_MAX + sizeof("\"...\"")];
+	char text[4UL * CLO_QUOTE_MAX + sizeof("\"...\"")];
 };
 
 /* `"text"`: cut, with quotes, backslashes and all below escaped. */

@@ -133,12 +133,12 @@ const struct clo_provided *clo_resolve_service(struct clo_parse *parse,
 /* "tenant/environment/name" -> its parts; false: not of that form. */
 static bool split(struct clo_parse *parse, const char *full, char *parts[3])
 {
-	char *text =
-		clo_arena_array(parse->reader.scratch, strlen(full) + 1, 1);
+	size_t size = strlen(full) + 1;
+	char *text = clo_arena_array(parse->reader.scratch, size, 1);
 
 	if (!text)
 		return false;
-	strcpy(text, full);
+	memcpy(text, full, size);
 	for (size_t i = 0; i < 3; i++) {
 		parts[i] = strsep(&text, "/");
 		if (!parts[i])
@@ -164,7 +164,7 @@ static bool rule_exists(struct clo_parse *parse, char *parts[3])
 		if (strcmp(parts[1], clo_environment_name(e)) == 0)
 			return state->unsure ||
 			       clo_find(&key, state->rules, state->n_rules,
-					sizeof(key), clo_compare_named);
+					sizeof(void *), clo_compare_named);
 	}
 	return false;
 }

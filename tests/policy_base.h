@@ -42,7 +42,11 @@ static inline struct clo_document document_read(const char *path,
 
 static inline void document_done(struct clo_document *document)
 {
-	free((void *)(uintptr_t)document->text);
+	void *text;
+
+	/* The one owner of what is const to everybody else. */
+	memcpy(&text, &document->text, sizeof(text));
+	free(text);
 }
 
 static inline void base_read(struct clo_document ret_base[BASE_COUNT])

@@ -201,7 +201,7 @@ static void shuffle(json_t **items, size_t n)
 }
 
 /* A copy with all members in another order. */
-static json_t *mix(const json_t *json)
+static json_t *mix(json_t *json)
 {
 	const char *keys[32];
 	json_t *mixed, *value;
@@ -217,7 +217,7 @@ static json_t *mix(const json_t *json)
 	if (!json_is_object(json))
 		return json_deep_copy(json);
 
-	json_object_foreach ((json_t *)(uintptr_t)json, key, value)
+	json_object_foreach (json, key, value)
 		keys[n++] = key;
 	mixed = json_object();
 	while (n > 0) {

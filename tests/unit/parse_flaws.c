@@ -132,7 +132,8 @@ static void refuses_a_policy_by_size(void **state)
 	(void)state;
 	assert_non_null(text);
 	memset(text, ' ', CLO_DOCUMENT_MAX);
-	memcpy(text, "[]", 2);
+	text[0] = '[';
+	text[1] = ']';
 	for (size_t i = 0; i < 10; i++)
 		documents[i] =
 			(struct clo_document){"f.json", text, CLO_DOCUMENT_MAX};
@@ -247,11 +248,12 @@ static void many_flaws_stay_cheap(void **state)
 	(void)state;
 	assert_non_null(text);
 	memset(text, ' ', document.len);
-	memcpy(text, head, strlen(head));
+	memcpy(text, head, sizeof(head) - 1);
 	/* All flaws are at the far end, where each search takes longest. */
-	for (size_t i = 0; i < 1000; i++)
-		memcpy(text + document.len - 4096 + 2 * i, "1,", 2);
-	memcpy(text + document.len - strlen(tail), tail, strlen(tail));
+	for (size_t i = 0; i < 2000; i++)
+		text[document.len - 4096 + i] = i % 2 ? ',' : '1';
+	memcpy(text + document.len - (sizeof(tail) - 1), tail,
+	       sizeof(tail) - 1);
 
 	begin = clock();
 	assert_int_equal(clo_flaws_new(&flaws), 0);
