@@ -105,15 +105,15 @@ static json_t *applied(struct clo_node *node, const json_t *plan,
 	clo_hex_encode(gen->policy_digest, sizeof(gen->policy_digest), digest);
 	return accept(json_pack(
 		"{s:s, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, s:f, s:f, "
-		"s:f}, s:s}",
+		"s:f, s:f}, s:s}",
 		"policy", digest, "epoch", (json_int_t)epoch, "endpoints",
 		(json_int_t)clo_report_declared(force->policy), "identities",
 		(int)gen->identities - 1, "classes", (int)gen->classes, "rules",
 		(int)gen->rules - 1, "proof",
 		clo_explain_proof(force->compiled, &force->proof), "plan", plan,
 		"ms", "parse", force->ms_parse, "compile", force->ms_compile,
-		"prove", force->ms_prove, "load", ms_load, "verdict",
-		node->verdict));
+		"prove", force->ms_prove, "load", ms_load, "readback",
+		node->ms_readback, "verdict", node->verdict));
 }
 
 static double milliseconds(void)

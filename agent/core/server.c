@@ -15,7 +15,8 @@
 #include "agent/core/message.h"
 
 #define CLIENTS_MAX 32
-#define CLIENT_SECONDS 30 /* without progress */
+#define CLIENT_SECONDS 30 /* for one request, or its reply */
+#define READER_MAX (16U << 20) /* bytes of one request; root: as control.h */
 
 struct clo_client {
 	struct clo_server *server;
@@ -71,6 +72,19 @@ static int push(struct clo_client *client)
 					     r == -EAGAIN ? EPOLLOUT : EPOLLIN);
 }
 
+/* A last word before the connection ends, if the socket takes it. */
+static void say_why(struct clo_client *client, int r)
+{
+	json_auto_t *reply =
+		json_pack("{s:b, s:s, s:i}", "ok", 0, "error",
+			  r == -EMSGSIZE ? "the request is too large"
+					 : "the request is not a JSON object",
+			  "exit", (int)CLO_EXIT_USAGE);
+
+	if (reply && clo_outbox_put(&client->outbox, reply) == 0)
+		(void)clo_outbox_write(&client->outbox, client->fd);
+}
+
 static int serve(struct clo_client *client, uint32_t events)
 {
 	struct clo_server *server = client->server;
@@ -83,6 +97,8 @@ static int serve(struct clo_client *client, uint32_t events)
 	r = clo_inbox_read(&client->inbox, client->fd, &request);
 	if (r == -EAGAIN)
 		return 0;
+	if (r == -EBADMSG || r == -EMSGSIZE)
+		say_why(client, r);
 	if (r < 0)
 		return r;
 
@@ -129,6 +145,7 @@ static int admit(struct clo_server *server, int fd)
 
 	client->server = server;
 	client->may_write = peer.uid == 0;
+	client->inbox.max = client->may_write ? 0 : READER_MAX;
 	r = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client,
 			    client);
 	if (r >= 0)

@@ -2,6 +2,7 @@
 #include "agent/core/tend.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "agent/base/log.h"
@@ -186,6 +187,7 @@ static int audit_once(struct clo_node *node, const char *trigger,
 		clo_log(CLO_LOG_WARN, "finding control=%s %s",
 			audit->problems[i].control, audit->problems[i].text);
 
+	node->ms_readback = audit->ms_read;
 	*ret_repair = audit->repair;
 	return clo_record_audit(node, audit, trigger, nonce);
 }
@@ -206,6 +208,8 @@ int clo_tend_prove(struct clo_node *node, const char *trigger,
 		(void)repair(node, wrong);
 		r = audit_once(node, "repair", nonce, &wrong);
 	}
+	/* tables and statements come and go; give back what they leave */
+	(void)malloc_trim(0);
 	if (r < 0) {
 		strcpy(node->verdict, "INCONCLUSIVE");
 		return clo_log_errno(CLO_LOG_ERR, r, "not attested");

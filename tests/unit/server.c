@@ -163,12 +163,16 @@ static void test_rubbish_ends_only_its_own_connection(void **state)
 	if (child == 0) {
 		int bad = client();
 		int good = client();
+		json_t *why = NULL;
 		char end;
 
 		if (write(bad, "\xff\xff\xff\xff garbage", 12) != 12)
 			_exit(12);
-		if (read(bad, &end, 1) > 0) /* closed, not answered */
+		if (clo_message_receive(bad, DEADLINE_MS, &why) < 0 ||
+		    !json_is_false(json_object_get(why, "ok")))
 			_exit(13);
+		if (read(bad, &end, 1) > 0) /* told why, then closed */
+			_exit(14);
 		json_decref(ask(good, "{}"));
 		_exit(0);
 	}
