@@ -112,7 +112,9 @@ CLO_INLINE __u64 clo_flow_timeout(__u8 proto, __u8 state)
 CLO_INLINE int clo_flow_expired(const struct clo_conn *conn, __u8 proto,
 				__u64 now)
 {
-	return conn->seen + clo_flow_timeout(proto, conn->state) < now;
+	/* Signed: another CPU may have read a later clock than this one. */
+	return (__s64)(now - conn->seen) >
+	       (__s64)clo_flow_timeout(proto, conn->state);
 }
 
 /* May this packet be the first of a flow? */
