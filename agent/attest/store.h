@@ -44,9 +44,9 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 int clo_store_count(struct clo_store *store, uint64_t *ret_count);
 
 /*
- * Gaps: spans in which nobody watched. The store keeps a run record; a run
- * that was not ended by clo_store_run_end leaves a gap from its last sign of
- * life to the next run's begin.
+ * Gaps: spans in which nobody watched. The store keeps a run record; from
+ * the end of a run, or its last sign of life if it has none, to the next run's
+ * begin there is a gap.
  */
 struct clo_gap {
 	int64_t id;
@@ -55,8 +55,8 @@ struct clo_gap {
 };
 
 /*
- * Begin a run; ret_gap->from != 0 if the last run ended without end. Gaps that
- * an earlier run left open are closed: this run opens anew what it finds.
+ * Begin a run; ret_gap->from == 0 if it is the first ever. Gaps that an
+ * earlier run left open are closed: this run opens anew what it finds.
  */
 int clo_store_run_begin(struct clo_store *store, const char *boot_id,
 			time_t now, struct clo_gap *ret_gap);

@@ -36,19 +36,20 @@ static int insert_gap(struct clo_store *store, const struct clo_gap *gap,
 	return 0;
 }
 
-/* The gap that the last run left behind; from == 0: it ended in order. */
-static int find_broken_run(struct clo_store *store, const char *boot_id,
-			   time_t now, struct clo_gap *ret_gap)
+/* The gap that the last run left behind; from == 0: there was no run. */
+static int find_last_run(struct clo_store *store, const char *boot_id,
+			 time_t now, struct clo_gap *ret_gap)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
 	struct clo_gap gap = {0};
 	int r;
 	int rc;
 
-	r = clo_store_prepare(store,
-			      "SELECT alive, ended IS NOT NULL, boot = ?"
-			      " FROM runs ORDER BY id DESC LIMIT 1",
-			      &stmt);
+	r = clo_store_prepare(
+		store,
+		"SELECT coalesce(ended, alive),"
+		" ended IS NOT NULL, boot = ? FROM runs ORDER BY id DESC LIMIT 1",
+		&stmt);
 	if (r < 0)
 		return r;
 	if (sqlite3_bind_text(stmt, 1, boot_id, -1, NULL))
@@ -57,13 +58,15 @@ static int find_broken_run(struct clo_store *store, const char *boot_id,
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		return clo_store_errno(rc);
 
-	if (rc == SQLITE_ROW && !sqlite3_column_int(stmt, 1)) {
+	if (rc == SQLITE_ROW) {
 		/* A clock that was set back must not make a negative span. */
 		gap.from = earlier(sqlite3_column_int64(stmt, 0), now);
 		gap.to = now;
-		(void)snprintf(gap.reason, sizeof(gap.reason),
-			       "%s ended without notice",
-			       sqlite3_column_int(stmt, 2) ? "agent" : "node");
+		(void)snprintf(gap.reason, sizeof(gap.reason), "%s %s",
+			       sqlite3_column_int(stmt, 2) ? "agent" : "node",
+			       sqlite3_column_int(stmt, 1)
+				       ? "was stopped"
+				       : "ended without notice");
 	}
 	*ret_gap = gap;
 	return 0;
@@ -93,7 +96,7 @@ static int begin_run(struct clo_store *store, const char *boot_id, time_t now,
 	struct clo_gap gap = {0};
 	int r;
 
-	r = find_broken_run(store, boot_id, now, &gap);
+	r = find_last_run(store, boot_id, now, &gap);
 	if (r < 0)
 		return r;
 	r = clo_store_change(store,

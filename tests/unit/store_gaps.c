@@ -26,17 +26,21 @@ static size_t list(struct clo_gap *ret_gaps, size_t room)
 	return n;
 }
 
-static void test_an_orderly_run_leaves_no_gap(void **state)
+static void test_an_orderly_stop_is_a_gap_too(void **state)
 {
 	struct clo_gap gaps[4];
+	struct clo_gap gap;
 
 	(void)state;
 	assert_int_equal(begin("b", NOW).from, 0);
 	assert_int_equal(clo_store_run_alive(store, NOW + 5), 0);
 	assert_int_equal(clo_store_run_end(store, NOW + 9), 0);
 	reopen();
-	assert_int_equal(begin("b", NOW + 100).from, 0);
-	assert_int_equal(list(gaps, 4), 0);
+	gap = begin("b", NOW + 100);
+	assert_int_equal(gap.from, NOW + 9);
+	assert_int_equal(gap.to, NOW + 100);
+	assert_string_equal(gap.reason, "agent was stopped");
+	assert_int_equal(list(gaps, 4), 1);
 }
 
 static void test_a_broken_run_leaves_one_gap(void **state)
@@ -60,11 +64,11 @@ static void test_a_broken_run_leaves_one_gap(void **state)
 
 	/* Only the last run counts: the next begin tells of no old one. */
 	assert_int_equal(clo_store_run_end(store, NOW + 70), 0);
-	assert_int_equal(begin("c", NOW + 80).from, 0);
+	assert_int_equal(begin("c", NOW + 80).from, NOW + 70);
 	reopen();
 	assert_string_equal(begin("d", NOW + 90).reason,
 			    "node ended without notice");
-	assert_int_equal(list(gaps, 4), 2);
+	assert_int_equal(list(gaps, 4), 3);
 }
 
 static void test_a_clock_set_back(void **state)
@@ -176,7 +180,7 @@ static void test_open_gaps_come_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_an_orderly_run_leaves_no_gap),
+		TEST(test_an_orderly_stop_is_a_gap_too),
 		TEST(test_a_broken_run_leaves_one_gap),
 		TEST(test_a_clock_set_back),
 		TEST(test_only_a_run_is_alive),
