@@ -78,7 +78,7 @@ static int bpf_new(const char *dir, struct clo_bpf **ret_bpf)
 	if (!bpf)
 		return -ENOMEM;
 
-	(void)strcpy(bpf->dir, dir);
+	memcpy(bpf->dir, dir, strlen(dir) + 1);
 	bpf->dir_fd = -1;
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++)
 		bpf->maps[i] = -1;
@@ -222,32 +222,34 @@ static int reuse_map(const struct clo_bpf *bpf, struct bpf_map *map)
 }
 
 /* Before load: libbpf forgets the inner templates once it made the outer. */
+static void note_inner(struct clo_bpf_inner *ret_inner, struct bpf_map *outer)
+{
+	const struct bpf_map *inner = bpf_map__inner_map(outer);
+
+	assert(inner);
+	*ret_inner = (struct clo_bpf_inner){
+		(__u32)bpf_map__type(inner),
+		bpf_map__key_size(inner),
+		bpf_map__value_size(inner),
+		bpf_map__map_flags(inner),
+	};
+}
+
 static int prepare_maps(struct clo_bpf *bpf, const struct guard *object,
 			bool adopt)
 {
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++) {
 		struct bpf_map *map =
 			bpf_object__find_map_by_name(object->obj, map_names[i]);
+		int r = 0;
 
 		assert(map); /* the object in our own binary */
-		if (i >= CLO_BPF_MAP_TABLES) {
-			const struct bpf_map *inner = bpf_map__inner_map(map);
-
-			assert(inner);
-			bpf->inner[i - CLO_BPF_MAP_TABLES] =
-				(struct clo_bpf_inner){
-					(__u32)bpf_map__type(inner),
-					bpf_map__key_size(inner),
-					bpf_map__value_size(inner),
-					bpf_map__map_flags(inner),
-				};
-		}
-		if (adopt) {
-			int r = reuse_map(bpf, map);
-
-			if (r < 0)
-				return r;
-		}
+		if (i >= CLO_BPF_MAP_TABLES)
+			note_inner(&bpf->inner[i - CLO_BPF_MAP_TABLES], map);
+		if (adopt)
+			r = reuse_map(bpf, map);
+		if (r < 0)
+			return r;
 	}
 
 	return 0;

@@ -188,7 +188,7 @@ int clo_bpf_hits_read(struct clo_bpf *bpf, struct clo_hits **ret_hits,
 /* Moving target: entries come and go meanwhile, so the walk is bounded. */
 static int count_entries(int fd, size_t key_size, uint64_t *count)
 {
-	CLO_AUTO_MEM uint8_t *values = NULL;
+	CLO_AUTO_MEM struct clo_conn *values = NULL;
 	CLO_AUTO_MEM uint8_t *keys = NULL;
 	__u32 position = 0;
 	bool first = true;
@@ -200,7 +200,7 @@ static int count_entries(int fd, size_t key_size, uint64_t *count)
 	if (r < 0)
 		return r;
 	keys = calloc(BATCH, key_size);
-	values = calloc(BATCH, sizeof(struct clo_conn));
+	values = calloc(BATCH, sizeof(*values));
 	if (!keys || !values)
 		return -ENOMEM;
 	while (r != -ENOENT && seen < max) {

@@ -153,7 +153,7 @@ static int choose(struct clo_bpf *bpf, size_t side, int built, bool *ret_kept)
 
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 {
-	bool kept[CLO_BPF_SIDES];
+	bool kept[CLO_BPF_SIDES] = {false};
 	char name[64];
 	int r;
 

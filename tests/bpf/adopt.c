@@ -206,8 +206,8 @@ static void test_not_a_bpffs(void **state)
 			 -EINVAL);
 	assert_int_equal(clo_bpf_remove(dir), -EINVAL);
 	assert_int_equal(rmdir(dir), 0);
-	(void)strcpy(dir, "/tmp/cloison-none/x");
-	assert_int_equal(clo_bpf_open(dir, CLO_ATTACH_AUTO, &bpf, &adopted),
+	assert_int_equal(clo_bpf_open("/tmp/cloison-none/x", CLO_ATTACH_AUTO,
+				      &bpf, &adopted),
 			 -ENOENT);
 }
 

@@ -148,10 +148,9 @@ static void test_foreign_was_first(void **state)
 {
 	CLO_AUTO_FD int program = sandbox_program("foreign");
 	struct sandbox *box = *state;
+	CLO_AUTO_FD int link = tcx_before(program, box->ifindex);
 	struct clo_bpf_guard guard;
-	CLO_AUTO_FD int link = -1;
 
-	link = tcx_before(program, box->ifindex);
 	(void)sandbox_open(box, attach);
 	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
 	guard = query(box);

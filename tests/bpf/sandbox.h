@@ -106,7 +106,7 @@ static inline int sandbox_setup(void **state)
 	*state = &box;
 	if (box.mount[0])
 		return 0;
-	(void)strcpy(box.mount, "/tmp/cloison-XXXXXX");
+	(void)snprintf(box.mount, sizeof(box.mount), "/tmp/cloison-XXXXXX");
 	assert_non_null(mkdtemp(box.mount));
 	assert_int_equal(mount("bpf", box.mount, "bpf", 0, "mode=0700"), 0);
 	(void)snprintf(box.dir, sizeof(box.dir), "%s/node", box.mount);

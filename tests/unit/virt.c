@@ -292,7 +292,7 @@ static int listen_on(char path[64])
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(path, 64, "/tmp/cloison-virt-%d", (int)getpid());
-	(void)strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)),
 			 0);
 	assert_int_equal(listen(fd, 1), 0);
