@@ -4,7 +4,7 @@
 import lzma
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.errors import LabError
@@ -15,18 +15,20 @@ MODULES = ("virtio_pci", "virtio_net")
 DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 KVM_SECONDS = 10
 
+Member = tuple[str, int, bytes] # name, mode, content
 Run = Callable[[list[str]], subprocess.CompletedProcess]
 
 
-def release() -> str:
+def release(cache: Path = CACHE) -> str:
     try:
-        return (CACHE / "release").read_text().strip()
+        return (cache / "release").read_text().strip()
     except OSError:
-        raise LabError("no guest kernel: run scripts/install-deps") from None
+        raise LabError(
+            f"no kernel in {cache}: run scripts/install-deps") from None
 
 
-def kernel() -> Path:
-    return CACHE / "boot" / f"vmlinuz-{release()}"
+def kernel(cache: Path = CACHE) -> Path:
+    return cache / "boot" / f"vmlinuz-{release(cache)}"
 
 
 def compile_labguest(out: Path) -> None:
@@ -36,12 +38,12 @@ def compile_labguest(out: Path) -> None:
          "-Wextra", "-Werror", "-o", str(out), *sources], check=True)
 
 
-def module_files() -> list[Path]:
+def module_files(modules: Sequence[str], cache: Path) -> list[Path]:
     """The modules and what they depend on, in the order to insert them."""
     files: list[Path] = []
-    for module in MODULES:
+    for module in modules:
         shown = subprocess.run(
-            ["modprobe", "-d", str(CACHE), "-S", release(),
+            ["modprobe", "-d", str(cache), "-S", release(cache),
              "--show-depends", module],
             check=True, capture_output=True, text=True)
         for line in shown.stdout.splitlines():
@@ -61,13 +63,11 @@ def cpio_entry(name: str, mode: int, data: bytes, inode: int) -> bytes:
             + data + b"\0" * (-len(data) % 4))
 
 
-def initramfs(labguest: Path, out: Path) -> None:
-    members = [(name, 0o040755, b"") for name in DIRECTORIES]
-    members.append(("bin/busybox", 0o100755, Path("/bin/busybox").read_bytes()))
-    members.append(("bin/labguest", 0o100755, labguest.read_bytes()))
-    members.append(("init", 0o100755, (HERE / "init").read_bytes()))
+def module_members(modules: Sequence[str], cache: Path) -> list[Member]:
+    """What an initramfs holds below modules/, and their order."""
+    members: list[Member] = []
     order = []
-    for path in module_files():
+    for path in module_files(modules, cache):
         data = path.read_bytes()
         if path.suffix == ".xz":
             data = lzma.decompress(data)
@@ -75,10 +75,25 @@ def initramfs(labguest: Path, out: Path) -> None:
         members.append((f"modules/{order[-1]}", 0o100644, data))
     members.append(("modules/order", 0o100644,
                     "".join(f"{name}\n" for name in order).encode()))
-    members.append(("TRAILER!!!", 0, b""))
-    out.write_bytes(b"".join(
-        cpio_entry(name, mode, data, inode)
-        for inode, (name, mode, data) in enumerate(members, 1)))
+    return members
+
+
+def archive(members: Sequence[Member]) -> bytes:
+    """An initramfs: DIRECTORIES, busybox and the members."""
+    every: list[Member] = [
+        *((name, 0o040755, b"") for name in DIRECTORIES),
+        ("bin/busybox", 0o100755, Path("/bin/busybox").read_bytes()),
+        *members,
+        ("TRAILER!!!", 0, b"")]
+    return b"".join(cpio_entry(name, mode, data, inode)
+                    for inode, (name, mode, data) in enumerate(every, 1))
+
+
+def initramfs(labguest: Path, out: Path) -> None:
+    out.write_bytes(archive([
+        ("bin/labguest", 0o100755, labguest.read_bytes()),
+        ("init", 0o100755, (HERE / "init").read_bytes()),
+        *module_members(MODULES, CACHE)]))
 
 
 def kvm_boots(run: Run, initrd: str) -> bool:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One QEMU machine (TCG) that boots Debian's kernel over this machine's root.
+
+It sees the root file system through 9p, read-only; what it writes goes to a
+tmpfs of its own and dies with it. It has no network.
+"""
+
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
+
+# pylint: disable=wrong-import-position
+from lab import image
+
+NODE = Path("/var/cache/cloison/node")
+HERE = Path(__file__).parent
+MODULES = ("virtio_pci", "virtio_rng", "9p", "9pnet_virtio", "overlay", "veth",
+           "bridge", "tun", "sch_ingress", "cls_bpf")
+MEMORY = 2048 # MiB
+PROCESSORS = 2
+
+
+def initramfs(command: Sequence[str], directory: Path) -> bytes:
+    script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(command)}"
+    mounts = [(name, 0o040755, b"") for name in ("lower", "upper", "root")]
+    return image.archive([
+        *mounts,
+        ("init", 0o100755, (HERE / "init").read_bytes()),
+        ("command", 0o100644, script.encode()),
+        *image.module_members(MODULES, NODE)])
+
+
+def qemu(home: Path) -> list[str]:
+    return ["qemu-system-x86_64", "-name", "cloison-test-node",
+            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-smp", str(PROCESSORS), "-m", str(MEMORY), "-nodefaults",
+            "-no-user-config", "-display", "none", "-no-reboot",
+            "-device", "virtio-rng-pci",
+            "-virtfs", "local,path=/,mount_tag=root,security_model=none,"
+            "readonly=on,multidevs=remap",
+            "-serial", f"file:{home}/console", "-serial", "stdio",
+            "-serial", f"file:{home}/status",
+            "-kernel", str(image.kernel(NODE)), "-initrd", f"{home}/initrd",
+            "-append", "console=ttyS0 panic=-1 quiet"]
+
+
+def run(command: Sequence[str], directory: Path, seconds: float) -> int:
+    """The command's exit status; what it prints goes to stdout.
+
+    The console is shown when there is no status: the machine did not boot,
+    died or was still running when its time was over.
+    """
+    with tempfile.TemporaryDirectory(prefix="cloison-node-") as name:
+        home = Path(name)
+        (home / "initrd").write_bytes(initramfs(command, directory))
+        started = time.monotonic()
+        with subprocess.Popen(qemu(home), stdin=subprocess.DEVNULL) as process:
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                print(f"node: not over after {seconds:.0f} s")
+            finally:
+                process.kill() # by pid; nothing if it has ended
+        print(f"node: {time.monotonic() - started:.0f} s", flush=True)
+        status = (home / "status").read_text(encoding="ascii").strip()
+        if not status:
+            console = (home / "console").read_text(errors="replace")
+            raise AssertionError(f"node: no status; its console:\n{console}")
+        return int(status)
