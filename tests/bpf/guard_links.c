@@ -90,6 +90,21 @@ static void test_attach_detach(void **state)
 	assert_int_equal(clo_bpf_guard_detach(box->bpf, box->ifindex), 0);
 }
 
+/* Off means now, not when the last descriptor of the link is closed. */
+static void test_detach_is_at_once(void **state)
+{
+	struct sandbox *box = *state;
+	CLO_AUTO_FD int held = -1;
+	char name[64];
+
+	open_attached(box);
+	(void)snprintf(name, sizeof(name), "link/%u/to_guest", box->ifindex);
+	if (attach == CLO_ATTACH_TCX)
+		held = sandbox_pin(box, name);
+	assert_int_equal(clo_bpf_guard_detach(box->bpf, box->ifindex), 0);
+	assert_bare(box);
+}
+
 static void test_programs(void **state)
 {
 	struct clo_bpf_program programs[2];
@@ -288,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SANDBOX_TEST(test_attach_detach),
+		SANDBOX_TEST(test_detach_is_at_once),
 		SANDBOX_TEST(test_programs),
 		SANDBOX_TEST(test_digest_is_stable),
 		SANDBOX_TEST(test_foreign_ahead),
