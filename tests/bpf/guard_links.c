@@ -103,6 +103,7 @@ static void test_detach_is_at_once(void **state)
 		held = sandbox_pin(box, name);
 	assert_int_equal(clo_bpf_guard_detach(box->bpf, box->ifindex), 0);
 	assert_bare(box);
+	assert_int_equal(held >= 0, attach == CLO_ATTACH_TCX);
 }
 
 static void test_programs(void **state)
