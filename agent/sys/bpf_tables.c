@@ -211,12 +211,15 @@ static void wait_for_readers(const struct clo_bpf *bpf,
 				    (unsigned long long)next->epoch);
 }
 
+/*
+ * The kernel's own update copies bytes; a program must never see half of an
+ * epoch, so this is a store.
+ */
 static int flip(const struct clo_bpf *bpf, const struct clo_tables *tables,
 		const struct generation *next)
 {
-	struct clo_live live = {next->epoch};
 	struct clo_gen gen = tables->gen;
-	__u32 key = 0;
+	struct clo_live *live;
 	int r;
 
 	gen.epoch = next->epoch;
@@ -225,8 +228,13 @@ static int flip(const struct clo_bpf *bpf, const struct clo_tables *tables,
 	if (r < 0)
 		return r;
 
-	return bpf_map_update_elem(bpf->maps[CLO_BPF_MAP_LIVE], &key, &live,
-				   BPF_ANY);
+	live = clo_bpf_array_map(bpf->maps[CLO_BPF_MAP_LIVE], sizeof(*live),
+				 true);
+	if (!live)
+		return -errno;
+	__atomic_store_n(&live->epoch, (__u64)next->epoch, __ATOMIC_RELEASE);
+	clo_bpf_array_unmap(live, sizeof(*live));
+	return 0;
 }
 
 int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,

@@ -53,6 +53,7 @@ CLO_OUTER_MAP(hits, ARRAY, __u32, struct clo_hits)
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE); /* for one atomic store */
 	__type(key, __u32);
 	__type(value, struct clo_live);
 } clo_live SEC(".maps");
