@@ -241,7 +241,7 @@ static int open_node(struct daemon *daemon)
 	return load_policy(node);
 }
 
-static int watch_world(struct daemon *daemon)
+static int watch_links(struct daemon *daemon)
 {
 	struct clo_node *node = &daemon->node;
 	int r;
@@ -252,12 +252,18 @@ static int watch_world(struct daemon *daemon)
 	r = sd_event_add_io(daemon->event, &daemon->netlink,
 			    clo_rtnl_fd(node->rtnl), EPOLLIN, on_netlink,
 			    daemon);
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
+	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "rtnetlink") : 0;
+}
+
+/* After the confinement: its threads have what this one has at that moment. */
+static int watch_libvirt(struct daemon *daemon)
+{
+	int r;
+
 	if (!daemon->options.libvirt[0])
 		return 0;
 	r = clo_virt_new(daemon->event, daemon->options.libvirt, on_change,
-			 daemon, &node->virt);
+			 daemon, &daemon->node.virt);
 	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "libvirt") : 0;
 }
 
@@ -306,7 +312,7 @@ static int run(struct daemon *daemon)
 	r = open_node(daemon);
 	if (r < 0)
 		return r;
-	r = watch_world(daemon);
+	r = watch_links(daemon);
 	if (r < 0)
 		return r;
 	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
@@ -317,6 +323,9 @@ static int run(struct daemon *daemon)
 	r = clo_confine();
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "confinement");
+	r = watch_libvirt(daemon);
+	if (r < 0)
+		return r;
 
 	(void)clo_tend_exceptions(&daemon->node);
 	(void)clo_tend_prove(&daemon->node, "start", NULL);
