@@ -11,7 +11,7 @@
  */
 
 struct clo_identity_name {
-	char *name;  /* "acme/production/front{web,db}" or "external 10.0.0.0/8" */
+	char *name; /* "acme/production/front{web,db}" or "external 10.0.0.0/8" */
 	char *scope; /* "acme/production", or NULL for external classes */
 	char *group; /* "web,db": groups only, "" for none; NULL for external */
 };
@@ -29,8 +29,8 @@ struct clo_compiled {
 	const struct clo_policy *policy; /* borrowed */
 	struct clo_tables *tables;
 	struct clo_identity_name *identities; /* gen.identities, [0] unused */
-	struct clo_class_name *classes;	      /* gen.classes */
-	const struct clo_rule_doc **rules;    /* gen.rules, [0] NULL */
+	struct clo_class_name *classes; /* gen.classes */
+	const struct clo_rule_doc **rules; /* gen.rules, [0] NULL */
 	/*
 	 * By rule index: the exception in force (not_before <= now < not_after)
 	 * that lists the rule and, if the rule breaks an invariant, is one to

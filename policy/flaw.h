@@ -14,7 +14,7 @@
 struct clo_flaw {
 	char *file; /* the document's name */
 	char *path; /* JSON path, "$.environments.production.rules[3].to" */
-	int line;   /* from 1; 0 where there is none (a missing file, say) */
+	int line; /* from 1; 0 where there is none (a missing file, say) */
 	char *text; /* what is wrong, what was expected, what to do */
 };
 
@@ -30,5 +30,5 @@ clo_flaws_add(struct clo_flaws *flaws, const char *file, int line,
 	      const char *path, const char *fmt, ...);
 
 size_t clo_flaws_count(const struct clo_flaws *flaws); /* all that were found */
-size_t clo_flaws_kept(const struct clo_flaws *flaws);  /* all that are held */
+size_t clo_flaws_kept(const struct clo_flaws *flaws); /* all that are held */
 const struct clo_flaw *clo_flaws_get(const struct clo_flaws *flaws, size_t i);

@@ -18,7 +18,7 @@
 /* An address block; addr is masked to bits. v4 in addr[0..3]. */
 struct clo_cidr {
 	uint8_t family; /* 4 or 6 */
-	uint8_t bits;	/* 0 to 32 or 128 */
+	uint8_t bits; /* 0 to 32 or 128 */
 	uint8_t addr[16];
 };
 
@@ -73,8 +73,8 @@ struct clo_peer {
 	 */
 	const struct clo_tenant_doc *tenant;
 	enum clo_environment environment;
-	size_t index;		/* GROUP: of groups, SEGMENT: of segments */
-	struct clo_cidr cidr;	/* CIDR */
+	size_t index; /* GROUP: of groups, SEGMENT: of segments */
+	struct clo_cidr cidr; /* CIDR */
 	struct clo_cidr *except; /* CIDR */
 	size_t n_except;
 	const struct clo_provided *service; /* SERVICE; only as `to` */
@@ -113,7 +113,7 @@ struct clo_tenant_doc {
 	const char *name;
 	uint32_t space; /* 1 to CLO_SPACE_MAX, stable: from the name */
 	int qualification; /* 1 or 2 */
-	bool test_dev;	   /* allows its test and development to talk */
+	bool test_dev; /* allows its test and development to talk */
 	const struct clo_provided **services; /* it declares to use */
 	size_t n_services;
 	struct clo_scope_doc scopes[4]; /* by enum clo_environment; 0 unused */
@@ -135,7 +135,7 @@ struct clo_interface_doc {
 struct clo_workload_doc {
 	const char *name;
 	const char *domain; /* libvirt domain name, or NULL */
-	const char *uuid;   /* lower case, or NULL */
+	const char *uuid; /* lower case, or NULL */
 	const struct clo_tenant_doc *tenant;
 	enum clo_environment environment;
 	struct clo_interface_doc *interfaces; /* document order */
@@ -162,7 +162,7 @@ struct clo_policy {
 	size_t n_exceptions;
 	uint8_t digest[32]; /* SHA-256 over the documents, canonical JSON,
 			       sorted by kind and name */
-	void *arena;	    /* owns it all */
+	void *arena; /* owns it all */
 };
 
 /* "production", "test", "development"; "none" else. */

@@ -19,8 +19,8 @@ struct clo_document {
 };
 
 #define CLO_DOCUMENT_MAX (8U << 20) /* bytes of one file */
-#define CLO_POLICY_MAX (64U << 20)  /* bytes of all */
-#define CLO_NESTING_MAX 16	    /* arrays and objects inside each other */
+#define CLO_POLICY_MAX (64U << 20) /* bytes of all */
+#define CLO_NESTING_MAX 16 /* arrays and objects inside each other */
 
 /*
  * 0, -EINVAL with at least one flaw (all flaws of all files, not the first), or

@@ -60,7 +60,7 @@ enum clo_drop {
 #define CLO_MARK_NONE 0U
 #define CLO_MARK_OUTSIDE 0x80000000U /* approved, but to no endpoint here */
 #define CLO_ENDPOINT_MAX 0x7fffffffU /* endpoint ids: 1 to this; 0 = outside */
-#define CLO_SPACE_MAX 0xffffffU	     /* space ids: 1 to this */
+#define CLO_SPACE_MAX 0xffffffU /* space ids: 1 to this */
 
 /* Map clo_ports, key: ifindex (__u32). A tap without an entry drops all. */
 struct clo_port {
@@ -103,10 +103,10 @@ struct clo_live {
 /* Map clo_gens, key: slot. Describes the tables of that slot. */
 struct clo_gen {
 	__u64 epoch;
-	__u32 classes;	  /* service classes, numbered 0 to classes - 1 */
-	__u32 words;	  /* 64-bit words in one row: ceil(classes / 64) */
+	__u32 classes; /* service classes, numbered 0 to classes - 1 */
+	__u32 words; /* 64-bit words in one row: ceil(classes / 64) */
 	__u32 identities; /* identity 0 is "none": 1 to identities - 1 */
-	__u32 rules;	  /* rule 0 is "none": 1 to rules - 1 */
+	__u32 rules; /* rule 0 is "none": 1 to rules - 1 */
 	__u8 policy_digest[32]; /* SHA-256 of the documents, canonical */
 	__u8 tables_digest[32]; /* SHA-256 over the nine tables */
 };
@@ -148,9 +148,9 @@ struct clo_cidr6_key {
 #define CLO_SLOT_TCP 0U
 #define CLO_SLOT_UDP 65536U
 #define CLO_SLOT_SCTP 131072U
-#define CLO_SLOT_ICMP 196608U	/* + type */
+#define CLO_SLOT_ICMP 196608U /* + type */
 #define CLO_SLOT_ICMPV6 196864U /* + type */
-#define CLO_SLOT_OTHER 197120U	/* + IP protocol number */
+#define CLO_SLOT_OTHER 197120U /* + IP protocol number */
 #define CLO_SLOTS 197376U
 #define CLO_CLASS_NONE 0xffffU
 
@@ -161,9 +161,9 @@ struct clo_services {
 enum clo_identity_kind {
 	CLO_IDENTITY_NONE,
 	CLO_IDENTITY_ENDPOINTS, /* a class of endpoints of one scope */
-	CLO_IDENTITY_EXTERNAL,	/* an atom of the addresses outside */
-	CLO_IDENTITY_NODE,	/* external, an address of the node itself */
-	CLO_IDENTITY_SERVICE,	/* external, an address of a declared service */
+	CLO_IDENTITY_EXTERNAL, /* an atom of the addresses outside */
+	CLO_IDENTITY_NODE, /* external, an address of the node itself */
+	CLO_IDENTITY_SERVICE, /* external, an address of a declared service */
 };
 
 enum clo_environment {
@@ -177,7 +177,7 @@ enum clo_environment {
 #define CLO_IDENTITY_TEST_DEV 1U
 
 struct clo_identity {
-	__u32 space;   /* 0 for external classes */
+	__u32 space; /* 0 for external classes */
 	__u32 segment; /* 0 for external classes */
 	__u8 kind;
 	__u8 environment;
@@ -241,18 +241,18 @@ _Static_assert(sizeof(struct clo_conn4_key) == 16, "struct clo_conn4_key");
 _Static_assert(sizeof(struct clo_conn6_key) == 40, "struct clo_conn6_key");
 
 enum clo_conn_state {
-	CLO_CONN_NEW,	      /* only the initiator has spoken */
+	CLO_CONN_NEW, /* only the initiator has spoken */
 	CLO_CONN_ESTABLISHED, /* both have */
-	CLO_CONN_CLOSING,     /* TCP: FIN or RST seen */
+	CLO_CONN_CLOSING, /* TCP: FIN or RST seen */
 };
 
 struct clo_conn {
-	__u64 epoch;	    /* of the policy that allowed it last */
-	__u64 seen;	    /* coarse monotonic nanoseconds, last packet */
-	__u32 endpoint[2];  /* lo's, hi's; 0 = outside */
-	__u32 rule;	    /* rule index in that epoch */
-	__u8 initiator;	    /* 0 lo, 1 hi */
-	__u8 state;	    /* enum clo_conn_state */
+	__u64 epoch; /* of the policy that allowed it last */
+	__u64 seen; /* coarse monotonic nanoseconds, last packet */
+	__u32 endpoint[2]; /* lo's, hi's; 0 = outside */
+	__u32 rule; /* rule index in that epoch */
+	__u8 initiator; /* 0 lo, 1 hi */
+	__u8 state; /* enum clo_conn_state */
 	__u16 reserved;
 };
 
