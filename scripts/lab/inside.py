@@ -73,7 +73,12 @@ def mounts() -> None:
 
 
 def network() -> None:
-    """The bridge. IPv6 is off on taps to come: only guests speak on them."""
+    """The bridge: a plain wire, no netfilter that looks into frames. IPv6 is
+    off on taps to come: only guests speak on them."""
+    for family in ("arp", "ip", "ip6"):
+        path = f"net/bridge/bridge-nf-call-{family}tables"
+        if os.path.exists(f"/proc/sys/{path}"):
+            knob(path, "0")
     knob("net/ipv6/conf/default/disable_ipv6", "1")
     knob("net/ipv6/conf/default/accept_ra", "0")
     knob("net/ipv6/conf/default/accept_dad", "0")

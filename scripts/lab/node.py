@@ -62,32 +62,38 @@ class Node:
             if not (build / name).exists():
                 raise LabError(f"{build / name} is not built")
             shutil.copy(build / name, lab.path("bin")) # anybody can run it
-        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._notify.bind(str(lab.path("notify")))
 
     # -- the daemon
 
     def start(self, *options: str, wrapper: Sequence[str] = ()) -> None:
         """Returns when cloisond says that it is ready."""
-        self.lab.spawn(
-            ["env", f"NOTIFY_SOCKET={self.lab.home}/notify", *wrapper,
-             f"{self.bin}/cloisond", "--state-dir", self.state,
-             "--pin-dir", PINS, "--socket", CONTROL,
-             "--period", str(self.period), *options], "cloisond.log")
+        path = self.lab.path("notify")
+        path.unlink(missing_ok=True)
+        # Closed once it is ready: nobody would read what it says later, and
+        # a full queue would block it.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            notify.bind(str(path))
+            self.lab.spawn(
+                ["env", f"NOTIFY_SOCKET={self.lab.home}/notify", *wrapper,
+                 f"{self.bin}/cloisond", "--state-dir", self.state,
+                 "--pin-dir", PINS, "--socket", CONTROL,
+                 "--period", str(self.period), *options], "cloisond.log")
+            self.pid = self._await_ready(notify)
+        self._fd = os.pidfd_open(self.pid)
+
+    def _await_ready(self, notify: socket.socket) -> int:
         deadline = time.monotonic() + START_SECONDS
         while True:
-            self._notify.settimeout(max(0.1, deadline - time.monotonic()))
+            notify.settimeout(max(0.1, deadline - time.monotonic()))
             try:
-                data, ancillary, _, _ = self._notify.recvmsg(
+                data, ancillary, _, _ = notify.recvmsg(
                     4096, socket.CMSG_SPACE(12))
             except TimeoutError:
                 raise LabError("cloisond did not start:\n"
                                + self.log()[-4000:]) from None
             if b"READY=1" in data.split(b"\n"):
-                break
-        self.pid = struct.unpack("3i", ancillary[0][2][:12])[0]
-        self._fd = os.pidfd_open(self.pid)
+                return struct.unpack("3i", ancillary[0][2][:12])[0]
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Signal cloisond and wait until it is gone."""

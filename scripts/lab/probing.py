@@ -80,7 +80,7 @@ class Prober:
     def probe(self, allowed: Allowed) -> Observation:
         """All rounds. `allowed` only says for which answers to wait longer."""
         seen = Observation()
-        for own in (True, False):
+        for own in (False, True): # ends with lawful neighbours
             self._round(own, allowed, seen)
         return seen
 
