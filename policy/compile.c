@@ -45,8 +45,8 @@ static int number_rules(struct clo_build *build)
 	if (n > UINT32_MAX / 2)
 		return clo_build_refuse(build,
 					"more rules than can be numbered");
-	out->rules = calloc(n, sizeof(*out->rules));
-	out->excepted = calloc(n, sizeof(*out->excepted));
+	out->rules = calloc(n, sizeof(void *));
+	out->excepted = calloc(n, sizeof(void *));
 	build->rules = calloc(n, sizeof(*build->rules));
 	if (!out->rules || !out->excepted || !build->rules)
 		return -ENOMEM;
@@ -84,12 +84,12 @@ static int check_spaces(struct clo_build *build)
 	const struct clo_policy *policy = build->policy;
 	CLO_AUTO_MEM const struct clo_tenant_doc **tenants = NULL;
 
-	tenants = calloc(policy->n_tenants + 1, sizeof(*tenants));
+	tenants = calloc(policy->n_tenants + 1, sizeof(void *));
 	if (!tenants)
 		return -ENOMEM;
 	for (size_t t = 0; t < policy->n_tenants; t++)
 		tenants[t] = &policy->tenants[t];
-	qsort(tenants, policy->n_tenants, sizeof(*tenants), order_tenants);
+	qsort(tenants, policy->n_tenants, sizeof(void *), order_tenants);
 
 	for (size_t t = 0; t < policy->n_tenants; t++) {
 		if (tenants[t]->space == 0 ||

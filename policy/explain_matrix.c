@@ -48,7 +48,7 @@ static int add_scopes(struct matrix *matrix, const struct clo_policy *policy)
 	for (size_t t = 0; t < policy->n_tenants; t++) {
 		const struct clo_tenant_doc *tenant = &policy->tenants[t];
 
-		for (uint8_t e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT;
+		for (uint32_t e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT;
 		     e++) {
 			struct scope *scope = &matrix->scopes[matrix->n];
 
@@ -61,7 +61,7 @@ static int add_scopes(struct matrix *matrix, const struct clo_policy *policy)
 			}
 			scope->like.space = tenant->space;
 			scope->like.kind = CLO_IDENTITY_ENDPOINTS;
-			scope->like.environment = e;
+			scope->like.environment = (uint8_t)e;
 			scope->like.flags =
 				tenant->test_dev ? CLO_IDENTITY_TEST_DEV : 0;
 			matrix->n++;

@@ -53,20 +53,18 @@ static void done(struct plan *plan)
 	free(plan->differs);
 }
 
-/* The rule that allows the joint range in this row of this side; 0: denied. */
-static uint32_t owner(const struct side *side, uint32_t row_plus_1,
-		      size_t range)
+/* Owners of a row's classes, one for each: table rules is a flat array. */
+static const uint32_t *owners(const struct side *side, uint32_t row_plus_1)
 {
 	const struct clo_tables *tables = side->compiled->tables;
 	const struct clo_rules *rules;
-	size_t at;
 
 	if (!row_plus_1)
-		return 0;
-	at = (size_t)(row_plus_1 - 1) * tables->gen.words * 64 +
-	     side->classes[range];
-	rules = clo_tables_value(tables, CLO_TABLE_RULES, at / 2);
-	return rules->rule[at % 2];
+		return NULL;
+	rules = clo_tables_value(tables, CLO_TABLE_RULES,
+				 (size_t)(row_plus_1 - 1) * tables->gen.words *
+					 32);
+	return rules->rule;
 }
 
 /* What becomes of a range, and by which rule of the side that allows it. */
@@ -75,12 +73,21 @@ struct fate {
 	uint32_t rule;
 };
 
-static struct fate fate_of(const struct plan *plan, const uint32_t rows[2],
+/* Two rows, before and after: NULL where the pair has none. */
+struct rows {
+	const uint32_t *before, *after;
+};
+
+static struct fate fate_of(const struct plan *plan, const struct rows *rows,
 			   size_t range)
 {
-	uint32_t before = owner(&plan->sides[0], rows[0], range);
-	uint32_t after = owner(&plan->sides[1], rows[1], range);
+	uint32_t before = 0;
+	uint32_t after = 0;
 
+	if (rows->before)
+		before = rows->before[plan->sides[0].classes[range]];
+	if (rows->after)
+		after = rows->after[plan->sides[1].classes[range]];
 	if (before && after)
 		return (struct fate){UNCHANGED, 0};
 	if (after)
@@ -89,7 +96,7 @@ static struct fate fate_of(const struct plan *plan, const uint32_t rows[2],
 }
 
 /* Ranges from `first` on that are one flow; returns the one after them. */
-static size_t merge(const struct plan *plan, const uint32_t rows[2],
+static size_t merge(const struct plan *plan, const struct rows *rows,
 		    size_t first, struct fate fate)
 {
 	size_t end = first + 1;
@@ -107,7 +114,7 @@ static size_t merge(const struct plan *plan, const uint32_t rows[2],
 }
 
 /* All services have the same fate: one flow, "any". */
-static bool is_any(const struct plan *plan, const uint32_t rows[2],
+static bool is_any(const struct plan *plan, const struct rows *rows,
 		   struct fate fate)
 {
 	for (size_t i = 1; i < plan->ranges.n; i++) {
@@ -141,12 +148,14 @@ static int add_flow(struct plan *plan, const struct clo_joint *from,
  * The flows of one pair of joints. from NULL: only count those that stay, and
  * see whether there are others.
  */
-static int walk(struct plan *plan, const uint32_t rows[2],
+static int walk(struct plan *plan, const uint32_t indices[2],
 		const struct clo_joint *from, const struct clo_joint *to,
 		uint64_t *ret_unchanged, bool *ret_differs)
 {
-	struct fate fate = fate_of(plan, rows, 0);
-	bool any = is_any(plan, rows, fate);
+	const struct rows both = {owners(&plan->sides[0], indices[0]),
+				  owners(&plan->sides[1], indices[1])};
+	struct fate fate = fate_of(plan, &both, 0);
+	bool any = is_any(plan, &both, fate);
 	size_t i = 0;
 	int r = 0;
 
@@ -156,9 +165,9 @@ static int walk(struct plan *plan, const uint32_t rows[2],
 		size_t end = any ? plan->ranges.n : i + 1;
 		char text[CLO_SERVICE_TEXT] = "any";
 
-		fate = fate_of(plan, rows, i);
+		fate = fate_of(plan, &both, i);
 		if (!any) {
-			end = merge(plan, rows, i, fate);
+			end = merge(plan, &both, i, fate);
 			clo_service_text(plan->ranges.ranges[i].first,
 					 plan->ranges.ranges[end - 1].last,
 					 text);

@@ -99,7 +99,8 @@ int clo_ranges_init(struct clo_ranges *ranges, const struct clo_tables *tables)
 
 		if (slot == region->end - 1)
 			region++;
-		if (!fresh_region && fresh.ranges[fresh.n - 1].class == class) {
+		if (!fresh_region && fresh.n &&
+		    fresh.ranges[fresh.n - 1].class == class) {
 			fresh.ranges[fresh.n - 1].last = slot;
 			continue;
 		}

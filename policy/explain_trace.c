@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -392,6 +393,7 @@ static void run(struct trace *trace)
 {
 	const struct clo_interface_doc *interface = trace->from.interface;
 
+	assert(trace->tenant); /* one end is an endpoint */
 	if (interface)
 		step(trace, "endpoint", interface->name,
 		     "endpoint %u, segment %s, space %u (%s)",

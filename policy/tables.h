@@ -65,10 +65,16 @@ void clo_tables_digest(const struct clo_tables *tables, enum clo_table t,
 void clo_tables_digest_all(const struct clo_tables *tables,
 			   uint8_t ret_digest[32]);
 
+enum clo_difference_kind {
+	CLO_DIFF_MISSING,
+	CLO_DIFF_EXTRA,
+	CLO_DIFF_CHANGED,
+};
+
 /* One place where observed tables differ from expected ones. */
 struct clo_difference {
 	enum clo_table table; /* CLO_TABLE_COUNT: gen, then CHANGED, index 0 */
-	enum { CLO_DIFF_MISSING, CLO_DIFF_EXTRA, CLO_DIFF_CHANGED } how;
+	enum clo_difference_kind how;
 	size_t index; /* into expected (MISSING, CHANGED) or observed */
 	/*
 	 * ROWS and RULES: the first pair that uses the row, and the class.

@@ -17,8 +17,8 @@ static void add(struct comparison *comparison, struct clo_difference difference)
 }
 
 /* The difference at two entries that are not the same one. */
-static void add_keyed(struct comparison *comparison, enum clo_table t, int how,
-		      size_t index)
+static void add_keyed(struct comparison *comparison, enum clo_table t,
+		      enum clo_difference_kind how, size_t index)
 {
 	const struct clo_tables *tables = how == CLO_DIFF_EXTRA
 						  ? comparison->observed
@@ -76,7 +76,8 @@ static void compare_keyed(struct comparison *comparison, enum clo_table t)
 
 /* The first class of which the two words, or two rules, say different. */
 static uint32_t first_class(const struct comparison *comparison,
-			    enum clo_table t, size_t index, int how)
+			    enum clo_table t, size_t index,
+			    enum clo_difference_kind how)
 {
 	size_t classes = (size_t)comparison->expected->gen.words * 64;
 	const void *expected = NULL;

@@ -93,8 +93,7 @@ struct clo_tenant_doc *made_get(struct made *made, const char *tenant)
 		if (!strcmp(made->policy.tenants[i].name, tenant))
 			return &made->policy.tenants[i];
 	}
-	assert(!"no such tenant");
-	return NULL;
+	abort(); /* no such tenant */
 }
 
 static struct clo_cidr parse_cidr(const char *string)
@@ -103,15 +102,14 @@ static struct clo_cidr parse_cidr(const char *string)
 	char buffer[64];
 	char *slash;
 
-	assert(strlen(string) < sizeof(buffer));
-	(void)strcpy(buffer, string);
+	(void)snprintf(buffer, sizeof(buffer), "%s", string);
 	slash = strchr(buffer, '/');
 	if (slash)
 		*slash = '\0';
 	cidr.family = strchr(buffer, ':') ? 6 : 4;
 	if (inet_pton(cidr.family == 6 ? AF_INET6 : AF_INET, buffer,
 		      cidr.addr) != 1)
-		assert(!"an address");
+		abort();
 	cidr.bits = cidr.family == 6 ? 128 : 32;
 	if (slash)
 		cidr.bits = (uint8_t)strtoul(slash + 1, NULL, 10);

@@ -256,7 +256,7 @@ static void contradictions_are_refused(void **state)
 	refuses(fixture, CLO_TABLE_ROWS, 4, 1U << 31, "rows");
 	refuses(fixture, CLO_TABLE_RULES, 0, 0, "rows");
 	refuses(fixture, CLO_TABLE_RULES, 0, 4, "rules");
-	refuses(fixture, CLO_TABLE_RULES, 63 * 4, 1, "rows");
+	refuses(fixture, CLO_TABLE_RULES, (size_t)63 * 4, 1, "rows");
 }
 
 static void sizes_are_checked(void **state)
