@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -136,39 +138,78 @@ static int inner_create(const struct clo_bpf *bpf, unsigned int outer,
 	return 0;
 }
 
-static int slot_clear(const struct clo_bpf *bpf, unsigned int outer,
-		      const char *name, const struct generation *next)
-{
-	char pin[64];
+/* One outer map's part of a write. */
+struct install {
+	const struct clo_bpf *bpf;
+	const struct generation *next;
+	unsigned int outer;
+	const char *name;
+	int fd; /* the filled inner map; -1: the slot is to be empty */
 	int r;
+	bool running;
+	pthread_t thread;
+};
 
-	r = bpf_map_delete_elem(bpf->maps[CLO_BPF_MAP_TABLES + outer],
-				&next->slot);
-	if (r < 0 && r != -ENOENT)
-		return r;
+static void *install_slot(void *arg)
+{
+	struct install *install = arg;
+	int outer = install->bpf->maps[CLO_BPF_MAP_TABLES + install->outer];
+	const __u32 *slot = &install->next->slot;
 
-	(void)snprintf(pin, sizeof(pin), "gen/%u/%s", next->slot, name);
-	return clo_bpf_unpin(bpf, pin);
+	if (install->fd >= 0) {
+		install->r =
+			bpf_map_update_elem(outer, slot, &install->fd, BPF_ANY);
+	} else {
+		install->r = bpf_map_delete_elem(outer, slot);
+		if (install->r == -ENOENT)
+			install->r = 0;
+	}
+	return NULL;
 }
 
-static int slot_put(const struct clo_bpf *bpf, unsigned int outer,
-		    const char *name, const struct generation *next, int fd)
+/*
+ * The kernel lets each change of a map of maps wait for a grace period, and
+ * has no call that changes several such maps. Side by side they share one.
+ * Nobody reads the idle slot, so their order does not matter; all have ended
+ * when this returns.
+ */
+static int install_slots(struct install *installs)
 {
-	char pin[64];
-	int r;
+	int r = 0;
 
-	r = bpf_map_update_elem(bpf->maps[CLO_BPF_MAP_TABLES + outer],
-				&next->slot, &fd, BPF_ANY);
-	if (r < 0)
-		return r;
+	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++) {
+		struct install *install = &installs[i];
 
-	(void)snprintf(pin, sizeof(pin), "gen/%u/%s", next->slot, name);
-	return clo_bpf_pin(bpf, fd, pin);
+		install->running = pthread_create(&install->thread, NULL,
+						  install_slot, install) == 0;
+	}
+	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++) {
+		struct install *install = &installs[i];
+
+		if (install->running)
+			(void)pthread_join(install->thread, NULL);
+		else
+			(void)install_slot(install);
+		if (install->r < 0)
+			r = install->r;
+	}
+	return r;
 }
 
-static int table_install(const struct clo_bpf *bpf,
-			 const struct clo_tables *tables, unsigned int t,
-			 const struct generation *next)
+static int install_pin(const struct install *install)
+{
+	char pin[64];
+
+	(void)snprintf(pin, sizeof(pin), "gen/%u/%s", install->next->slot,
+		       install->name);
+	if (install->fd < 0)
+		return clo_bpf_unpin(install->bpf, pin);
+	return clo_bpf_pin(install->bpf, install->fd, pin);
+}
+
+static int table_fill(const struct clo_bpf *bpf,
+		      const struct clo_tables *tables, unsigned int t,
+		      int *ret_fd)
 {
 	const struct clo_table_type *type = &clo_table_types[t];
 	const struct clo_table_data *data = &tables->table[t];
@@ -179,7 +220,7 @@ static int table_install(const struct clo_bpf *bpf,
 	       bpf->inner[t].value_size == type->value_size);
 	/* A map has an entry at least; an array without any is no map. */
 	if (type->kind == CLO_TABLE_ARRAY && data->n == 0)
-		return slot_clear(bpf, t, type->name, next);
+		return 0;
 
 	r = inner_create(bpf, t, type->name, data->n, &fd);
 	if (r < 0)
@@ -191,7 +232,33 @@ static int table_install(const struct clo_bpf *bpf,
 	if (r < 0)
 		return r;
 
-	return slot_put(bpf, t, type->name, next, fd);
+	*ret_fd = clo_take_fd(&fd);
+	return 0;
+}
+
+/* All maps are filled before the first slot changes. */
+static int slots_write(const struct clo_bpf *bpf,
+		       const struct clo_tables *tables,
+		       struct install *installs)
+{
+	int r;
+
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++) {
+		installs[t].name = clo_table_types[t].name;
+		r = table_fill(bpf, tables, t, &installs[t].fd);
+		if (r < 0)
+			return r;
+	}
+	installs[CLO_BPF_OUTER_HITS].name = "hits";
+	r = inner_create(bpf, CLO_BPF_OUTER_HITS, "hits", tables->gen.rules,
+			 &installs[CLO_BPF_OUTER_HITS].fd);
+	if (r < 0)
+		return r;
+
+	r = install_slots(installs);
+	for (unsigned int i = 0; r == 0 && i < CLO_BPF_OUTER_COUNT; i++)
+		r = install_pin(&installs[i]);
+	return r;
 }
 
 /*
@@ -240,8 +307,8 @@ static int flip(const struct clo_bpf *bpf, const struct clo_tables *tables,
 int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,
 			 uint64_t *ret_epoch)
 {
+	struct install installs[CLO_BPF_OUTER_COUNT];
 	struct generation next;
-	CLO_AUTO_FD int hits = -1;
 	uint64_t epoch;
 	int r;
 
@@ -249,23 +316,20 @@ int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,
 	if (r < 0)
 		return r;
 	next = (struct generation){epoch + 1, (epoch + 1) & 1};
-	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++) {
-		r = table_install(bpf, tables, t, &next);
-		if (r < 0)
-			return r;
-	}
-	r = inner_create(bpf, CLO_BPF_OUTER_HITS, "hits", tables->gen.rules,
-			 &hits);
-	if (r < 0)
-		return r;
-	r = slot_put(bpf, CLO_BPF_OUTER_HITS, "hits", &next, hits);
-	if (r < 0)
-		return r;
-	r = flip(bpf, tables, &next);
-	if (r < 0)
-		return r;
+	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++)
+		installs[i] = (struct install){
+			.bpf = bpf, .next = &next, .outer = i, .fd = -1};
 
-	wait_for_readers(bpf, &next, hits);
-	*ret_epoch = next.epoch;
-	return 0;
+	r = slots_write(bpf, tables, installs);
+	if (r == 0)
+		r = flip(bpf, tables, &next);
+	if (r == 0) {
+		wait_for_readers(bpf, &next, installs[CLO_BPF_OUTER_HITS].fd);
+		*ret_epoch = next.epoch;
+	}
+
+	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++)
+		if (installs[i].fd >= 0)
+			(void)close(installs[i].fd);
+	return r;
 }
