@@ -172,10 +172,14 @@ static int load_policy(struct clo_node *node)
 	if (r < 0)
 		return r;
 	r = clo_force_make(documents, accepted, time(NULL), &force, flaws);
+	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
+		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
+
+		clo_log(CLO_LOG_ERR, "saved policy: %s:%d: %s: %s", flaw->file,
+			flaw->line, flaw->path, flaw->text);
+	}
 	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r,
-				     "saved policy is refused flaws=%zu",
-				     clo_flaws_count(flaws));
+		return clo_log_errno(CLO_LOG_ERR, r, "saved policy is refused");
 
 	r = clo_bpf_epoch(node->bpf, &epoch);
 	if (r == 0 && epoch == 0) /* a fresh boot: nothing to compare with */
@@ -211,19 +215,18 @@ static int open_log(struct clo_node *node)
 static int open_node(struct daemon *daemon)
 {
 	struct clo_node *node = &daemon->node;
-	CLO_AUTO_MEM char *key_path = NULL;
 	bool adopted;
 	int r;
 
 	node->options = &daemon->options;
 	node->started = time(NULL);
-	r = initialise(&daemon->options, &key_path);
+	r = initialise(&daemon->options, &node->key_path);
 	if (r < 0)
 		return r;
-	r = clo_key_load(key_path, &node->key);
+	r = clo_key_load(node->key_path, &node->key);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",
-				     key_path);
+				     node->key_path);
 	r = read_boot_id(node->boot_id);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "boot id");
@@ -350,6 +353,7 @@ static void release(struct daemon *daemon)
 	clo_bpf_free(node->bpf);
 	json_decref(node->last);
 	free(node->known);
+	free(node->key_path);
 	if (node->store)
 		(void)clo_store_run_end(node->store, time(NULL));
 	clo_store_free(node->store);

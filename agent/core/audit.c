@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/attest/dsse.h"
+#include "agent/attest/sha256.h"
 #include "policy/explain.h"
 
 #define DIFFERENCES_MAX 16
@@ -417,12 +419,85 @@ static int note_conflicts(struct clo_node *node, struct clo_audit *audit)
 	return 0;
 }
 
+/* The head of the chain opens with our key and is what the log says it is. */
+static int check_head(struct clo_node *node, struct clo_audit *audit)
+{
+	CLO_AUTO_MEM char *envelope = NULL;
+	CLO_AUTO_MEM char *payload = NULL;
+	uint8_t previous[CLO_SHA256_SIZE];
+	uint8_t digest[CLO_SHA256_SIZE];
+	uint64_t next = 0;
+	time_t when;
+	size_t len;
+	int r;
+
+	r = clo_store_head(node->store, node->boot_id, &next, previous);
+	if (r == 0 && next == 0)
+		return 0; /* the first statement of this boot */
+	if (r == 0)
+		r = clo_store_latest(node->store, "", &envelope, &when);
+	if (r == 0)
+		r = clo_dsse_open(node->key, envelope, strlen(envelope),
+				  &payload, &len);
+	if (r == 0)
+		r = clo_sha256(payload, len, digest);
+	if (r == 0 && memcmp(digest, previous, sizeof(digest)) != 0)
+		r = -EBADMSG;
+	if (r == -ENOMEM || r == 0)
+		return r;
+	return everyone(problem(audit, "att.authentic-fresh",
+				"the log's last statement is not the one that "
+				"was signed: %s",
+				strerrordesc_np(-r)));
+}
+
+/* The key on disk is still ours alone, and the periods were kept. */
+static int check_log(struct clo_node *node, struct clo_audit *audit)
+{
+	CLO_AUTO(clo_key) struct clo_key *key = NULL;
+	char ours[65] = "";
+	char stored[65] = "?";
+	time_t late = time(NULL) - node->last_time;
+	int r;
+
+	r = check_head(node, audit);
+	if (r < 0)
+		return r;
+	r = clo_key_load(node->key_path, &key);
+	if (r == 0)
+		r = clo_key_id(key, stored);
+	if (r == 0)
+		r = clo_key_id(node->key, ours);
+	if (r < 0 || strcmp(ours, stored) != 0) {
+		r = everyone(problem(audit, "att.authentic-fresh",
+				     "the signing key's file: %s",
+				     r < 0 ? strerrordesc_np(-r)
+					   : "holds another key"));
+		if (r < 0)
+			return r;
+	}
+	if (node->last_time && late > 3 * (time_t)node->options->period)
+		return everyone(problem(audit, "att.authentic-fresh",
+					"no proof for %lld seconds",
+					(long long)late));
+	return 0;
+}
+
+static int check_exceptions(struct clo_node *node, struct clo_audit *audit)
+{
+	if (!node->force || !clo_force_outdated(node->force, time(NULL)))
+		return 0;
+	return everyone(problem(audit, "drg.exception-hygiene",
+				"an exception began or ended and the tables "
+				"do not follow"));
+}
+
 int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 {
 	static int (*const steps[])(struct clo_node * node,
 				    struct clo_audit * audit) = {
-		read_tables, read_programs,  check_ports,
-		check_taps,  note_conflicts,
+		read_tables,    read_programs, check_ports,      check_taps,
+		note_conflicts, check_log,     check_exceptions,
 	};
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 

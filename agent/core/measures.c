@@ -137,6 +137,42 @@ static json_t *exception_evidence(const struct view *view, const char *control)
 	return names;
 }
 
+static const struct clo_virt_domain *domain_of(const struct clo_node *node,
+					       const char *uuid)
+{
+	for (size_t i = 0; i < node->n_domains; i++)
+		if (strcmp(node->domains[i].uuid, uuid) == 0)
+			return &node->domains[i];
+	return NULL;
+}
+
+/* Which domain is behind which endpoint, and its live definition's digest. */
+static json_t *binding_evidence(const struct view *view, const char *control)
+{
+	const struct clo_inventory *inventory = view->node->inventory;
+	json_t *bindings = json_array();
+
+	(void)control;
+	for (size_t i = 0; i < inventory->n_taps; i++) {
+		const struct clo_tap *tap = &inventory->taps[i];
+		const struct clo_virt_domain *domain;
+		char xml[65];
+
+		if (!tap->interface || !own_tap(view, tap))
+			continue;
+		domain = domain_of(view->node, tap->domain);
+		if (domain)
+			clo_hex_encode(domain->xml_digest, 32, xml);
+		(void)json_array_append_new(
+			bindings,
+			json_pack("{s:s, s:s, s:s?, s:s?}", "interface",
+				  tap->name, "endpoint", tap->interface->name,
+				  "domain", domain ? tap->domain : NULL,
+				  "xmlDigest", domain ? xml : NULL));
+	}
+	return bindings;
+}
+
 static json_t *no_evidence(const struct view *view, const char *control)
 {
 	(void)view;
@@ -177,7 +213,7 @@ static const struct measure {
 	{"env.label-integrity",
 	 "port entries in the kernel compared with libvirt's running domains "
 	 "and the policy",
-	 no_evidence},
+	 binding_evidence},
 	{"spoof.source-binding",
 	 "attached programs run on frames with a foreign MAC and address, and "
 	 "on a lawful one",
@@ -189,7 +225,8 @@ static const struct measure {
 	 "tags of the programs in the kernel compared with the object built in",
 	 program_evidence},
 	{"att.authentic-fresh",
-	 "chain head read from the log; interruptions listed as gaps",
+	 "the log's last statement opened and compared with the chain's head; "
+	 "key file loaded again; interruptions listed as gaps",
 	 no_evidence},
 	{"drg.exception-hygiene",
 	 "exceptions of the policy checked against the clock; one in force "

@@ -39,17 +39,27 @@ static int note_silence(struct clo_node *node, bool silent)
 	return r;
 }
 
-int clo_node_look(struct clo_node *node)
+int clo_node_preview(struct clo_node *node, const struct clo_policy *policy,
+		     struct clo_inventory **ret_inventory)
 {
-	CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
 	CLO_AUTO_MEM struct clo_link *links = NULL;
 	size_t n_links = 0;
-	bool silent = false;
 	int r;
 
 	r = clo_rtnl_list(node->rtnl, &links, &n_links);
 	if (r < 0)
 		return r;
+	return clo_inventory_make(
+		policy, links, n_links, node->domains, node->n_domains,
+		!node->virt || node->domains_seen, ret_inventory);
+}
+
+int clo_node_look(struct clo_node *node)
+{
+	CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
+	bool silent = false;
+	int r;
+
 	if (node->virt) {
 		r = look_domains(node);
 		if (r == -ENOMEM)
@@ -61,9 +71,8 @@ int clo_node_look(struct clo_node *node)
 					    "a gap could not be recorded");
 	}
 
-	r = clo_inventory_make(node->force ? node->force->policy : NULL, links,
-			       n_links, node->domains, node->n_domains,
-			       !silent || node->domains_seen, &inventory);
+	r = clo_node_preview(node, node->force ? node->force->policy : NULL,
+			     &inventory);
 	if (r < 0)
 		return r;
 	inventory->domains_known = !silent;

@@ -39,6 +39,7 @@ struct clo_node {
 	struct clo_virt *virt; /* NULL if there is no libvirt */
 	struct clo_store *store;
 	struct clo_key *key;
+	char *key_path;
 	char boot_id[37];
 	time_t started;
 
@@ -64,3 +65,6 @@ struct clo_node {
 
 /* Ask kernel and libvirt who is there; keep what was known where one is mute. */
 int clo_node_look(struct clo_node *node);
+/* What the inventory would be under another policy, changing nothing. */
+int clo_node_preview(struct clo_node *node, const struct clo_policy *policy,
+		     struct clo_inventory **ret_inventory);

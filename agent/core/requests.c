@@ -68,27 +68,39 @@ static json_t *breach_reply(const struct clo_force *force)
 			 breaches_of(force));
 }
 
-/* "production of acme" before, something else after: invariant 7. */
-static const struct clo_tap *relabelled(const struct clo_node *node,
-					const struct clo_policy *policy)
+static bool same_scope(const struct clo_workload_doc *a,
+		       const struct clo_workload_doc *b)
 {
-	for (size_t i = 0; node->inventory && i < node->inventory->n_taps;
-	     i++) {
-		const struct clo_tap *tap = &node->inventory->taps[i];
+	return a->environment == b->environment &&
+	       strcmp(a->tenant->name, b->tenant->name) == 0;
+}
 
-		for (size_t w = 0;
-		     tap->domain[0] && tap->workload && w < policy->n_workloads;
-		     w++) {
-			const struct clo_workload_doc *now =
-				&policy->workloads[w];
+/*
+ * Invariant 7: a tap that is bound now may not wake up in another scope.
+ * NULL, or the reply that refuses.
+ */
+static json_t *refuse_relabel(struct clo_node *node,
+			      const struct clo_policy *policy)
+{
+	CLO_AUTO(clo_inventory) struct clo_inventory *after = NULL;
+	int r = clo_node_preview(node, policy, &after);
 
-			if (strcmp(now->name, tap->workload->name) != 0)
-				continue;
-			if (now->environment != tap->workload->environment ||
-			    strcmp(now->tenant->name,
-				   tap->workload->tenant->name) != 0)
-				return tap;
-		}
+	if (r < 0)
+		return failure("the node cannot be read", r);
+	for (size_t i = 0; i < node->inventory->n_taps; i++) {
+		const struct clo_tap *was = &node->inventory->taps[i];
+		const struct clo_tap *is =
+			clo_inventory_find(after, was->ifindex);
+
+		if (!was->workload || !is || !is->workload ||
+		    same_scope(was->workload, is->workload))
+			continue;
+		return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
+				 json_sprintf("workload %s would change its "
+					      "tenant or environment while it "
+					      "runs: stop it first",
+					      was->workload->name),
+				 "exit", (int)CLO_EXIT_REFUSED);
 	}
 	return NULL;
 }
@@ -153,7 +165,6 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 {
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	json_auto_t *plan = NULL;
-	const struct clo_tap *tap;
 	json_t *refused;
 	double begin;
 	int r;
@@ -161,14 +172,9 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 	refused = judge(request, &force, false);
 	if (refused)
 		return refused;
-	tap = relabelled(node, force->policy);
-	if (tap)
-		return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-				 json_sprintf("workload %s would change its "
-					      "tenant or environment while it "
-					      "runs: stop it first",
-					      tap->workload->name),
-				 "exit", (int)CLO_EXIT_REFUSED);
+	refused = refuse_relabel(node, force->policy);
+	if (refused)
+		return refused;
 
 	plan = clo_explain_plan(node->force ? node->force->compiled : NULL,
 				force->compiled);

@@ -60,6 +60,16 @@ def main(build):
               "70000" in refused.stderr, "a bad port is named with its file")
         check(daemon.json("status")["epoch"] == before["epoch"],
               "and changes nothing")
+
+        moved = world.policy()
+        moved["w-a-test"]["environment"] = "production"
+        moved["w-a-test"]["interfaces"][0].update(
+            addresses=["10.0.1.13", "fd00:1::13"])
+        refused = daemon.apply(moved, check=False)
+        check(refused.returncode == 3 and "while it runs" in refused.stderr,
+              "a running workload keeps its label")
+        check(daemon.json("status")["epoch"] == before["epoch"],
+              "and nothing has changed")
         check(daemon.stop() == 0, "the daemon stops in order")
 
 

@@ -82,6 +82,17 @@ def steal_port(daemon, thief, owner):
              "value", *value)
 
 
+def open_key(daemon):
+    """A signing key that others may read: said until it is put right."""
+    since = len(statements(daemon))
+    os.chmod(f"{daemon.state}/node.key", 0o644)
+    veth.wait_for("FAILED while the key is open", lambda: caught(
+        daemon, "att.authentic-fresh", since, ["key"]))
+    os.chmod(f"{daemon.state}/node.key", 0o600)
+    veth.wait_for("PASSED when it is closed", lambda: repaired(daemon, since))
+    check(True, "a signing key that others may read is caught")
+
+
 def undeclared_tap(daemon, guests):
     """A tap that nobody declared on a governed bridge gets the drop-all."""
     stranger = veth.Guest("stranger", "0a:00:00:00:07:07", ["10.0.1.99/16"],
@@ -115,6 +126,7 @@ def main(build):
               lambda: steal_port(daemon, "t-g-web", "t-a-web"),
               "env.label-integrity", ["t-g-web"])
         undeclared_tap(daemon, guests)
+        open_key(daemon)
         check(world.flows(guests, world.ALLOWED_PORT) ==
               {("a-web", "a-db"), ("g-web", "g-db")},
               "after all repairs the legal flows and no other")
