@@ -20,79 +20,6 @@ static double milliseconds(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/*
- * Note a problem; the returned entry takes scopes. NULL without memory, which
- * loses the line but not the verdict: see count_of_lost in run().
- */
-__attribute__((format(printf, 3, 4))) static struct clo_problem *
-problem(struct clo_audit *audit, const char *control, const char *fmt, ...)
-{
-	struct clo_problem *grown;
-	va_list args;
-	int n;
-
-	grown = reallocarray(audit->problems, audit->n_problems + 1,
-			     sizeof(*grown));
-	if (!grown)
-		return NULL;
-	audit->problems = grown;
-	grown += audit->n_problems;
-
-	*grown = (struct clo_problem){.control = control};
-	va_start(args, fmt);
-	n = vasprintf(&grown->text, fmt, args);
-	va_end(args);
-	if (n < 0) {
-		grown->text = NULL;
-		return NULL;
-	}
-	audit->n_problems++;
-	return grown;
-}
-
-/* A problem of the whole node, which each scope may read too. */
-static int everyone(struct clo_problem *found)
-{
-	if (!found)
-		return -ENOMEM;
-	found->everyone = true;
-	return 0;
-}
-
-/* A problem of one or two scopes; `text` is what those may read. */
-static int scoped(struct clo_problem *found, const char *a, const char *b,
-		  const char *text)
-{
-	if (!found)
-		return -ENOMEM;
-	found->scopes[0] = a ? strdup(a) : NULL;
-	found->scopes[1] = b ? strdup(b) : NULL;
-	found->scope_text = strdup(text);
-	return (a && !found->scopes[0]) || (b && !found->scopes[1]) ||
-			       !found->scope_text
-		       ? -ENOMEM
-		       : 0;
-}
-
-void clo_scope_of(const struct clo_workload_doc *workload,
-		  char ret_scope[CLO_SCOPE_MAX])
-{
-	(void)snprintf(ret_scope, CLO_SCOPE_MAX, "%s/%s",
-		       workload->tenant->name,
-		       clo_environment_name(workload->environment));
-}
-
-bool clo_problem_concerns(const struct clo_problem *problem, const char *scope)
-{
-	if (!scope || problem->everyone)
-		return true;
-	for (int i = 0; i < 2; i++)
-		if (problem->scopes[i] &&
-		    strcmp(problem->scopes[i], scope) == 0)
-			return true;
-	return false;
-}
-
 static const char *identity_scope(const struct clo_compiled *compiled,
 				  uint32_t identity)
 {
@@ -112,14 +39,15 @@ static int note_difference(struct clo_node *node, struct clo_audit *audit,
 	line = clo_explain_difference(compiled, audit->observed, difference);
 	text = json_string_value(
 		json_is_string(line) ? line : json_object_get(line, "text"));
-	found = problem(audit, "net.flow-matrix", "%s",
-			text ? text : "the kernel's tables differ");
+	found = clo_problem_add(&audit->problems, "net.flow-matrix", "%s",
+				text ? text : "the kernel's tables differ");
 	if (!difference->has_pair)
-		return everyone(found);
-	return scoped(found, identity_scope(compiled, difference->pair.src),
-		      identity_scope(compiled, difference->pair.dst),
-		      "the verdict of a flow from or to this scope differs "
-		      "from the policy");
+		return clo_problem_everyone(found);
+	return clo_problem_scoped(
+		found, identity_scope(compiled, difference->pair.src),
+		identity_scope(compiled, difference->pair.dst),
+		"the verdict of a flow from or to this scope differs "
+		"from the policy");
 }
 
 static int compare(struct clo_node *node, struct clo_audit *audit)
@@ -138,9 +66,9 @@ static int compare(struct clo_node *node, struct clo_audit *audit)
 			return r;
 	}
 	if (n > DIFFERENCES_MAX)
-		return everyone(problem(audit, "net.flow-matrix",
-					"and %zu more differences",
-					n - DIFFERENCES_MAX));
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "net.flow-matrix",
+			"and %zu more differences", n - DIFFERENCES_MAX));
 	return 0;
 }
 
@@ -155,14 +83,15 @@ static int note_breach(struct clo_node *node, struct clo_audit *audit,
 	const char *service =
 		json_string_value(json_object_get(told, "service"));
 
-	return scoped(problem(audit, breach->invariant->control,
-			      "%s is broken: %s to %s on %s (%s)",
-			      breach->invariant->name, from ? from : "?",
-			      to ? to : "?", service ? service : "?",
-			      packet ? packet : "no packet"),
-		      identity_scope(compiled, breach->pair.src),
-		      identity_scope(compiled, breach->pair.dst),
-		      "a flow that crosses this scope's border is allowed");
+	return clo_problem_scoped(
+		clo_problem_add(&audit->problems, breach->invariant->control,
+				"%s is broken: %s to %s on %s (%s)",
+				breach->invariant->name, from ? from : "?",
+				to ? to : "?", service ? service : "?",
+				packet ? packet : "no packet"),
+		identity_scope(compiled, breach->pair.src),
+		identity_scope(compiled, breach->pair.dst),
+		"a flow that crosses this scope's border is allowed");
 }
 
 static int prove(struct clo_node *node, struct clo_audit *audit)
@@ -177,16 +106,18 @@ static int prove(struct clo_node *node, struct clo_audit *audit)
 	audit->ms_prove = milliseconds() - begin;
 	if (r == -EBADMSG) {
 		audit->repair |= CLO_REPAIR_TABLES;
-		r = everyone(problem(audit, "net.cross-tenant-deny",
-				     "the kernel's tables contradict "
-				     "themselves: %s",
-				     text));
+		r = clo_problem_everyone(clo_problem_add(
+			&audit->problems, "net.cross-tenant-deny",
+			"the kernel's tables contradict "
+			"themselves: %s",
+			text));
 		if (r < 0)
 			return r;
-		return everyone(problem(audit, "env.prod-nonprod-deny",
-					"the kernel's tables contradict "
-					"themselves: %s",
-					text));
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "env.prod-nonprod-deny",
+			"the kernel's tables contradict "
+			"themselves: %s",
+			text));
 	}
 	for (size_t i = 0; r == 0 && i < audit->proof.n_breaches; i++)
 		r = note_breach(node, audit, &audit->proof.breaches[i]);
@@ -204,7 +135,8 @@ static int read_tables(struct clo_node *node, struct clo_audit *audit)
 		return r == -ENOMEM ? r : 0;
 	if (r < 0) {
 		audit->repair |= CLO_REPAIR_TABLES;
-		return everyone(problem(audit, "net.flow-matrix",
+		return clo_problem_everyone(
+			clo_problem_add(&audit->problems, "net.flow-matrix",
 					"the tables cannot be read back: %s",
 					strerrordesc_np(-r)));
 	}
@@ -221,16 +153,18 @@ static int read_programs(struct clo_node *node, struct clo_audit *audit)
 
 	r = clo_bpf_programs_read(node->bpf, audit->programs);
 	if (r < 0)
-		return everyone(problem(audit, "agt.self-integrity",
+		return clo_problem_everyone(
+			clo_problem_add(&audit->problems, "agt.self-integrity",
 					"the programs cannot be read: %s",
 					strerrordesc_np(-r)));
 	audit->programs_read = true;
 	for (int i = 0; i < 2; i++) {
 		if (audit->programs[i].as_built)
 			continue;
-		r = everyone(problem(audit, "agt.self-integrity",
-				     "program %s is not the one that was built",
-				     audit->programs[i].name));
+		r = clo_problem_everyone(clo_problem_add(
+			&audit->problems, "agt.self-integrity",
+			"program %s is not the one that was built",
+			audit->programs[i].name));
 		if (r < 0)
 			return r;
 	}
@@ -250,14 +184,15 @@ tap_problem(struct clo_audit *audit, const struct clo_tap *tap,
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (!tap->workload)
-		return problem(audit, control, "%s (undeclared): %s", tap->name,
-			       text)
+		return clo_problem_add(&audit->problems, control,
+				       "%s (undeclared): %s", tap->name, text)
 			       ? 0
 			       : -ENOMEM;
 	clo_scope_of(tap->workload, scope);
-	return scoped(problem(audit, control, "%s (%s): %s", tap->name,
-			      tap->interface->name, text),
-		      scope, NULL, text);
+	return clo_problem_scoped(clo_problem_add(&audit->problems, control,
+						  "%s (%s): %s", tap->name,
+						  tap->interface->name, text),
+				  scope, NULL, text);
 }
 
 static int check_hook(struct clo_audit *audit, const struct clo_tap *tap,
@@ -358,9 +293,9 @@ static int check_ports(struct clo_node *node, struct clo_audit *audit)
 
 	r = clo_bpf_ports_read(node->bpf, &ports, &n);
 	if (r < 0)
-		return everyone(problem(audit, "env.label-integrity",
-					"the ports cannot be read: %s",
-					strerrordesc_np(-r)));
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "env.label-integrity",
+			"the ports cannot be read: %s", strerrordesc_np(-r)));
 
 	for (size_t i = 0; i < n; i++) {
 		const struct clo_tap *tap =
@@ -379,10 +314,11 @@ static int check_ports(struct clo_node *node, struct clo_audit *audit)
 		audit->repair |= CLO_REPAIR_PORTS;
 		r = tap ? tap_problem(audit, tap, "env.label-integrity",
 				      "its port entry names another endpoint")
-			: everyone(problem(audit, "env.label-integrity",
-					   "port entry of ifindex %u belongs "
-					   "to no tap",
-					   ports[i].ifindex));
+			: clo_problem_everyone(clo_problem_add(
+				  &audit->problems, "env.label-integrity",
+				  "port entry of ifindex %u belongs "
+				  "to no tap",
+				  ports[i].ifindex));
 		if (r < 0)
 			return r;
 	}
@@ -392,16 +328,17 @@ static int check_ports(struct clo_node *node, struct clo_audit *audit)
 	if (bound == 0)
 		return 0;
 	audit->repair |= CLO_REPAIR_PORTS;
-	return everyone(problem(audit, "env.label-integrity",
-				"a port entry is missing"));
+	return clo_problem_everyone(clo_problem_add(&audit->problems,
+						    "env.label-integrity",
+						    "a port entry is missing"));
 }
 
 static int note_conflicts(struct clo_node *node, struct clo_audit *audit)
 {
 	for (size_t i = 0; i < node->inventory->n_conflicts; i++) {
 		const struct clo_conflict *c = &node->inventory->conflicts[i];
-		struct clo_problem *found =
-			problem(audit, c->control, "%s", c->text);
+		struct clo_problem *found = clo_problem_add(
+			&audit->problems, c->control, "%s", c->text);
 		char scope[CLO_SCOPE_MAX];
 		int r;
 
@@ -410,9 +347,10 @@ static int note_conflicts(struct clo_node *node, struct clo_audit *audit)
 		if (!c->workload)
 			continue;
 		clo_scope_of(c->workload, scope);
-		r = scoped(found, scope, NULL,
-			   "an interface of this scope contradicts its "
-			   "declaration and is cut off");
+		r = clo_problem_scoped(
+			found, scope, NULL,
+			"an interface of this scope contradicts its "
+			"declaration and is cut off");
 		if (r < 0)
 			return r;
 	}
@@ -445,7 +383,8 @@ static int check_head(struct clo_node *node, struct clo_audit *audit)
 		r = -EBADMSG;
 	if (r == -ENOMEM || r == 0)
 		return r;
-	return everyone(problem(audit, "att.authentic-fresh",
+	return clo_problem_everyone(
+		clo_problem_add(&audit->problems, "att.authentic-fresh",
 				"the log's last statement is not the one that "
 				"was signed: %s",
 				strerrordesc_np(-r)));
@@ -469,17 +408,17 @@ static int check_log(struct clo_node *node, struct clo_audit *audit)
 	if (r == 0)
 		r = clo_key_id(node->key, ours);
 	if (r < 0 || strcmp(ours, stored) != 0) {
-		r = everyone(problem(audit, "att.authentic-fresh",
-				     "the signing key's file: %s",
-				     r < 0 ? strerrordesc_np(-r)
-					   : "holds another key"));
+		r = clo_problem_everyone(clo_problem_add(
+			&audit->problems, "att.authentic-fresh",
+			"the signing key's file: %s",
+			r < 0 ? strerrordesc_np(-r) : "holds another key"));
 		if (r < 0)
 			return r;
 	}
 	if (node->last_time && late > 3 * (time_t)node->options->period)
-		return everyone(problem(audit, "att.authentic-fresh",
-					"no proof for %lld seconds",
-					(long long)late));
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "att.authentic-fresh",
+			"no proof for %lld seconds", (long long)late));
 	return 0;
 }
 
@@ -487,7 +426,8 @@ static int check_exceptions(struct clo_node *node, struct clo_audit *audit)
 {
 	if (!node->force || !clo_force_outdated(node->force, time(NULL)))
 		return 0;
-	return everyone(problem(audit, "drg.exception-hygiene",
+	return clo_problem_everyone(
+		clo_problem_add(&audit->problems, "drg.exception-hygiene",
 				"an exception began or ended and the tables "
 				"do not follow"));
 }
@@ -520,13 +460,7 @@ void clo_audit_free(struct clo_audit *audit)
 	if (!audit)
 		return;
 
-	for (size_t i = 0; i < audit->n_problems; i++) {
-		free(audit->problems[i].text);
-		free(audit->problems[i].scopes[0]);
-		free(audit->problems[i].scopes[1]);
-		free(audit->problems[i].scope_text);
-	}
-	free(audit->problems);
+	clo_problems_done(&audit->problems);
 	free(audit->taps);
 	clo_tables_free(audit->observed);
 	free(audit);

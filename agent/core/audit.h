@@ -8,26 +8,13 @@
 
 #include "agent/core/node.h"
 #include "agent/core/probe.h"
+#include "agent/core/problem.h"
 
 /*
  * One look at what is really in force: tables read back, proven and compared,
  * programs and hooks as the kernel lists them, probes. An audit changes
  * nothing; it only says what is wrong.
  */
-
-/* A measured contradiction. A control without one, if measured, reads PASS. */
-struct clo_problem {
-	const char *control;
-	char *text; /* one line, for the node's statement */
-	/*
-	 * Scopes it concerns ("tenant/environment"), NULL if none; the text a
-	 * tenant may read names nobody else's things. `everyone`: it concerns
-	 * each scope (a broken table, say).
-	 */
-	char *scopes[2];
-	char *scope_text;
-	bool everyone;
-};
 
 /* What hangs on one tap of the inventory, and what the probes said. */
 struct clo_tap_audit {
@@ -51,8 +38,7 @@ struct clo_audit {
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */
 	size_t n_taps, n_guarded;
-	struct clo_problem *problems;
-	size_t n_problems;
+	struct clo_problems problems;
 	unsigned int repair; /* of enum clo_repair */
 };
 
@@ -60,10 +46,3 @@ struct clo_audit {
 int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit);
 void clo_audit_free(struct clo_audit *audit);
 CLO_DEFINE_FREEP(clo_audit)
-
-/* "tenant/environment" of a workload, in a static-size buffer. */
-#define CLO_SCOPE_MAX 160
-void clo_scope_of(const struct clo_workload_doc *workload,
-		  char ret_scope[CLO_SCOPE_MAX]);
-/* Does this problem show in the statement of `scope` (NULL: the node's)? */
-bool clo_problem_concerns(const struct clo_problem *problem, const char *scope);

@@ -257,8 +257,8 @@ static const char *first_problem(const struct view *view, const char *control,
 	const char *first = NULL;
 
 	*ret_n = 0;
-	for (size_t i = 0; i < view->audit->n_problems; i++) {
-		const struct clo_problem *p = &view->audit->problems[i];
+	for (size_t i = 0; i < view->audit->problems.n; i++) {
+		const struct clo_problem *p = &view->audit->problems.list[i];
 
 		if (strcmp(p->control, control) != 0 ||
 		    !clo_problem_concerns(p, view->scope))

@@ -184,6 +184,6 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
 						     : CLO_LOG_WARN,
 		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
-		trigger, audit->n_problems);
+		trigger, audit->problems.n);
 	return r < 0 ? r : clo_store_run_alive(node->store, occasion.now);
 }

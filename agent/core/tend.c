@@ -183,9 +183,10 @@ static int audit_once(struct clo_node *node, const char *trigger,
 	r = clo_audit_run(node, &audit);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < audit->n_problems; i++)
+	for (size_t i = 0; i < audit->problems.n; i++)
 		clo_log(CLO_LOG_WARN, "finding control=%s %s",
-			audit->problems[i].control, audit->problems[i].text);
+			audit->problems.list[i].control,
+			audit->problems.list[i].text);
 
 	node->ms_readback = audit->ms_read;
 	*ret_repair = audit->repair;
