@@ -122,7 +122,7 @@ static bool find_pair(const struct clo_tables *tables, size_t row,
 }
 
 static void add_indexed(struct comparison *comparison, enum clo_table t,
-			int how, size_t index)
+			enum clo_difference_kind how, size_t index)
 {
 	struct clo_difference difference = {
 		.table = t, .how = how, .index = index};

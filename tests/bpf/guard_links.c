@@ -164,9 +164,10 @@ static void test_foreign_was_first(void **state)
 {
 	CLO_AUTO_FD int program = sandbox_program("foreign");
 	struct sandbox *box = *state;
-	CLO_AUTO_FD int link = tcx_before(program, box->ifindex);
+	CLO_AUTO_FD int link = -1;
 	struct clo_bpf_guard guard;
 
+	link = tcx_before(program, box->ifindex);
 	(void)sandbox_open(box, attach);
 	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
 	guard = query(box);
