@@ -53,6 +53,8 @@ CPU = {
 CMDLINE = ("console=ttyS0 quiet panic=-1 mitigations=off "
            "net.ifnames=0 lab.name={name} lab.addr={addresses}")
 
+KICK_SECONDS = 5
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -113,10 +115,13 @@ class Guest:
             if left <= 0:
                 raise LabError(f"{self.name}: no answer in time; its console "
                                f"ends:\n{self.console()[-2000:]}")
-            self._channel.settimeout(left)
+            self._channel.settimeout(min(left, KICK_SECONDS))
             try:
                 more = self._channel.recv(65536)
             except TimeoutError:
+                # An empty line, which the guest skips, wakes an emulated
+                # UART that lost an interrupt on a busy machine.
+                self._channel.sendall(b"\n")
                 continue
             if not more:
                 raise LabError(f"{self.name}: the guest is gone")

@@ -66,7 +66,7 @@ class Node:
     # -- the daemon
 
     def start(self, *options: str, wrapper: Sequence[str] = ()) -> None:
-        """Returns when cloisond says that it is ready."""
+        """Returns when cloisond is ready and libvirt answers it."""
         path = self.lab.path("notify")
         path.unlink(missing_ok=True)
         # Closed once it is ready: nobody would read what it says later, and
@@ -81,6 +81,12 @@ class Node:
                  "--period", str(self.period), *options], "cloisond.log")
             self.pid = self._await_ready(notify)
         self._fd = os.pidfd_open(self.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.status()["libvirt"]:
+            if time.monotonic() > deadline:
+                raise LabError("cloisond does not find libvirt:\n"
+                               + self.log()[-4000:])
+            time.sleep(0.05)
 
     def _await_ready(self, notify: socket.socket) -> int:
         deadline = time.monotonic() + START_SECONDS
@@ -125,6 +131,10 @@ class Node:
     def ask(self, *args: str) -> dict:
         """The JSON answer of a command that must succeed."""
         return json.loads(self.cli(*args, "--json").stdout)
+
+    def status(self) -> dict:
+        """Its exit status is the verdict's, so it may be other than 0."""
+        return json.loads(self.cli("status", "--json", check=False).stdout)
 
     def apply(self, documents: Path) -> dict:
         """Put a directory of this machine in force."""
