@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The outside and the node: by CIDR rule and by declared service only."""
 
-import subprocess
 import sys
 import tempfile
 
@@ -31,21 +30,12 @@ def policy():
     return documents
 
 
-def node_servers():
-    """The node itself listens on a service port and on another one."""
-    servers = []
-    for port in (SERVICE_PORT, world.FORBIDDEN_PORT):
-        code = veth.SERVER.format(name="node", port=port)
-        servers.append(subprocess.Popen([sys.executable, "-u", "-c", code],
-                                        text=True, stdout=subprocess.PIPE))
-        veth.check_line(servers[-1], "listening")
-
-
 def main(build):
     veth.inside()
     guests = world.build()
     veth.run("ip", "address", "add", f"{NODE}/16", "dev", world.BRIDGE)
-    node_servers()
+    for port in (SERVICE_PORT, world.FORBIDDEN_PORT):
+        veth.serve("node", port)
     outside = veth.Guest("uplink", "0a:00:00:00:08:01",
                          [f"{FRIEND}/16", f"{STRANGER}/16"], world.BRIDGE)
     for port in (world.ALLOWED_PORT, world.FORBIDDEN_PORT):

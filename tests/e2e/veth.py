@@ -7,14 +7,20 @@ processes. Host ends of the veth pairs stand for taps; a "guest" is a namespace
 that owns the other end and may send whatever it likes.
 """
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 DEADLINE = 60.0  # seconds; generous, the machine is shared
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def inside():
@@ -65,6 +71,38 @@ def check(condition, what):
     print(f"ok: {what}", flush=True)
 
 
+def enter(namespace):
+    if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def entered(name):
+    """This thread is in a guest's namespace: its sockets are the guest's."""
+    with (open("/proc/thread-self/ns/net", encoding="ascii") as home,
+          open(f"/run/netns/{name}", encoding="ascii") as guest):
+        enter(guest)
+        try:
+            yield
+        finally:
+            enter(home)
+
+
+def answer(listener, name):
+    while True:
+        client, _ = listener.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(name.encode())
+
+
+def serve(name, port):
+    """Answer each TCP client on this thread's namespace with `name`."""
+    listener = socket.create_server(("::", port), family=socket.AF_INET6,
+                                    dualstack_ipv6=True, backlog=64)
+    threading.Thread(target=answer, args=(listener, name),
+                     daemon=True).start()
+
+
 class Guest:
     """One endpoint: a namespace with one interface behind a veth pair."""
 
@@ -92,9 +130,6 @@ class Guest:
     def exec(self, *argv, **kwargs):
         return run("ip", "netns", "exec", self.name, *argv, **kwargs)
 
-    def python(self, code, **kwargs):
-        return self.exec(sys.executable, "-c", code, check=False, **kwargs)
-
     def popen(self, code, *args, **kwargs):
         argv = ["ip", "netns", "exec", self.name, sys.executable, "-u", "-c",
                 code, *args]
@@ -106,52 +141,35 @@ class Guest:
     def address(self):
         return self.addresses[0].split("/")[0]
 
-    def neighbour(self, address, mac):
-        self.ip("neigh", "replace", address, "lladdr", mac, "dev", "eth0",
-                "nud", "permanent")
+    def neighbours(self, macs):
+        """Know these {address: MAC}, permanently."""
+        lines = [f"neigh replace {address} lladdr {mac} dev eth0 nud permanent"
+                 for address, mac in macs.items()]
+        run("ip", "-n", self.name, "-batch", "-", input="\n".join(lines) + "\n")
 
-    def forget(self, address):
-        run("ip", "-n", self.name, "neigh", "del", address, "dev", "eth0",
-            check=False, stderr=subprocess.DEVNULL)
+    def forget(self):
+        """All that neighbours() told."""
+        self.ip("neigh", "flush", "dev", "eth0", "nud", "permanent")
 
     def serve(self, port):
         """A TCP server that answers each client with the guest's name."""
-        code = SERVER.format(name=self.name, port=port)
-        process = self.popen(code, stdout=subprocess.PIPE)
-        check_line(process, "listening")
+        with entered(self.name):
+            serve(self.name, port)
 
     def connect(self, address, port, timeout=3):
         """Who answers on address:port; '' if nobody does."""
-        code = CLIENT.format(address=address, port=port, timeout=timeout)
-        return self.python(code, stdout=subprocess.PIPE).stdout.strip()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with entered(self.name):
+            client = socket.socket(family, socket.SOCK_STREAM)
+        with client, contextlib.suppress(OSError):
+            client.settimeout(timeout)
+            client.connect((address, port))
+            return client.recv(100).decode()
+        return ""
 
     def ping(self, address, timeout=1):
         return self.exec("ping", "-n", "-c", "1", "-W", str(timeout), address,
                          check=False, stdout=subprocess.DEVNULL).returncode == 0
-
-
-SERVER = """
-import socket
-s = socket.create_server(("::", {port}), family=socket.AF_INET6,
-                         dualstack_ipv6=True, backlog=64)
-print("listening", flush=True)
-while True:
-    c, _ = s.accept()
-    try:
-        c.sendall(b"{name}")
-    except OSError:
-        pass
-    c.close()
-"""
-
-CLIENT = """
-import socket
-try:
-    s = socket.create_connection(("{address}", {port}), {timeout})
-    print(s.recv(100).decode())
-except OSError:
-    pass
-"""
 
 
 def check_line(process, word):

@@ -84,30 +84,31 @@ def build():
     return guests
 
 
-def pin(source, target, family):
+def address(guest, family):
+    return guest.addresses[0 if family == 4 else 1].split("/")[0]
+
+
+def pin(pairs, family):
     """Each knows the other's MAC, whoever owns the address in its tenant.
 
     Both ends collude, as two guests of one attacker would.
     """
-    index = 0 if family == 4 else 1
-    addresses = [g.addresses[index].split("/")[0] for g in (source, target)]
-    source.neighbour(addresses[1], target.mac)
-    target.neighbour(addresses[0], source.mac)
-    return addresses
-
-
-def unpin(source, target, addresses):
-    source.forget(addresses[1])
-    target.forget(addresses[0])
+    macs = {}
+    for pair in pairs:
+        for guest, other in (pair, pair[::-1]):
+            macs.setdefault(guest, {})[address(other, family)] = other.mac
+    for guest, known in macs.items():
+        guest.neighbours(known)
 
 
 def attack(source, target, port, family=4):
     """Who answers when source sends to target's own MAC."""
-    addresses = pin(source, target, family)
+    pin([(source, target)], family)
     try:
-        return source.connect(addresses[1], port)
+        return source.connect(address(target, family), port)
     finally:
-        unpin(source, target, addresses)
+        source.forget()
+        target.forget()
 
 
 def flows(guests, port, family=4):
@@ -121,13 +122,13 @@ def flows(guests, port, family=4):
         pairs = [(s, t) for s in guests.values() for t in guests.values()
                  if s.addresses[0] != t.addresses[0] and
                  (GUESTS[s.name][0] == GUESTS[t.name][0]) == same]
-        pins = [pin(*pair, family) for pair in pairs]
+        pin(pairs, family)
         with ThreadPoolExecutor(len(pairs)) as pool:
             answers = list(pool.map(
-                lambda pair, addresses: pair[0].connect(addresses[1], port),
-                pairs, pins))
-        for pair, addresses in zip(pairs, pins):
-            unpin(*pair, addresses)
+                lambda pair: pair[0].connect(address(pair[1], family), port),
+                pairs))
+        for guest in guests.values():
+            guest.forget()
         found |= {(s.name, t.name)
                   for (s, t), who in zip(pairs, answers) if who == t.name}
     return found
