@@ -136,13 +136,16 @@ static int apply_timeout(struct watch *watch)
 /* Bring sd-event to what libvirt asked for. Locked; on the loop's thread. */
 static void apply(void)
 {
+	/* Then sd-event takes nothing new; calls wait for their own answers. */
+	bool over = sd_event_get_state(loop.event) == SD_EVENT_FINISHED;
+
 	for (struct watch *watch = loop.watches; watch; watch = watch->next) {
 		int r = 0;
 
 		if (watch->dead)
 			watch->source =
 				sd_event_source_disable_unref(watch->source);
-		else if (watch->changed)
+		else if (watch->changed && !over)
 			r = watch->fd >= 0 ? apply_handle(watch)
 					   : apply_timeout(watch);
 		watch->changed = false;
