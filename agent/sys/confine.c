@@ -14,7 +14,7 @@
 static const int refused[] = {
 	SCMP_SYS(execve),
 	SCMP_SYS(execveat),
-#ifndef __SANITIZE_ADDRESS__ /* the leak checker traces its own threads */
+#ifndef CLO_SANITIZED /* the leak checker traces its own threads */
 	SCMP_SYS(ptrace),
 #endif
 	SCMP_SYS(process_vm_readv),
