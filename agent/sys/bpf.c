@@ -46,6 +46,9 @@ static void guard_freep(struct guard **object)
 	guard__destroy(*object);
 }
 
+/* The program libbpf complained of last: load failures do not say which. */
+static char refused[64];
+
 __attribute__((format(printf, 2, 0))) static int
 print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
@@ -59,6 +62,8 @@ print(enum libbpf_print_level level, const char *fmt, va_list args)
 	if (n < 0)
 		return 0;
 	text[strcspn(text, "\n")] = '\0';
+	if (level == LIBBPF_WARN)
+		(void)sscanf(text, "libbpf: prog '%63[^']'", refused);
 	/* The extended acks of expected refusals, qdisc exists and such. */
 	if (level == LIBBPF_WARN && !strstr(text, "Kernel error message"))
 		clo_log(CLO_LOG_WARN, "%s", text);
@@ -284,6 +289,7 @@ static int load(struct clo_bpf *bpf, bool adopt)
 	CLO_AUTO(guard) struct guard *object = NULL;
 	int r;
 
+	refused[0] = '\0';
 	object = guard__open();
 	if (!object)
 		return -errno;
@@ -291,8 +297,12 @@ static int load(struct clo_bpf *bpf, bool adopt)
 	if (r < 0)
 		return r;
 	r = guard__load(object);
-	if (r < 0)
+	if (r < 0) {
+		clo_log(CLO_LOG_ERR,
+			"kernel refuses the datapath program=%s error=%s",
+			refused[0] ? refused : "none", strerror(-r));
 		return r;
+	}
 	r = take_maps(bpf, object, adopt);
 	if (r < 0)
 		return r;

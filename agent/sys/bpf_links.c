@@ -312,6 +312,7 @@ int clo_bpf_guard_query(struct clo_bpf *bpf, uint32_t ifindex,
 			struct clo_bpf_guard *ret_guard)
 {
 	CLO_AUTO_MEM struct hook_programs *programs = NULL;
+	char name[IF_NAMESIZE];
 	int r;
 
 	if (ifindex == 0 || ifindex > INT32_MAX)
@@ -324,6 +325,9 @@ int clo_bpf_guard_query(struct clo_bpf *bpf, uint32_t ifindex,
 		if (r < 0)
 			return r;
 	}
+	/* Without TCX an interface that is gone reads as one without guards. */
+	if (!if_indextoname(ifindex, name))
+		return errno == ENXIO ? -ENODEV : -errno;
 
 	hook_judge(bpf, 0, &programs[0], &ret_guard->from_guest);
 	hook_judge(bpf, 1, &programs[1], &ret_guard->to_guest);

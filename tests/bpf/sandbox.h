@@ -73,6 +73,15 @@ static inline void sandbox_close(struct sandbox *box)
 	box->bpf = NULL;
 }
 
+/* Linux 6.6 and later; on older ones what needs it is skipped. */
+static inline bool sandbox_has_tcx(void)
+{
+	__u32 n = 0;
+
+	return bpf_prog_query(1, (enum bpf_attach_type)TCX_INGRESS, 0, NULL,
+			      NULL, &n) == 0;
+}
+
 /* A program of somebody else: passes everything on. */
 static inline int sandbox_program(const char *name)
 {
