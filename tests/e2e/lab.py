@@ -78,7 +78,7 @@ class Leftovers(unittest.TestCase):
     def ended_by(self, number: int) -> None:
         before = outside()
         name = f"leftovers-{os.getpid()}-{number}"
-        with subprocess.Popen([sys.executable, "-c", HOLD, name], text=True,
+        with subprocess.Popen([sys.executable, "-B", "-c", HOLD, name], text=True,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL) as holder:
             try:
