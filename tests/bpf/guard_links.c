@@ -169,6 +169,8 @@ static void test_foreign_was_first(void **state)
 	CLO_AUTO_FD int link = -1;
 	struct clo_bpf_guard guard;
 
+	if (!sandbox_has_tcx())
+		skip();
 	link = tcx_before(program, box->ifindex);
 	(void)sandbox_open(box, attach);
 	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack, legal neighbour and control: what flows without and with guards."""
 
+import os
 import sys
 import tempfile
 
@@ -42,6 +43,14 @@ def spoofs(guests, daemon):
     veth.wait_for("web speaks again", lambda: web.ping(db.address))
 
 
+def attach(options):
+    """What the daemon must choose: TCX came with Linux 6.6."""
+    if "--attach" in options:
+        return options[options.index("--attach") + 1]
+    version = os.uname().release.split(".")
+    return "tcx" if (int(version[0]), int(version[1])) >= (6, 6) else "clsact"
+
+
 def main(build, *options):
     veth.inside()
     guests = world.build()
@@ -54,6 +63,8 @@ def main(build, *options):
                   f"without guards every guest reaches every other (v{family})")
 
         daemon.start()
+        check(daemon.json("status")["attach"] == attach(options),
+              f"guards are attached by {attach(options)}")
         daemon.apply(world.policy())
         for family in (4, 6):
             check(world.flows(guests, world.ALLOWED_PORT, family) == LEGAL,

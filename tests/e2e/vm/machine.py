@@ -26,13 +26,21 @@ MEMORY = 2048 # MiB
 PROCESSORS = 2
 
 
-def initramfs(command: Sequence[str], directory: Path) -> bytes:
-    script = f"cd {shlex.quote(str(directory))} && exec {shlex.join(command)}"
+def script(commands: Sequence[Sequence[str]], directory: Path) -> str:
+    lines = ["set -e", f"cd {shlex.quote(str(directory))}"]
+    for command in commands:
+        text = shlex.join(command)
+        lines += [f"echo \"$(cut -d. -f1 /proc/uptime) s:\" {shlex.quote(text)}",
+                  text]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def initramfs(commands: str) -> bytes:
     mounts = [(name, 0o040755, b"") for name in ("lower", "upper", "root")]
     return image.archive([
         *mounts,
         ("init", 0o100755, (HERE / "init").read_bytes()),
-        ("command", 0o100644, script.encode()),
+        ("command", 0o100644, commands.encode()),
         *image.module_members(MODULES, NODE)])
 
 
@@ -50,15 +58,19 @@ def qemu(home: Path) -> list[str]:
             "-append", "console=ttyS0 panic=-1 quiet"]
 
 
-def run(command: Sequence[str], directory: Path, seconds: float) -> int:
-    """The command's exit status; what it prints goes to stdout.
+def run(commands: Sequence[Sequence[str]], directory: Path,
+        seconds: float) -> int:
+    """Run them in turn; what they print goes to stdout.
+
+    Returns the status of the first that fails, 0 if none does.
 
     The console is shown when there is no status: the machine did not boot,
     died or was still running when its time was over.
     """
     with tempfile.TemporaryDirectory(prefix="cloison-node-") as name:
         home = Path(name)
-        (home / "initrd").write_bytes(initramfs(command, directory))
+        (home / "initrd").write_bytes(
+            initramfs(script(commands, directory)))
         started = time.monotonic()
         with subprocess.Popen(qemu(home), stdin=subprocess.DEVNULL) as process:
             try:

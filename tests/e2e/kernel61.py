@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The floor: on the Linux 6.1 that Debian 12 ships the guards load and hold.
+
+That kernel has no TCX, so what is shown here goes by clsact.
+
+usage: kernel61.py BUILD TEST...    TEST: bpf/NAME or e2e/NAME of this tree
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+import vm
+from lab import image
+
+E2E = Path(__file__).resolve().parent
+SECONDS = 840 # everything is emulated, and the machine may be busy
+
+
+def command(build, test):
+    kind, name = test.split("/")
+    if kind == "bpf":
+        return [f"{build}/tests/test_bpf_{name}"]
+    return ["/usr/bin/python3", f"{E2E}/{name}.py", build]
+
+
+def main(build, *tests):
+    if os.geteuid() != 0 or not (vm.NODE / "release").exists():
+        sys.exit(77)
+    release = image.release(vm.NODE)
+    if not release.startswith("6.1."):
+        raise AssertionError(f"not the floor: {release}")
+
+    status = vm.run([command(build, test) for test in tests], E2E, SECONDS)
+    if status != 0: # also 77: nothing may be skipped there
+        raise AssertionError(f"the last command failed: {status}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
