@@ -21,6 +21,7 @@ from lab.errors import LabError
 PINS = "/sys/fs/bpf/cloison"
 CONTROL = "/run/cloison/control"
 START_SECONDS = 30
+END_SECONDS = 60 # three calls of libvirt that take all of their time
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
           "--no-new-privs")
 # SQLite resolves links, so the file has to be opened inside the lab.
@@ -111,8 +112,10 @@ class Node:
             pass
         gone = select.poll()
         gone.register(self._fd, select.POLLIN)
-        if not gone.poll(30000):
-            raise LabError("cloisond does not end")
+        if not gone.poll(END_SECONDS * 1000):
+            where = Path(f"/proc/{self.pid}/wchan").read_text()
+            raise LabError(f"cloisond does not end ({where}):\n"
+                           + self.log()[-4000:])
         os.close(self._fd)
         self.pid, self._fd = 0, -1
 
