@@ -302,6 +302,40 @@ static int watch_clock(struct daemon *daemon)
 	return r < 0 ? r : 0;
 }
 
+/* The first proof should know the domains; a mute libvirt is not waited for. */
+static int await_libvirt(struct daemon *daemon)
+{
+	const uint64_t slice = SECOND / 10;
+	int r = 0;
+
+	for (uint64_t waited = 0; daemon->node.virt && r >= 0 &&
+				  !clo_virt_connected(daemon->node.virt) &&
+				  waited < CLO_LIBVIRT_GRACE * SECOND;
+	     waited += slice)
+		r = sd_event_run(daemon->event, slice);
+	return r < 0 && r != -ESTALE ? r : 0; /* ESTALE: told to stop */
+}
+
+/* Guards first, then the proof, then answers. */
+static int begin(struct daemon *daemon)
+{
+	bool changed;
+	int r;
+
+	(void)clo_tend_exceptions(&daemon->node);
+	(void)clo_tend_reconcile(&daemon->node, &changed);
+	r = await_libvirt(daemon);
+	if (r < 0)
+		return r;
+	(void)clo_tend_prove(&daemon->node, "start", NULL);
+	r = clo_server_start(daemon->server);
+	if (r < 0)
+		return r;
+	(void)sd_notify(0, "READY=1");
+	clo_log(CLO_LOG_INFO, "ready version=" CLO_VERSION);
+	return 0;
+}
+
 static int run(struct daemon *daemon)
 {
 	int r;
@@ -329,11 +363,9 @@ static int run(struct daemon *daemon)
 	r = watch_libvirt(daemon);
 	if (r < 0)
 		return r;
-
-	(void)clo_tend_exceptions(&daemon->node);
-	(void)clo_tend_prove(&daemon->node, "start", NULL);
-	(void)sd_notify(0, "READY=1");
-	clo_log(CLO_LOG_INFO, "ready version=" CLO_VERSION);
+	r = begin(daemon);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "starting");
 	return sd_event_loop(daemon->event);
 }
 

@@ -28,6 +28,9 @@ static int note_silence(struct clo_node *node, bool silent)
 	time_t now = time(NULL);
 	int r = 0;
 
+	if (silent && !node->domains_seen &&
+	    now - node->started < CLO_LIBVIRT_GRACE)
+		return 0; /* it has not had its chance yet */
 	if (silent && node->libvirt_gap == 0)
 		r = clo_store_gap_open(node->store, now,
 				       "libvirt does not answer",

@@ -32,6 +32,9 @@ struct clo_known {
 	uint32_t endpoint;
 };
 
+/* Seconds after the start in which libvirt may still be connecting. */
+#define CLO_LIBVIRT_GRACE 10
+
 struct clo_node {
 	const struct clo_options *options;
 	struct clo_bpf *bpf;

@@ -259,11 +259,20 @@ int clo_server_new(sd_event *event, const char *path,
 		return -ENOMEM;
 	r = sd_event_add_io(event, &server->accept, server->fd, EPOLLIN,
 			    on_accept, server);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(server->accept, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
 
 	*ret_server = CLO_TAKE(server);
 	return 0;
+}
+
+int clo_server_start(struct clo_server *server)
+{
+	int r = sd_event_source_set_enabled(server->accept, SD_EVENT_ON);
+
+	return r < 0 ? r : 0;
 }
 
 void clo_server_free(struct clo_server *server)

@@ -23,5 +23,7 @@ int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(const json_t *request, bool may_write,
 				     void *userdata),
 		   void *userdata, struct clo_server **ret_server);
+/* Until this, clients may connect but wait for their first answer. */
+int clo_server_start(struct clo_server *server);
 void clo_server_free(struct clo_server *server);
 CLO_DEFINE_FREEP(clo_server)

@@ -57,7 +57,9 @@ static int settle(struct clo_node *node, const struct clo_tap *tap)
 		return r;
 
 	clo_log(CLO_LOG_INFO, "guarded iface=%s endpoint=%s", tap->name,
-		tap->interface ? tap->interface->name : "none, drops all");
+		tap->interface                   ? tap->interface->name
+		: node->inventory->domains_known ? "none, drops all"
+						 : "as before");
 	return remember(node, tap->ifindex,
 			tap->interface ? tap->interface->endpoint : 0);
 }

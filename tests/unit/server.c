@@ -51,7 +51,9 @@ static int start(void **state)
 	(void)snprintf(path, sizeof(path), "%s/control", directory);
 	if (sd_event_new(&event) < 0)
 		return -1;
-	return clo_server_new(event, path, answer, &asked, &server);
+	if (clo_server_new(event, path, answer, &asked, &server) < 0)
+		return -1;
+	return clo_server_start(server);
 }
 
 static int stop(void **state)
