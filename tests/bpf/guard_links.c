@@ -172,6 +172,7 @@ static void test_foreign_was_first(void **state)
 	if (!sandbox_has_tcx())
 		skip();
 	link = tcx_before(program, box->ifindex);
+	assert_true(link >= 0);
 	(void)sandbox_open(box, attach);
 	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
 	guard = query(box);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -70,7 +71,7 @@ static bool four_capabilities_are_left(void)
 {
 	const unsigned long long want =
 		1ULL << 12 | 1ULL << 21 | 1ULL << 38 | 1ULL << 39;
-	unsigned long long bounding = 0;
+	unsigned long long bounding = ~0ULL;
 	unsigned long long effective = 0;
 	bool no_new_privileges = false;
 	char line[256];
@@ -79,8 +80,10 @@ static bool four_capabilities_are_left(void)
 	if (!file)
 		return false;
 	while (fgets(line, sizeof(line), file)) {
-		(void)sscanf(line, "CapEff: %llx", &effective);
-		(void)sscanf(line, "CapBnd: %llx", &bounding);
+		if (strncmp(line, "CapEff:", 7) == 0)
+			effective = strtoull(line + 7, NULL, 16);
+		if (strncmp(line, "CapBnd:", 7) == 0)
+			bounding = strtoull(line + 7, NULL, 16);
 		if (strcmp(line, "NoNewPrivs:\t1\n") == 0)
 			no_new_privileges = true;
 	}
