@@ -14,12 +14,36 @@
 #include "ebpf/prog/maps.h"
 #include "ebpf/prog/view.h"
 
+/* Bytes that the decision will read, as far as this much of a frame tells. */
+CLO_INLINE __u32 headers_of(const __u8 *data, const __u8 *end)
+{
+	const __u32 ip4 = CLO_ETH_LEN + CLO_IP4_LEN + CLO_TCP_LEN;
+	const __u32 ip6 = CLO_ETH_LEN + CLO_IP6_LEN + CLO_TCP_LEN;
+	__u16 type;
+
+	if (data + ip4 > end)
+		return CLO_FRAME_HEADERS;
+	type = clo_load16_host(data + 12);
+	if (type == 0x0800 &&
+	    (data[23] == IPPROTO_TCP || data[23] == IPPROTO_UDP))
+		return ip4;
+	if (type == 0x86dd &&
+	    (data[20] == IPPROTO_TCP || data[20] == IPPROTO_UDP))
+		return ip6;
+	return CLO_FRAME_HEADERS;
+}
+
 CLO_INLINE void read_packet(struct __sk_buff *skb, struct clo_packet *ret)
 {
-	__u32 want =
-		skb->len < CLO_FRAME_HEADERS ? skb->len : CLO_FRAME_HEADERS;
+	__u32 want = headers_of((const void *)(unsigned long)skb->data,
+				(const void *)(unsigned long)skb->data_end);
 
-	/* Headers may lie in page fragments. If this fails: a runt. */
+	if (want > skb->len)
+		want = skb->len;
+	/*
+	 * Headers may lie in page fragments. If this fails: a runt. A pull
+	 * copies the head of every cloned frame: not where it is not needed.
+	 */
 	if (skb->data_end - skb->data < want)
 		bpf_skb_pull_data(skb, want);
 	ret->data = (const void *)(unsigned long)skb->data;
