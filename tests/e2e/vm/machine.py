@@ -45,7 +45,8 @@ def initramfs(commands: str) -> bytes:
 
 
 def qemu(home: Path) -> list[str]:
-    return ["qemu-system-x86_64", "-name", "cloison-test-node",
+    """Ends with this process, however that ends."""
+    return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "cloison-test-node",
             "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
             "-smp", str(PROCESSORS), "-m", str(MEMORY), "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot",
