@@ -89,9 +89,8 @@ static int drop(__u32 ifindex, enum clo_drop reason, int to_guest)
 	return TC_ACT_SHOT;
 }
 
-SEC("tc")
-
-int clo_from_guest(struct __sk_buff *skb)
+/* Inlined with a constant `to_guest`: each program keeps its own half. */
+CLO_INLINE int guard(struct __sk_buff *skb, int to_guest)
 {
 	__u32 ifindex = skb->ifindex;
 	__u64 epoch = read_epoch();
@@ -107,35 +106,28 @@ int clo_from_guest(struct __sk_buff *skb)
 	__u32 mark = CLO_MARK_OUTSIDE;
 
 	read_packet(skb, &packet);
-	reason = clo_decide_from_guest(&hook, &packet, &mark);
+	reason = to_guest ? clo_decide_to_guest(&hook, &packet, skb->mark)
+			  : clo_decide_from_guest(&hook, &packet, &mark);
 	if (reason)
-		return drop(ifindex, reason, 0);
+		return drop(ifindex, reason, to_guest);
 
-	skb->mark = mark;
+	if (!to_guest)
+		skb->mark = mark;
 	return TC_ACT_OK;
+}
+
+SEC("tc")
+
+int clo_from_guest(struct __sk_buff *skb)
+{
+	return guard(skb, 0);
 }
 
 SEC("tc")
 
 int clo_to_guest(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	__u64 epoch = read_epoch();
-	struct clo_view view = {.slot = epoch & 1};
-	struct clo_hook hook = {
-		.view = &view,
-		.port = bpf_map_lookup_elem(&clo_ports, &ifindex),
-		.epoch = epoch,
-		.now = bpf_ktime_get_coarse_ns(),
-	};
-	struct clo_packet packet;
-	enum clo_drop reason;
-
-	read_packet(skb, &packet);
-	reason = clo_decide_to_guest(&hook, &packet, skb->mark);
-	if (reason)
-		return drop(ifindex, reason, 1);
-	return TC_ACT_OK;
+	return guard(skb, 1);
 }
 
 char LICENSE[] SEC("license") = "GPL";
