@@ -4,6 +4,7 @@
 import base64
 import socket
 import time
+import uuid
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -12,6 +13,7 @@ from lab.errors import LabError
 DOMAIN = """\
 <domain type={type}>
   <name>{name}</name>
+  <uuid>{uuid}</uuid>
   <metadata>{metadata}</metadata>
   <memory unit='MiB'>{memory}</memory>
   <vcpu>1</vcpu>
@@ -63,6 +65,7 @@ class Spec:
     mac: str
     addresses: tuple[str, ...]
     memory: int = 96
+    uuid: str = ""
     metadata: str = ""
 
     @property
@@ -79,6 +82,7 @@ class Spec:
                                  addresses=",".join(self.addresses))
         return DOMAIN.format(
             type=quoteattr(kind), cpu=CPU[kind], name=escape(self.name),
+            uuid=escape(self.uuid or str(uuid.uuid4())),
             memory=self.memory, metadata=self.metadata, kernel=escape(kernel),
             initrd=escape(initrd), cmdline=escape(cmdline),
             mac=quoteattr(self.mac), bridge=quoteattr(bridge), home=home)

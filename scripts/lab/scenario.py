@@ -17,13 +17,20 @@ _LAYOUT = (("web", "production", "10.0.1.11", "fd00:1::11"),
            ("test", "test", "10.0.2.11", "fd00:2::11"),
            ("dev", "development", "10.0.3.11", "fd00:3::11"))
 
+# A workload is known by its domain's name, UUID or metadata: one of each kind.
+_UUID = {"acme-db": "0aceacea-0000-4000-8000-0000000000db"}
+_METADATA = {"globex-db": "<cloison:workload name='globex-db' "
+                          "xmlns:cloison='urn:cloison:workload:v1'/>"}
+
 SPECS: dict[str, Spec] = {}
 SCOPE: dict[str, tuple[str, str]] = {}
 for _t, _tenant in enumerate(TENANTS):
     for _n, (_role, _environment, _ip4, _ip6) in enumerate(_LAYOUT, 1):
         _name = f"{_tenant}-{_role}"
         SPECS[_name] = Spec(_name, f"52:54:00:0{'ab'[_t]}:00:{_n:02x}",
-                            (f"{_ip4}/24", f"{_ip6}/64"))
+                            (f"{_ip4}/24", f"{_ip6}/64"),
+                            uuid=_UUID.get(_name, ""),
+                            metadata=_METADATA.get(_name, ""))
         SCOPE[_name] = (_tenant, _environment)
 
 # What each guest tries against each other guest: (protocol, family, port).
