@@ -136,7 +136,7 @@ static double milliseconds(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* Parse, compile, prove: 0 and *ret_force, or the reply that refuses. */
+/* Parse, compile, prove: *ret_force, else the reply that refuses. */
 static json_t *judge(const json_t *request, struct clo_force **ret_force,
 		     bool keep_refused)
 {
@@ -170,7 +170,7 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 	int r;
 
 	refused = judge(request, &force, false);
-	if (refused)
+	if (!force)
 		return refused;
 	refused = refuse_relabel(node, force->policy);
 	if (refused)
@@ -196,7 +196,7 @@ static json_t *answer_plan(struct clo_node *node, const json_t *request)
 	const struct clo_compiled *before =
 		node->force ? node->force->compiled : NULL;
 
-	if (refused)
+	if (!force)
 		return refused;
 	return accept(json_pack(
 		"{s:o, s:o, s:o, s:b}", "plan",

@@ -142,12 +142,12 @@ static int inner_create(const struct clo_bpf *bpf, unsigned int outer,
 struct install {
 	const struct clo_bpf *bpf;
 	const struct generation *next;
-	unsigned int outer;
 	const char *name;
+	pthread_t thread;
+	unsigned int outer;
 	int fd; /* the filled inner map; -1: the slot is to be empty */
 	int r;
 	bool running;
-	pthread_t thread;
 };
 
 static void *install_slot(void *arg)
