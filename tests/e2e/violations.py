@@ -66,7 +66,10 @@ def flip_bit(daemon):
 
 
 def detach(daemon, tap):
-    os.unlink(f"{daemon.pins}/link/{veth.ifindex(tap)}/from_guest")
+    if daemon.json("status")["attach"] == "tcx":
+        os.unlink(f"{daemon.pins}/link/{veth.ifindex(tap)}/from_guest")
+    else:
+        veth.run("tc", "filter", "del", "dev", tap, "ingress")
 
 
 def steal_port(daemon, thief, owner):

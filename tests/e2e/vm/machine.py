@@ -30,8 +30,8 @@ def script(commands: Sequence[Sequence[str]], directory: Path) -> str:
     lines = ["set -e", f"cd {shlex.quote(str(directory))}"]
     for command in commands:
         text = shlex.join(command)
-        lines += [f"echo \"$(cut -d. -f1 /proc/uptime) s:\" {shlex.quote(text)}",
-                  text]
+        lines += ["cut -d ' ' -f 1 /proc/uptime",
+                  f"echo {shlex.quote(text)}", text]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -46,8 +46,9 @@ def initramfs(commands: str) -> bytes:
 
 def qemu(home: Path) -> list[str]:
     """Ends with this process, however that ends."""
-    return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-name", "cloison-test-node",
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max",
+    return ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
+            "-name", "cloison-test-node", "-machine", "q35",
+            "-accel", "tcg,thread=multi", "-cpu", "max",
             "-smp", str(PROCESSORS), "-m", str(MEMORY), "-nodefaults",
             "-no-user-config", "-display", "none", "-no-reboot",
             "-device", "virtio-rng-pci",
