@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -39,6 +40,7 @@ def inside():
 
 def setup_mounts():
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    tempfile.tempdir = "/run" # temporary files die with it
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
     os.mkdir("/run/netns")
