@@ -86,14 +86,17 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	uint64_t period = daemon->options.period * SECOND;
+	uint64_t now = 0;
 
-	(void)usec;
 	(void)clo_tend_exceptions(&daemon->node);
 	(void)clo_tend_prove(&daemon->node, "period", NULL);
 	(void)sd_notifyf(0, "STATUS=%s, %zu taps guarded", daemon->node.verdict,
 			 daemon->node.n_known);
-	(void)sd_event_source_set_time_relative(source, daemon->options.period *
-								SECOND);
+	/* from begin to begin, so that the work is part of the period */
+	(void)sd_event_now(daemon->event, CLOCK_MONOTONIC, &now);
+	(void)sd_event_source_set_time(
+		source, usec + period > now ? usec + period : now + period);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
