@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -39,7 +40,9 @@ static int parse_period(const char *text, unsigned int *ret_period)
 
 	errno = 0;
 	value = strtoul(text, &end, 10);
-	if (errno || *end || end == text || value < 1 || value > 3600)
+	/* strtoul() takes signs, too, and wraps what is negative */
+	if (errno || *end || !isdigit((unsigned char)*text) || value < 1 ||
+	    value > 3600)
 		return bad("--period", text, "a number of seconds, 1 to 3600");
 	*ret_period = (unsigned int)value;
 	return 0;
