@@ -182,7 +182,7 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 		return failure("no memory", -ENOMEM);
 	begin = milliseconds();
 	r = clo_tend_apply(node, CLO_TAKE(force));
-	if (r < 0 && !node->inventory)
+	if (r < 0)
 		return failure("the policy could not be loaded", r);
 	begin = milliseconds() - begin;
 	(void)clo_tend_prove(node, "apply", NULL);
@@ -250,13 +250,14 @@ static json_t *answer_trace(struct clo_node *node, const json_t *request)
 	const char *to = json_string_value(json_object_get(request, "to"));
 	const char *proto =
 		json_string_value(json_object_get(request, "proto"));
-	json_int_t dport =
-		json_integer_value(json_object_get(request, "dport"));
+	const json_t *port = json_object_get(request, "dport");
+	json_int_t dport = json_integer_value(port);
 	char text[160] = "no memory";
 	json_t *refused;
 	json_t *trace;
 
-	if (!from || !to || !proto || dport < 0 || dport > UINT16_MAX)
+	if (!from || !to || !proto || (port && !json_is_integer(port)) ||
+	    dport < 0 || dport > UINT16_MAX)
 		return refuse(CLO_EXIT_USAGE,
 			      "trace needs from, to, proto and a dport of 0 to "
 			      "65535");
@@ -281,18 +282,29 @@ static bool good_nonce(const char *nonce)
 	return true;
 }
 
+/* A member that may be left out; false if it is there and no string. */
+static bool optional(const json_t *request, const char *member,
+		     const char **ret_text)
+{
+	const json_t *value = json_object_get(request, member);
+
+	*ret_text = json_string_value(value);
+	return !value || json_is_null(value) || *ret_text;
+}
+
 static json_t *answer_attest(struct clo_node *node, const json_t *request)
 {
-	const char *scope =
-		json_string_value(json_object_get(request, "scope"));
-	const char *nonce =
-		json_string_value(json_object_get(request, "nonce"));
+	const char *scope;
+	const char *nonce;
 	CLO_AUTO_MEM char *text = NULL;
 	json_t *envelope;
 	time_t when;
 	int r;
 
-	if (nonce && !good_nonce(nonce))
+	if (!optional(request, "scope", &scope))
+		return refuse(CLO_EXIT_USAGE, "scope is not a text");
+	if (!optional(request, "nonce", &nonce) ||
+	    (nonce && !good_nonce(nonce)))
 		return refuse(CLO_EXIT_USAGE,
 			      "nonce is not lower-case hex of 1 to 64 bytes");
 	if (nonce) {

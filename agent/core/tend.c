@@ -245,7 +245,10 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	node->force = CLO_TAKE(taken);
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);
-	return clo_tend_reconcile(node, &changed);
+	r = clo_tend_reconcile(node, &changed);
+	if (r < 0) /* the policy is in force all the same */
+		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");
+	return 0;
 }
 
 int clo_tend_exceptions(struct clo_node *node)
