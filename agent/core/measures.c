@@ -299,10 +299,13 @@ static json_t *measured(const struct view *view,
 	first = first_problem(view, control->id, &n);
 	exception = exception_of(view, control->id);
 	evidence = measure->evidence(view, control->id);
-	if (exception && !first)
+	if (exception && !first) /* its name may be another scope's affair */
 		return entry(control, "FAIL", true, measure->method,
-			     json_sprintf("exception %s is in force",
-					  exception->name),
+			     view->scope ? json_string("an exception is in "
+						       "force")
+					 : json_sprintf("exception %s is in "
+							"force",
+							exception->name),
 			     evidence);
 	if (!first)
 		return entry(control, "PASS", false, measure->method,

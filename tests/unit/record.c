@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/record.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "agent/attest/dsse.h"
+#include "agent/attest/sha256.h"
+#include "agent/attest/verify.h"
+#include "agent/base/hex.h"
+#include "check.h"
+#include "fixture_node.h"
+#include "fixture_store.h"
+
+static struct fixture f;
+
+static int begin_run(void)
+{
+	struct clo_gap before;
+
+	f.node.store = store;
+	return clo_store_run_begin(store, f.node.boot_id, NOW, &before);
+}
+
+static int begin(void **state)
+{
+	int r = set_up(state);
+
+	if (r < 0)
+		return r;
+	fixture_init(&f, FIXTURE_START - 1);
+	f.node.force->policy->n_exceptions = 0; /* whatever the clock says */
+	return begin_run();
+}
+
+static int end(void **state)
+{
+	fixture_done(&f);
+	return tear_down(state);
+}
+
+/* The latest statement of a scope ("" the node): opened, verified, its digest. */
+static json_t *latest(const char *scope, enum clo_verify_exit verdict,
+		      const char *nonce, char ret_digest[65])
+{
+	const struct clo_verify_options options = {
+		.now = time(NULL), .max_age = -1, .nonce = nonce};
+	struct clo_verify_result result = {0};
+	CLO_AUTO_MEM char *envelope = NULL;
+	CLO_AUTO_MEM char *payload = NULL;
+	uint8_t digest[32];
+	json_t *predicate;
+	size_t len;
+	time_t when;
+
+	assert_int_equal(clo_store_latest(store, scope, &envelope, &when), 0);
+	assert_in_range(time(NULL) - when, 0, 60);
+	clo_verify(f.node.key, envelope, strlen(envelope), &options, &result);
+	if (result.exit != verdict)
+		fail_msg("%s: %s", scope, result.reason);
+	assert_int_equal(clo_dsse_open(f.node.key, envelope, strlen(envelope),
+				       &payload, &len),
+			 0);
+	assert_int_equal(clo_sha256(payload, len, digest), 0);
+	clo_hex_encode(digest, sizeof(digest), ret_digest);
+	predicate = json_incref(json_object_get(result.statement, "predicate"));
+	clo_verify_result_done(&result);
+	return predicate;
+}
+
+/* Where a statement stands in the chain. */
+static void assert_place(const char *scope, json_int_t sequence,
+			 const char *previous, char ret_digest[65])
+{
+	json_auto_t *predicate =
+		latest(scope, CLO_VERIFY_PASSED, NULL, ret_digest);
+	const json_t *chain = json_object_get(predicate, "chain");
+	const char *before =
+		json_string_value(json_object_get(chain, "previous"));
+
+	assert_int_equal(json_integer_value(json_object_get(chain, "sequence")),
+			 sequence);
+	if (!previous)
+		assert_true(json_is_null(json_object_get(chain, "previous")));
+	else
+		assert_string_equal(before, previous);
+}
+
+static uint64_t count(void)
+{
+	uint64_t n = 0;
+
+	assert_int_equal(clo_store_count(store, &n), 0);
+	return n;
+}
+
+/* One for each scope that is here, then the node's, each after the other. */
+static void test_chained(void **state)
+{
+	char last[65];
+	char digest[65];
+
+	(void)state;
+	for (json_int_t round = 0; round < 3; round++) {
+		assert_int_equal(
+			clo_record_audit(&f.node, &f.audit, "period", NULL), 0);
+		assert_int_equal(count(), 3 * (round + 1));
+		assert_place(ACME, 3 * round, round ? last : NULL, digest);
+		assert_place(GLOBEX, 3 * round + 1, digest, last);
+		assert_place("", 3 * round + 2, last, digest);
+		strcpy(last, digest);
+	}
+}
+
+static void test_the_chain_goes_on_after_a_restart(void **state)
+{
+	char first[65];
+	char again[65];
+
+	(void)state;
+	f.inventory.n_taps = 0; /* the node's statement alone */
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	assert_place("", 0, NULL, first);
+	reopen();
+	assert_int_equal(begin_run(), 0);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	assert_place("", 1, first, again);
+
+	f.node.boot_id[0] = '1'; /* another boot, another chain */
+	assert_int_equal(begin_run(), 0);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	assert_place("", 0, NULL, again);
+}
+
+static void test_only_scopes_that_are_here(void **state)
+{
+	char *envelope = NULL;
+	time_t when;
+
+	(void)state;
+	f.inventory.n_taps = 1; /* acme's */
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "event", NULL), 0);
+	assert_int_equal(count(), 2);
+	assert_int_equal(clo_store_latest(store, GLOBEX, &envelope, &when),
+			 -ENOENT);
+	assert_int_equal(clo_store_latest(store, "acme/test", &envelope, &when),
+			 -ENOENT);
+}
+
+static void test_without_a_policy(void **state)
+{
+	struct clo_force *force = f.node.force;
+	json_auto_t *predicate = NULL;
+	char digest[65];
+
+	(void)state;
+	f.node.force = NULL;
+	f.audit.observed = NULL;
+	f.inventory.n_taps = 0;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	f.node.force = force;
+	assert_int_equal(count(), 1);
+	predicate = latest("", CLO_VERIFY_INCONCLUSIVE, NULL, digest);
+	assert_string_equal(f.node.verdict, "INCONCLUSIVE");
+}
+
+/* What `status` shows afterwards is what was signed. */
+static void test_remembered(void **state)
+{
+	json_auto_t *predicate = NULL;
+	struct clo_problem *found;
+	char digest[65];
+
+	(void)state;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", "beef"),
+			 0);
+	assert_string_equal(f.node.verdict, "PASSED");
+	assert_in_range(time(NULL) - f.node.last_time, 0, 60);
+	predicate = latest("", CLO_VERIFY_PASSED, "beef", digest);
+	assert_true(json_equal(f.node.last, predicate));
+	json_decref(predicate);
+
+	found = clo_problem_add(&f.audit.problems, "net.default-deny", "open");
+	assert_non_null(found);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	assert_string_equal(f.node.verdict, "FAILED");
+	predicate = latest("", CLO_VERIFY_FAILED, NULL, digest);
+	assert_true(json_equal(f.node.last, predicate));
+}
+
+/* A closed gap is signed once, an open one until it closes. */
+static void test_gaps(void **state)
+{
+	const json_t *gaps;
+	int64_t id = 0;
+
+	(void)state;
+	assert_int_equal(clo_store_gap_open(store, NOW, "mute", &id), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			clo_record_audit(&f.node, &f.audit, "period", NULL), 0);
+		gaps = json_object_get(f.node.last, "gaps");
+		assert_int_equal(json_array_size(gaps), 1);
+		assert_string_equal(f.node.verdict, "INCONCLUSIVE");
+	}
+	assert_int_equal(clo_store_gap_close(store, id, NOW + 1), 0);
+	for (size_t n = 2; n-- > 0;) {
+		assert_int_equal(
+			clo_record_audit(&f.node, &f.audit, "period", NULL), 0);
+		gaps = json_object_get(f.node.last, "gaps");
+		assert_int_equal(json_array_size(gaps), n);
+		assert_string_equal(f.node.verdict, "PASSED");
+	}
+}
+
+/* From now on the log takes no statement. */
+static void lose_records(void)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE records RENAME TO lost",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Never PASSED then, and nothing counts as signed. */
+static void test_a_log_that_refuses(void **state)
+{
+	struct clo_gap *gaps = NULL;
+	int64_t id = 0;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	assert_string_equal(f.node.verdict, "PASSED");
+	assert_int_equal(clo_store_gap_open(store, NOW, "mute", &id), 0);
+	assert_int_equal(clo_store_gap_close(store, id, NOW + 1), 0);
+	lose_records();
+	assert_true(clo_record_audit(&f.node, &f.audit, "period", NULL) < 0);
+	assert_string_equal(f.node.verdict, "INCONCLUSIVE");
+	assert_string_equal(
+		json_string_value(json_object_get(f.node.last, "trigger")),
+		"period");
+	assert_int_equal(clo_store_gaps(store, &gaps, &n), 0);
+	assert_int_equal(n, 1);
+	free(gaps);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_chained),
+		TEST(test_the_chain_goes_on_after_a_restart),
+		TEST(test_only_scopes_that_are_here),
+		TEST(test_without_a_policy),
+		TEST(test_remembered),
+		TEST(test_gaps),
+		TEST(test_a_log_that_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
