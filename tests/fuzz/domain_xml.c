@@ -23,7 +23,8 @@ static bool is_uuid(const char *text)
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
 		if (dash ? text[i] != '-'
-			 : !strchr("0123456789abcdef", text[i]) || !text[i])
+			 : !strchr("0123456789abcdefABCDEF", text[i]) ||
+				    !text[i])
 			return false;
 	}
 	return text[36] == '\0';
