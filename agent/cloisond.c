@@ -25,6 +25,7 @@
 
 #define SECOND UINT64_C(1000000)
 #define SETTLE (SECOND / 4) /* quiet time before an event's audit */
+#define STOP_SECONDS 25 /* libvirt has 10 for each group of calls */
 
 struct daemon {
 	struct clo_options options;
@@ -376,6 +377,10 @@ static void release(struct daemon *daemon)
 {
 	struct clo_node *node = &daemon->node;
 
+	if (node->store)
+		(void)clo_store_run_end(node->store, time(NULL));
+	/* Nothing is lost if a libvirt that does not let go is cut short. */
+	(void)alarm(STOP_SECONDS);
 	clo_server_free(daemon->server);
 	clo_virt_free(node->virt);
 	daemon->netlink = sd_event_source_disable_unref(daemon->netlink);
@@ -389,8 +394,6 @@ static void release(struct daemon *daemon)
 	json_decref(node->last);
 	free(node->known);
 	free(node->key_path);
-	if (node->store)
-		(void)clo_store_run_end(node->store, time(NULL));
 	clo_store_free(node->store);
 	clo_key_free(node->key);
 	sd_event_unref(daemon->event);
