@@ -30,20 +30,22 @@ static bool is_uuid(const char *text)
 	return text[36] == '\0';
 }
 
-static void check(const struct clo_virt_domain *domain)
+static bool is_sound_nic(const struct clo_virt_nic *nic)
 {
-	assert(domain->name && domain->name[0]);
-	assert(is_uuid(domain->uuid));
-	assert(domain->id >= -1);
-	assert(!domain->workload || domain->workload[0]);
-	assert(domain->nics || domain->n_nics == 0);
-	for (size_t i = 0; i < domain->n_nics; i++) {
-		const struct clo_virt_nic *nic = &domain->nics[i];
+	return ends(nic->device, sizeof(nic->device)) &&
+	       ends(nic->type, sizeof(nic->type)) && nic->type[0] &&
+	       ends(nic->source, sizeof(nic->source));
+}
 
-		assert(ends(nic->device, sizeof(nic->device)));
-		assert(ends(nic->type, sizeof(nic->type)) && nic->type[0]);
-		assert(ends(nic->source, sizeof(nic->source)));
-	}
+static bool is_sound(const struct clo_virt_domain *domain)
+{
+	if (!domain->name || !domain->name[0] || !is_uuid(domain->uuid) ||
+	    domain->id < -1 || (domain->workload && !domain->workload[0]))
+		return false;
+	for (size_t i = 0; i < domain->n_nics; i++)
+		if (!is_sound_nic(&domain->nics[i]))
+			return false;
+	return true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -58,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = clo_virt_parse(text, &domain);
 	free(text);
 	if (r == 0) {
-		check(&domain);
+		assert(is_sound(&domain));
 		free(domain.name);
 		free(domain.workload);
 		free(domain.nics);

@@ -71,59 +71,68 @@ static bool needs_kernel(const json_t *request)
 }
 
 /* Each reply is one that a client can act on. */
-static void check_reply(const json_t *reply)
+static bool is_sound(const json_t *reply)
 {
 	const json_t *ok = json_object_get(reply, "ok");
 	const char *error = json_string_value(json_object_get(reply, "error"));
 	json_int_t code = json_integer_value(json_object_get(reply, "exit"));
 
-	assert(json_is_boolean(ok));
-	if (json_is_true(ok)) {
-		assert(json_is_object(json_object_get(reply, "result")));
-		return;
-	}
-	assert(error && !strpbrk(error, "\n\r\x1b"));
-	assert(code > CLO_EXIT_OK && code <= CLO_EXIT_FORBIDDEN);
+	if (json_is_true(ok))
+		return json_is_object(json_object_get(reply, "result"));
+	return json_is_false(ok) && error && !strpbrk(error, "\n\r\x1b") &&
+	       code > CLO_EXIT_OK && code <= CLO_EXIT_FORBIDDEN;
 }
 
 static void ask(const json_t *request)
 {
 	struct clo_outbox outbox = {0};
 	json_t *reply;
+	int r;
 
 	if (needs_kernel(request))
 		return;
 	reply = clo_request_answer(&node, request, false);
-	assert(reply);
-	check_reply(reply);
-	assert(clo_outbox_put(&outbox, reply) == 0);
+	assert(is_sound(reply));
+	r = clo_outbox_put(&outbox, reply);
+	assert(r == 0);
 	clo_outbox_done(&outbox);
 	json_decref(reply);
 	assert(!node.force);
+}
+
+/* What ends a connection, and nothing else. */
+static bool is_final(int r)
+{
+	return r == -ENODATA || r == -ECONNRESET || r == -EMSGSIZE ||
+	       r == -EBADMSG;
+}
+
+/* Read once; what clo_inbox_read() says. */
+static int read_once(struct clo_inbox *inbox, int fd)
+{
+	json_t *message = NULL;
+	int r = clo_inbox_read(inbox, fd, &message);
+
+	assert(json_is_object(message) == (r == 0));
+	assert(inbox->size <= 4096 + 2 * inbox->len);
+	if (r == 0)
+		ask(message);
+	json_decref(message);
+	return r;
 }
 
 /* Read what is there; false once the socket is to be closed. */
 static bool read_all(struct clo_inbox *inbox, int fd)
 {
 	for (int i = 0; i < MESSAGES_MAX; i++) {
-		json_t *message = NULL;
 		size_t before = inbox->len;
-		int r = clo_inbox_read(inbox, fd, &message);
+		int r = read_once(inbox, fd);
 
-		assert(!message == (r < 0));
-		assert(inbox->size <= 4096 + 2 * inbox->len);
-		if (r == 0) {
-			assert(json_is_object(message));
-			ask(message);
-			json_decref(message);
-			continue;
-		}
-		if (r != -EAGAIN) {
-			assert(r == -ENODATA || r == -ECONNRESET ||
-			       r == -EMSGSIZE || r == -EBADMSG);
+		if (r < 0 && r != -EAGAIN) {
+			assert(is_final(r));
 			return false;
 		}
-		if (inbox->len == before)
+		if (r == -EAGAIN && inbox->len == before)
 			break;
 	}
 	return true;

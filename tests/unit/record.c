@@ -108,7 +108,7 @@ static void test_chained(void **state)
 		assert_place(ACME, 3 * round, round ? last : NULL, digest);
 		assert_place(GLOBEX, 3 * round + 1, digest, last);
 		assert_place("", 3 * round + 2, last, digest);
-		strcpy(last, digest);
+		memcpy(last, digest, sizeof(last));
 	}
 }
 
@@ -161,6 +161,7 @@ static void test_without_a_policy(void **state)
 	f.node.force = force;
 	assert_int_equal(count(), 1);
 	predicate = latest("", CLO_VERIFY_INCONCLUSIVE, NULL, digest);
+	assert_true(json_is_null(json_object_get(predicate, "proof")));
 	assert_string_equal(f.node.verdict, "INCONCLUSIVE");
 }
 
