@@ -161,10 +161,12 @@ static int read_programs(struct clo_node *node, struct clo_audit *audit)
 	for (int i = 0; i < 2; i++) {
 		if (audit->programs[i].as_built)
 			continue;
+		audit->repair |= CLO_REPAIR_PROGRAMS;
 		r = clo_problem_everyone(clo_problem_add(
 			&audit->problems, "agt.self-integrity",
-			"program %s is not the one that was built",
-			audit->programs[i].name));
+			"the pinned program %s is %s", audit->programs[i].name,
+			audit->programs[i].id ? "not the one that was built"
+					      : "gone"));
 		if (r < 0)
 			return r;
 	}

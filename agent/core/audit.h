@@ -28,6 +28,7 @@ enum clo_repair {
 	CLO_REPAIR_TABLES = 1,
 	CLO_REPAIR_GUARDS = 2,
 	CLO_REPAIR_PORTS = 4,
+	CLO_REPAIR_PROGRAMS = 8,
 };
 
 struct clo_audit {

@@ -152,6 +152,12 @@ static int repair(struct clo_node *node, unsigned int what)
 	int worst = 0;
 	int r;
 
+	if (what & CLO_REPAIR_PROGRAMS) {
+		r = clo_bpf_programs_restore(node->bpf);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "programs not restored");
+	}
 	if (what & CLO_REPAIR_TABLES && node->force) {
 		r = clo_bpf_tables_write(node->bpf,
 					 node->force->compiled->tables, &epoch);

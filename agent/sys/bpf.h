@@ -86,10 +86,10 @@ struct clo_bpf_guard {
 int clo_bpf_guard_query(struct clo_bpf *bpf, uint32_t ifindex,
 			struct clo_bpf_guard *ret_guard);
 
-/* The two programs as the kernel holds them. */
+/* The two programs as their pins hold them. */
 struct clo_bpf_program {
 	const char *name;
-	uint32_t id;
+	uint32_t id; /* 0: the pin is gone */
 	uint8_t tag[8]; /* kernel's SHA-1 prefix of the instructions */
 	uint8_t xlated[32]; /* SHA-256 over the translated instructions */
 	bool as_built; /* tag equals that of the object in our binary */
@@ -97,6 +97,8 @@ struct clo_bpf_program {
 
 int clo_bpf_programs_read(struct clo_bpf *bpf,
 			  struct clo_bpf_program ret_programs[2]);
+/* Pin our two programs again, whatever stands in their place. */
+int clo_bpf_programs_restore(struct clo_bpf *bpf);
 
 /*
  * Run the program that is attached now on one frame (BPF_PROG_TEST_RUN with

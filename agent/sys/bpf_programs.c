@@ -151,10 +151,25 @@ static int choose(struct clo_bpf *bpf, size_t side, int built, bool *ret_kept)
 	return 0;
 }
 
+int clo_bpf_programs_restore(struct clo_bpf *bpf)
+{
+	char name[64];
+	int r;
+
+	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
+		(void)snprintf(name, sizeof(name), "prog/%s",
+			       clo_bpf_sides[i].name);
+		r = clo_bpf_pin(bpf, bpf->programs[i], name);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 {
 	bool kept[CLO_BPF_SIDES] = {false};
-	char name[64];
 	int r;
 
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
@@ -175,17 +190,7 @@ int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 	if (r < 0)
 		return r;
 
-	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
-		if (kept[i])
-			continue;
-		(void)snprintf(name, sizeof(name), "prog/%s",
-			       clo_bpf_sides[i].name);
-		r = clo_bpf_pin(bpf, bpf->programs[i], name);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
+	return kept[0] && kept[1] ? 0 : clo_bpf_programs_restore(bpf);
 }
 
 /*
@@ -239,24 +244,48 @@ static int xlated_digest(int fd, __u32 len, __u8 ret_digest[32])
 	return 0;
 }
 
+/* One program as its pin holds it; another than ours is shown as it is. */
+static int program_read(struct clo_bpf *bpf, size_t side,
+			struct clo_bpf_program *ret_program)
+{
+	struct clo_bpf_program program = {.name = clo_bpf_sides[side].program};
+	struct bpf_prog_info info;
+	CLO_AUTO_FD int fd = -1;
+	char name[64];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "prog/%s", clo_bpf_sides[side].name);
+	r = clo_bpf_pin_open(bpf, name, &fd);
+	if (r == -ENOENT) {
+		*ret_program = program;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = program_info(fd, &info);
+	if (r < 0)
+		return r;
+	program.id = info.id;
+	memcpy(program.tag, info.tag, sizeof(program.tag));
+	program.as_built =
+		info.id == bpf->program_ids[side] &&
+		memcmp(info.tag, bpf->built_tags[side], sizeof(info.tag)) == 0;
+	r = xlated_digest(fd, info.xlated_prog_len, program.xlated);
+	if (r < 0)
+		return r;
+
+	*ret_program = program;
+	return 0;
+}
+
 int clo_bpf_programs_read(struct clo_bpf *bpf,
 			  struct clo_bpf_program ret_programs[2])
 {
-	struct clo_bpf_program programs[CLO_BPF_SIDES] = {0};
-	struct bpf_prog_info info;
+	struct clo_bpf_program programs[CLO_BPF_SIDES];
 	int r;
 
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++) {
-		r = program_info(bpf->programs[i], &info);
-		if (r < 0)
-			return r;
-		programs[i].name = clo_bpf_sides[i].program;
-		programs[i].id = info.id;
-		memcpy(programs[i].tag, info.tag, sizeof(programs[i].tag));
-		programs[i].as_built = memcmp(info.tag, bpf->built_tags[i],
-					      sizeof(info.tag)) == 0;
-		r = xlated_digest(bpf->programs[i], info.xlated_prog_len,
-				  programs[i].xlated);
+		r = program_read(bpf, i, &programs[i]);
 		if (r < 0)
 			return r;
 	}

@@ -72,6 +72,14 @@ def detach(daemon, tap):
         veth.run("tc", "filter", "del", "dev", tap, "ingress")
 
 
+def replace_program(daemon):
+    """to_guest where from_guest is expected."""
+    pin = f"{daemon.pins}/prog/from_guest"
+    os.unlink(pin)
+    veth.run("bpftool", "prog", "pin", "pinned",
+             f"{daemon.pins}/prog/to_guest", pin)
+
+
 def steal_port(daemon, thief, owner):
     """Give the thief's tap the port entry of another tenant's endpoint."""
     def key(tap):
@@ -125,6 +133,9 @@ def main(build):
         plant(daemon, "a guard detached by hand",
               lambda: detach(daemon, "t-a-web"), "net.default-deny",
               ["t-a-web", "from_guest"])
+        plant(daemon, "the pin of a program taken by another",
+              lambda: replace_program(daemon), "agt.self-integrity",
+              ["clo_from_guest", "not the one that was built"])
         plant(daemon, "a port entry of another tenant",
               lambda: steal_port(daemon, "t-g-web", "t-a-web"),
               "env.label-integrity", ["t-g-web"])
