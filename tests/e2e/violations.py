@@ -4,7 +4,7 @@
 
 import json
 import os
-import subprocess
+import struct
 import sys
 import tempfile
 
@@ -72,6 +72,56 @@ def detach(daemon, tap):
         veth.run("tc", "filter", "del", "dev", tap, "ingress")
 
 
+def dump(daemon, table):
+    """[(key bytes, value bytes)] of a table in force."""
+    epoch = daemon.json("status")["epoch"]
+    rows = json.loads(veth.output("bpftool", "-j", "map", "dump", "pinned",
+                                  f"{daemon.pins}/gen/{epoch & 1}/{table}"))
+    return [(bytes(int(b, 16) for b in row["key"]),
+             bytes(int(b, 16) for b in row["value"])) for row in rows]
+
+
+def redirect_pair(daemon, crosses):
+    """Let an allowed pair lead to an identity over the border instead."""
+    identities = [struct.unpack("<IIBBBBI", value)
+                  for _, value in dump(daemon, "identities")]
+    key, row = dump(daemon, "pairs")[0]
+    source = struct.unpack("<II", key)[0]
+    target = next(i for i, identity in enumerate(identities)
+                  if identity[0] and crosses(identities[source], identity))
+    epoch = daemon.json("status")["epoch"]
+    pairs = f"{daemon.pins}/gen/{epoch & 1}/pairs"
+    veth.run("bpftool", "map", "delete", "pinned", pairs, "key", *texts(key))
+    veth.run("bpftool", "map", "update", "pinned", pairs, "key",
+             *texts(struct.pack("<II", source, target)), "value", *texts(row))
+
+
+def texts(data):
+    return [str(byte) for byte in data]
+
+
+def other_environment(a, b):
+    return a[0] == b[0] and a[3] != b[3]
+
+
+def other_tenant(a, b):
+    return a[0] != b[0]
+
+
+def foreign_program(daemon, tap):
+    """Somebody else's filter on a guarded hook: said, not ours to remove."""
+    since = len(statements(daemon))
+    veth.run("tc", "qdisc", "add", "dev", tap, "clsact")
+    veth.run("tc", "filter", "add", "dev", tap, "ingress", "prio", "7",
+             "bpf", "da", "pinned", f"{daemon.pins}/prog/to_guest")
+    veth.wait_for("FAILED with a foreign program", lambda: caught(
+        daemon, "net.no-bypass-path", since, [tap, "foreign"]))
+    veth.run("tc", "filter", "del", "dev", tap, "ingress", "prio", "7")
+    veth.run("tc", "qdisc", "del", "dev", tap, "clsact")
+    veth.wait_for("PASSED without it", lambda: repaired(daemon, since))
+    check(True, "a foreign program on a guarded hook is caught")
+
+
 def replace_program(daemon):
     """to_guest where from_guest is expected."""
     pin = f"{daemon.pins}/prog/from_guest"
@@ -133,6 +183,12 @@ def main(build):
         plant(daemon, "a guard detached by hand",
               lambda: detach(daemon, "t-a-web"), "net.default-deny",
               ["t-a-web", "from_guest"])
+        plant(daemon, "a pair that leads from production to test",
+              lambda: redirect_pair(daemon, other_environment),
+              "env.prod-nonprod-deny", ["environment separation", "> 10.0.2"])
+        plant(daemon, "a pair that leads to another tenant",
+              lambda: redirect_pair(daemon, other_tenant),
+              "net.cross-tenant-deny", ["tenant separation", "globex"])
         plant(daemon, "the pin of a program taken by another",
               lambda: replace_program(daemon), "agt.self-integrity",
               ["clo_from_guest", "not the one that was built"])
@@ -141,6 +197,8 @@ def main(build):
               "env.label-integrity", ["t-g-web"])
         undeclared_tap(daemon, guests)
         open_key(daemon)
+        if daemon.json("status")["attach"] == "tcx":
+            foreign_program(daemon, "t-a-web")
         check(world.flows(guests, world.ALLOWED_PORT) ==
               {("a-web", "a-db"), ("g-web", "g-db")},
               "after all repairs the legal flows and no other")
