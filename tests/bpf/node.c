@@ -371,6 +371,9 @@ static void test_an_audit_names_what_is_wrong(void **state)
 	assert_int_equal(clo_audit_run(&node, &audit), 0);
 	assert_int_equal(audit->repair, CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS);
 	assert_int_equal(audit->n_guarded, 1);
+	assert_int_equal(number(json_object_get(ask(op("status")), "endpoints"),
+				"guarded"),
+			 1);
 	assert_non_null(strstr(first_of(audit, "net.default-deny"), "tap0"));
 	assert_non_null(strstr(first_of(audit, "env.label-integrity"), "4711"));
 	clo_audit_free(audit);
