@@ -350,6 +350,23 @@ static const char *first_of(const struct clo_audit *audit, const char *control)
 	return "";
 }
 
+static bool is_shown_guarded(const char *interface)
+{
+	const json_t *result = ask(op("endpoints"));
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "endpoints"), i, one) {
+		const char *name =
+			json_string_value(json_object_get(one, "interface"));
+
+		if (name && strcmp(name, interface) == 0)
+			return json_is_true(json_object_get(one, "guarded"));
+	}
+	fail_msg("no endpoint on %s", interface);
+	return false;
+}
+
 /* What an audit finds wrong, each under its control, and nothing else. */
 static void test_an_audit_names_what_is_wrong(void **state)
 {
@@ -371,6 +388,7 @@ static void test_an_audit_names_what_is_wrong(void **state)
 	assert_int_equal(clo_audit_run(&node, &audit), 0);
 	assert_int_equal(audit->repair, CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS);
 	assert_int_equal(audit->n_guarded, 1);
+	assert_false(is_shown_guarded("tap0"));
 	assert_int_equal(number(json_object_get(ask(op("status")), "endpoints"),
 				"guarded"),
 			 1);

@@ -33,7 +33,7 @@ static bool is_uuid(const char *text)
 static bool is_sound_nic(const struct clo_virt_nic *nic)
 {
 	return ends(nic->device, sizeof(nic->device)) &&
-	       ends(nic->type, sizeof(nic->type)) && nic->type[0] &&
+	       ends(nic->type, sizeof(nic->type)) &&
 	       ends(nic->source, sizeof(nic->source));
 }
 

@@ -140,6 +140,23 @@ static void test_who_when_and_why(void **state)
 	assert_null(json_object_get(predicate, "chain"));
 }
 
+/* A scope reads that its borders were enumerated, not how large others are. */
+static void test_the_size_of_the_node_is_its_own(void **state)
+{
+	const json_t *proof;
+
+	(void)state;
+	make(NULL);
+	proof = json_object_get(predicate, "proof");
+	assert_non_null(json_object_get(proof, "proveMs"));
+	make(ACME);
+	proof = json_object_get(predicate, "proof");
+	assert_int_equal(json_object_size(proof), 1);
+	assert_int_equal(
+		json_integer_value(json_object_get(proof, "invariants")),
+		clo_invariants_count);
+}
+
 /* Everything of one tenant that could show in a statement. */
 struct secrets {
 	const char *scope; /* whose */
@@ -319,6 +336,7 @@ int main(void)
 		TEST(test_coverage),
 		TEST(test_where_it_was_looked),
 		TEST(test_who_when_and_why),
+		TEST(test_the_size_of_the_node_is_its_own),
 		TEST(test_a_scope_never_reads_of_another),
 		TEST(test_an_exception_is_nobody_elses),
 		TEST(test_verified_end_to_end),
