@@ -69,6 +69,8 @@ static int end(void **state)
 	node = (struct clo_node){0};
 	(void)snprintf(saved, sizeof(saved), "%s/policy.json", dir);
 	(void)unlink(saved);
+	(void)snprintf(saved, sizeof(saved), "%s/policy.json.new", dir);
+	(void)unlink(saved);
 	r = tear_down(NULL);
 	if (if_nametoindex("tap1"))
 		sandbox_run("ip link del tap1");
