@@ -82,14 +82,18 @@ static int note_breach(struct clo_node *node, struct clo_audit *audit,
 	const char *to = json_string_value(json_object_get(told, "to"));
 	const char *service =
 		json_string_value(json_object_get(told, "service"));
+	struct clo_problem *found;
 
-	return clo_problem_scoped(
-		clo_problem_add(&audit->problems, breach->invariant->control,
+	found = clo_problem_add(&audit->problems, breach->invariant->control,
 				"%s is broken: %s to %s on %s (%s)",
 				breach->invariant->name, from ? from : "?",
 				to ? to : "?", service ? service : "?",
-				packet ? packet : "no packet"),
-		identity_scope(compiled, breach->pair.src),
+				packet ? packet : "no packet");
+	if (found)
+		found->excepted = breach->rule < compiled->tables->gen.rules &&
+				  node->force->excepted[breach->rule];
+	return clo_problem_scoped(
+		found, identity_scope(compiled, breach->pair.src),
 		identity_scope(compiled, breach->pair.dst),
 		"a flow that crosses this scope's border is allowed");
 }

@@ -189,6 +189,15 @@ int clo_force_save(const struct clo_force *force, const char *state_dir)
 	return fsync(dirfd) < 0 ? -errno : 0;
 }
 
+void clo_force_forget(const char *state_dir)
+{
+	CLO_AUTO_FD int dirfd = -1;
+
+	dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd >= 0)
+		(void)unlinkat(dirfd, POLICY_FILE, 0);
+}
+
 int clo_force_load(const char *state_dir, json_t **ret_documents,
 		   time_t *ret_accepted)
 {

@@ -46,6 +46,7 @@ size_t clo_force_breaches(const struct clo_force *force);
 
 /* Keep `documents` in the state directory, atomically; read them back. */
 int clo_force_save(const struct clo_force *force, const char *state_dir);
+void clo_force_forget(const char *state_dir);
 int clo_force_load(const char *state_dir, json_t **ret_documents,
 		   time_t *ret_accepted); /* -ENOENT: none was saved */
 /* An exception began or ended since this was compiled. */

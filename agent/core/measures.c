@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/core/measures.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/base/hex.h"
@@ -234,6 +235,37 @@ static const struct measure {
 	 exception_evidence},
 };
 
+static bool peer_in(const struct clo_peer *peer, const char *scope)
+{
+	char own[CLO_SCOPE_MAX];
+
+	if (peer->kind != CLO_PEER_GROUP && peer->kind != CLO_PEER_SEGMENT)
+		return false;
+	(void)snprintf(own, sizeof(own), "%s/%s", peer->tenant->name,
+		       clo_environment_name(peer->environment));
+	return strcmp(own, scope) == 0;
+}
+
+/* An exception without rules concerns all; with rules, their two ends. */
+static bool exception_concerns(const struct view *view,
+			       const struct clo_exception_doc *exception)
+{
+	const struct clo_compiled *compiled = view->node->force->compiled;
+
+	if (!view->scope || exception->n_rules == 0)
+		return true;
+	for (uint32_t i = 1; i < compiled->tables->gen.rules; i++) {
+		const struct clo_rule_doc *rule = compiled->rules[i];
+
+		for (size_t k = 0; k < exception->n_rules; k++)
+			if (strcmp(exception->rules[k], rule->full) == 0 &&
+			    (peer_in(&rule->from, view->scope) ||
+			     peer_in(&rule->to, view->scope)))
+				return true;
+	}
+	return false;
+}
+
 static const struct clo_exception_doc *exception_of(const struct view *view,
 						    const char *control)
 {
@@ -244,31 +276,36 @@ static const struct clo_exception_doc *exception_of(const struct view *view,
 		const struct clo_exception_doc *e = &policy->exceptions[i];
 
 		if (strcmp(e->control, control) == 0 && e->not_before <= now &&
-		    now < e->not_after)
+		    now < e->not_after && exception_concerns(view, e))
 			return e;
 	}
 	return NULL;
 }
 
-/* First problem of this control that the scope may read, and their number. */
-static const char *first_problem(const struct view *view, const char *control,
-				 size_t *ret_n)
-{
-	const char *first = NULL;
+/* Problems of one control that the scope may read. */
+struct tally {
+	const char *first; /* one that no exception admits, if there is any */
+	size_t n, excepted;
+};
 
-	*ret_n = 0;
+static struct tally count_problems(const struct view *view, const char *control)
+{
+	struct tally tally = {0};
+
 	for (size_t i = 0; i < view->audit->problems.n; i++) {
 		const struct clo_problem *p = &view->audit->problems.list[i];
 
 		if (strcmp(p->control, control) != 0 ||
 		    !clo_problem_concerns(p, view->scope))
 			continue;
-		(*ret_n)++;
-		if (!first)
-			first = view->scope && !p->everyone ? p->scope_text
-							    : p->text;
+		if (!tally.first || (!p->excepted && tally.n == tally.excepted))
+			tally.first = view->scope && !p->everyone
+					      ? p->scope_text
+					      : p->text;
+		tally.n++;
+		tally.excepted += p->excepted;
 	}
-	return first;
+	return tally;
 }
 
 static json_t *entry(const struct clo_control *control, const char *result,
@@ -286,9 +323,8 @@ static json_t *measured(const struct view *view,
 			const struct measure *measure)
 {
 	const struct clo_exception_doc *exception;
-	const char *first;
+	struct tally tally;
 	json_t *evidence;
-	size_t n;
 
 	if (!view->node->force || !view->audit->observed)
 		return entry(control,
@@ -296,23 +332,25 @@ static json_t *measured(const struct view *view,
 			     measure->method,
 			     json_string("no policy is in force"), json_null());
 
-	first = first_problem(view, control->id, &n);
+	tally = count_problems(view, control->id);
 	exception = exception_of(view, control->id);
 	evidence = measure->evidence(view, control->id);
-	if (exception && !first) /* its name may be another scope's affair */
-		return entry(control, "FAIL", true, measure->method,
-			     view->scope ? json_string("an exception is in "
-						       "force")
-					 : json_sprintf("exception %s is in "
-							"force",
-							exception->name),
-			     evidence);
-	if (!first)
+	if (tally.n)
+		return entry(
+			control, "FAIL", exception && tally.n == tally.excepted,
+			measure->method,
+			tally.n > 1 ? json_sprintf("%s (and %zu more)",
+						   tally.first, tally.n - 1)
+				    : json_string(tally.first),
+			evidence);
+	if (!exception)
 		return entry(control, "PASS", false, measure->method,
 			     json_string(""), evidence);
-	return entry(control, "FAIL", exception != NULL, measure->method,
-		     n > 1 ? json_sprintf("%s (and %zu more)", first, n - 1)
-			   : json_string(first),
+	/* its name may be another scope's affair */
+	return entry(control, "FAIL", true, measure->method,
+		     view->scope ? json_string("an exception is in force")
+				 : json_sprintf("exception %s is in force",
+						exception->name),
 		     evidence);
 }
 

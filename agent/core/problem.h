@@ -18,6 +18,7 @@ struct clo_problem {
 	char *scopes[2];
 	char *scope_text;
 	bool everyone;
+	bool excepted; /* an exception in force admits just this */
 };
 
 struct clo_problems {

@@ -241,6 +241,8 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 		if (node->force)
 			(void)clo_force_save(node->force,
 					     node->options->state_dir);
+		else
+			clo_force_forget(node->options->state_dir);
 		return r;
 	}
 

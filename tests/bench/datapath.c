@@ -110,7 +110,8 @@ static void put(uint8_t **at, const void *key, size_t key_size,
 static void add_addresses(struct clo_tables *tables, const struct world *world)
 {
 	uint8_t *at4 = grow(tables, CLO_TABLE_ADDR4, world->n_addrs / 3);
-	uint8_t *at6 = grow(tables, CLO_TABLE_ADDR6, world->n_addrs / 3 * 2);
+	uint8_t *at6 =
+		grow(tables, CLO_TABLE_ADDR6, (size_t)world->n_addrs / 3 * 2);
 
 	for (__u32 i = 0; i < world->n_addrs; i++) {
 		const struct world_addr *a = &world->addrs[i];
@@ -151,7 +152,7 @@ static void add_pairs(struct clo_tables *tables, const struct world *world,
 {
 	uint8_t *at = grow(tables, CLO_TABLE_PAIRS, world->n_pairs + extra);
 	uint8_t *rows = grow(tables, CLO_TABLE_ROWS,
-			     (WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS);
+			     (size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS);
 
 	memcpy(rows, world->rows, sizeof(world->rows));
 	memset(rows + sizeof(world->rows), 0xff,
@@ -184,7 +185,7 @@ static struct clo_tables *make_tables(const struct world *world, size_t extra)
 	memcpy(grow(tables, CLO_TABLE_IDENTITIES, tables->gen.identities),
 	       world->identities, sizeof(world->identities));
 	memcpy(grow(tables, CLO_TABLE_RULES,
-		    (WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS * 32),
+		    (size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS * 32),
 	       world->rules, sizeof(world->rules));
 	clo_tables_sort(tables);
 	return tables;

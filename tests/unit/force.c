@@ -205,6 +205,11 @@ static void test_saved_and_loaded(void **state)
 	assert_int_equal(clo_force_load(dir, &loaded, &accepted), 0);
 	assert_int_equal(accepted, NOW);
 	assert_true(json_equal(loaded, documents));
+
+	clo_force_forget(dir);
+	json_decref(loaded);
+	loaded = NULL;
+	assert_int_equal(clo_force_load(dir, &loaded, &accepted), -ENOENT);
 }
 
 static void test_nothing_saved(void **state)

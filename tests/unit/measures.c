@@ -147,7 +147,7 @@ static void test_more_problems_are_counted(void **state)
 	assert_finding("net.flow-matrix", "FAIL", false, "bit 0 (and 2 more)");
 }
 
-/* An exception in force is a breach: never PASS, to nobody. */
+/* An exception in force is a breach: never PASS for whom it concerns. */
 static void test_an_exception_fails_its_control(void **state)
 {
 	(void)state;
@@ -156,18 +156,37 @@ static void test_an_exception_fails_its_control(void **state)
 	assert_finding("env.prod-nonprod-deny", "FAIL", true,
 		       "exception late-migration is in force");
 	assert_finding("net.cross-tenant-deny", "PASS", false, "");
-	measure(GLOBEX); /* its name is not for everybody */
+	measure(ACME); /* its name is not for everybody */
 	assert_finding("env.prod-nonprod-deny", "FAIL", true,
 		       "an exception is in force");
+	measure(GLOBEX); /* none of its rules */
+	assert_finding("env.prod-nonprod-deny", "PASS", false, "");
+}
+
+/* It excuses what it admits and nothing else. */
+static void test_an_exception_excuses_only_its_own(void **state)
+{
+	struct clo_problem *found;
+
+	(void)state;
+	f.occasion.now = FIXTURE_START;
+	found = clo_problem_add(&f.audit.problems, "env.prod-nonprod-deny",
+				"admitted");
+	assert_non_null(found);
+	found->excepted = true;
+	measure(NULL);
+	assert_finding("env.prod-nonprod-deny", "FAIL", true, "admitted");
 
 	assert_non_null(clo_problem_add(&f.audit.problems,
 					"env.prod-nonprod-deny", "as seen"));
 	measure(NULL);
-	assert_finding("env.prod-nonprod-deny", "FAIL", true, "as seen");
+	assert_finding("env.prod-nonprod-deny", "FAIL", false,
+		       "as seen (and 1 more)");
 
 	f.occasion.now = FIXTURE_END;
 	measure(NULL);
-	assert_finding("env.prod-nonprod-deny", "FAIL", false, "as seen");
+	assert_finding("env.prod-nonprod-deny", "FAIL", false,
+		       "as seen (and 1 more)");
 }
 
 static void test_a_scope_reads_what_concerns_it(void **state)
@@ -324,6 +343,7 @@ int main(void)
 		TEST(test_a_problem_fails_its_control),
 		TEST(test_more_problems_are_counted),
 		TEST(test_an_exception_fails_its_control),
+		TEST(test_an_exception_excuses_only_its_own),
 		TEST(test_a_scope_reads_what_concerns_it),
 		TEST(test_no_policy_no_pass),
 		TEST(test_verified_boot),

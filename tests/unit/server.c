@@ -45,7 +45,7 @@ static int start(void **state)
 {
 	(void)state;
 	asked = 0;
-	memcpy(directory + sizeof(directory) - 7, "XXXXXX", 6);
+	(void)snprintf(directory, sizeof(directory), "/tmp/clo-server-XXXXXX");
 	if (!mkdtemp(directory))
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/control", directory);
