@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "agent/base/log.h"
@@ -64,14 +65,28 @@ static int settle(struct clo_node *node, const struct clo_tap *tap)
 			tap->interface ? tap->interface->endpoint : 0);
 }
 
-/* The interface is gone, or no longer ours to guard. */
+static bool exists(uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname(ifindex, name) != NULL;
+}
+
+/* Without a port the guard drops all. */
+static void unbind(struct clo_node *node, uint32_t ifindex)
+{
+	int r = clo_bpf_port_del(node->bpf, ifindex);
+
+	if (r < 0 && r != -ENOENT)
+		(void)clo_log_errno(CLO_LOG_WARN, r, "port not removed");
+}
+
+/* The interface is gone, or the policy has released it. */
 static void forget(struct clo_node *node, uint32_t ifindex)
 {
 	int r;
 
-	r = clo_bpf_port_del(node->bpf, ifindex);
-	if (r < 0 && r != -ENOENT)
-		(void)clo_log_errno(CLO_LOG_WARN, r, "port not removed");
+	unbind(node, ifindex);
 	r = clo_bpf_guard_detach(node->bpf, ifindex);
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		(void)clo_log_errno(CLO_LOG_WARN, r, "guard not removed");
@@ -85,7 +100,7 @@ static bool still_guarded(struct clo_node *node, uint32_t ifindex)
 	       guard.from_guest.ours && guard.to_guest.ours;
 }
 
-/* Ports that an earlier run left for interfaces that are gone. */
+/* Ports that an earlier run, or another hand, left for no tap of ours. */
 static int sweep_ports(struct clo_node *node)
 {
 	CLO_AUTO_MEM struct clo_bpf_port *ports = NULL;
@@ -96,16 +111,49 @@ static int sweep_ports(struct clo_node *node)
 	if (!node->force || !node->inventory->domains_known)
 		return 0;
 	r = clo_bpf_ports_read(node->bpf, &ports, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		if (!clo_inventory_find(node->inventory, ports[i].ifindex) &&
-		    !known_of(node, ports[i].ifindex))
-			forget(node, ports[i].ifindex);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		uint32_t ifindex = ports[i].ifindex;
+
+		if (clo_inventory_find(node->inventory, ifindex))
+			continue;
+		if (exists(ifindex))
+			unbind(node, ifindex);
+		else
+			forget(node, ifindex);
+	}
 	return r;
 }
 
-int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
+/*
+ * Known taps that the inventory no longer has. One that still exists keeps its
+ * guard and drops all: a domain may be missing from libvirt's list only for a
+ * moment. Only a policy releases it.
+ */
+static bool let_go(struct clo_node *node, bool released)
 {
 	bool changed = false;
+
+	for (size_t i = node->n_known; i-- > 0;) {
+		struct clo_known *known = &node->known[i];
+
+		if (clo_inventory_find(node->inventory, known->ifindex))
+			continue;
+		if (!released && exists(known->ifindex)) {
+			changed |= known->endpoint != 0;
+			known->endpoint = 0;
+			unbind(node, known->ifindex);
+			continue;
+		}
+		forget(node, known->ifindex);
+		*known = node->known[--node->n_known];
+		changed = true;
+	}
+	return changed;
+}
+
+static int reconcile(struct clo_node *node, bool released, bool *ret_changed)
+{
+	bool changed;
 	int worst = 0;
 	int r;
 
@@ -115,14 +163,7 @@ int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
 	if (node->n_known == 0)
 		worst = sweep_ports(node);
 
-	for (size_t i = node->n_known; i-- > 0;) {
-		if (clo_inventory_find(node->inventory, node->known[i].ifindex))
-			continue;
-		forget(node, node->known[i].ifindex);
-		node->known[i] = node->known[--node->n_known];
-		changed = true;
-	}
-
+	changed = let_go(node, released);
 	for (size_t i = 0; i < node->inventory->n_taps; i++) {
 		const struct clo_tap *tap = &node->inventory->taps[i];
 		const struct clo_known *known = known_of(node, tap->ifindex);
@@ -144,6 +185,11 @@ int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
 
 	*ret_changed = changed;
 	return worst;
+}
+
+int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
+{
+	return reconcile(node, false, ret_changed);
 }
 
 static int repair(struct clo_node *node, unsigned int what)
@@ -253,7 +299,7 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	node->force = CLO_TAKE(taken);
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);
-	r = clo_tend_reconcile(node, &changed);
+	r = reconcile(node, true, &changed);
 	if (r < 0) /* the policy is in force all the same */
 		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");
 	return 0;

@@ -165,6 +165,16 @@ def undeclared_tap(daemon, guests):
           "an undeclared tap reaches nobody")
     check(daemon.predicate("--nonce", "01")["verdict"] == "PASSED",
           "and its guard is covered")
+    # off the bridge it is nobody's: it keeps its guard until the policy says
+    pins = f"{daemon.pins}/link/{veth.ifindex(stranger.tap)}"
+    tcx = daemon.json("status")["attach"] == "tcx"
+    veth.run("ip", "link", "set", stranger.tap, "nomaster")
+    veth.wait_for("the stranger left the list",
+                  lambda: not daemon.json("endpoints")["undeclared"])
+    check(not tcx or os.path.exists(f"{pins}/from_guest"),
+          "a tap that leaves the bridge keeps its guard")
+    daemon.apply(world.policy())
+    check(not os.path.exists(pins), "a policy without it releases it")
     veth.run("ip", "link", "del", stranger.tap)
 
 
