@@ -8,17 +8,10 @@
 
 #include "agent/attest/dsse.h"
 #include "agent/attest/sha256.h"
+#include "agent/base/clock.h"
 #include "policy/explain.h"
 
 #define DIFFERENCES_MAX 16
-
-static double milliseconds(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static const char *identity_scope(const struct clo_compiled *compiled,
 				  uint32_t identity)
@@ -101,13 +94,13 @@ static int note_breach(struct clo_node *node, struct clo_audit *audit,
 static int prove(struct clo_node *node, struct clo_audit *audit)
 {
 	const struct clo_force *force = node->force;
-	double begin = milliseconds();
+	double begin = clo_milliseconds();
 	char text[160] = "";
 	int r;
 
 	r = clo_prove(audit->observed, force->excepted,
 		      force->compiled->tables->gen.rules, &audit->proof, text);
-	audit->ms_prove = milliseconds() - begin;
+	audit->ms_prove = clo_milliseconds() - begin;
 	if (r == -EBADMSG) {
 		audit->repair |= CLO_REPAIR_TABLES;
 		r = clo_problem_everyone(clo_problem_add(
@@ -130,11 +123,11 @@ static int prove(struct clo_node *node, struct clo_audit *audit)
 
 static int read_tables(struct clo_node *node, struct clo_audit *audit)
 {
-	double begin = milliseconds();
+	double begin = clo_milliseconds();
 	int r;
 
 	r = clo_bpf_tables_read(node->bpf, &audit->observed);
-	audit->ms_read = milliseconds() - begin;
+	audit->ms_read = clo_milliseconds() - begin;
 	if (!node->force)
 		return r == -ENOMEM ? r : 0;
 	if (r < 0) {

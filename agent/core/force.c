@@ -8,15 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/clock.h"
 #include "policy/parse.h"
-
-static double milliseconds(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 /* The received JSON as the parser's borrowed documents; -EINVAL on shape. */
 static int borrow(json_t *documents, struct clo_document **ret_borrowed)
@@ -49,7 +42,7 @@ static int borrow(json_t *documents, struct clo_document **ret_borrowed)
 static int parse(struct clo_force *force, struct clo_flaws *flaws)
 {
 	CLO_AUTO_MEM struct clo_document *borrowed = NULL;
-	double begin = milliseconds();
+	double begin = clo_milliseconds();
 	int r;
 
 	r = borrow(force->documents, &borrowed);
@@ -61,7 +54,7 @@ static int parse(struct clo_force *force, struct clo_flaws *flaws)
 
 	r = clo_policy_parse(borrowed, json_array_size(force->documents),
 			     force->accepted, &force->policy, flaws);
-	force->ms_parse = milliseconds() - begin;
+	force->ms_parse = clo_milliseconds() - begin;
 	return r;
 }
 
@@ -69,7 +62,7 @@ static int prove(struct clo_force *force, struct clo_flaws *flaws)
 {
 	const struct clo_compiled *compiled = force->compiled;
 	uint32_t n_rules = compiled->tables->gen.rules;
-	double begin = milliseconds();
+	double begin = clo_milliseconds();
 	char text[160] = "";
 	int r;
 
@@ -81,7 +74,7 @@ static int prove(struct clo_force *force, struct clo_flaws *flaws)
 
 	r = clo_prove(compiled->tables, force->excepted, n_rules, &force->proof,
 		      text);
-	force->ms_prove = milliseconds() - begin;
+	force->ms_prove = clo_milliseconds() - begin;
 	if (r == -EBADMSG)
 		clo_flaws_add(flaws, "", 0, "$", "compiled tables: %s", text);
 	return r;
@@ -105,9 +98,9 @@ int clo_force_make(json_t *documents, time_t accepted, time_t now,
 	if (r < 0)
 		return r;
 
-	begin = milliseconds();
+	begin = clo_milliseconds();
 	r = clo_compile(force->policy, now, &force->compiled, flaws);
-	force->ms_compile = milliseconds() - begin;
+	force->ms_compile = clo_milliseconds() - begin;
 	if (r < 0)
 		return r;
 

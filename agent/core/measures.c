@@ -16,18 +16,6 @@ struct view {
 	const char *scope; /* NULL: the node */
 };
 
-static bool own_tap(const struct view *view, const struct clo_tap *tap)
-{
-	char scope[CLO_SCOPE_MAX];
-
-	if (!view->scope)
-		return true;
-	if (!tap->workload)
-		return false;
-	clo_scope_of(tap->workload, scope);
-	return strcmp(scope, view->scope) == 0;
-}
-
 static json_t *probes_of(const struct clo_tap_audit *result,
 			 const char *control)
 {
@@ -58,7 +46,7 @@ static json_t *tap_evidence(const struct view *view, const char *control)
 		const struct clo_tap *tap = &inventory->taps[i];
 		const struct clo_tap_audit *result = &view->audit->taps[i];
 
-		if (!own_tap(view, tap))
+		if (!clo_predicate_covers(view->scope, tap))
 			continue;
 		(void)json_array_append_new(
 			taps,
@@ -159,7 +147,7 @@ static json_t *binding_evidence(const struct view *view, const char *control)
 		const struct clo_virt_domain *domain;
 		char xml[65];
 
-		if (!tap->interface || !own_tap(view, tap))
+		if (!tap->interface || !clo_predicate_covers(view->scope, tap))
 			continue;
 		domain = domain_of(view->node, tap->domain);
 		if (domain)

@@ -93,7 +93,7 @@ static json_t *proof_member(const struct clo_node *node,
 	return proof;
 }
 
-static bool concerns(const struct clo_tap *tap, const char *scope)
+bool clo_predicate_covers(const char *scope, const struct clo_tap *tap)
 {
 	char own[CLO_SCOPE_MAX];
 
@@ -118,7 +118,7 @@ static json_t *coverage_member(const struct clo_node *node,
 	json_int_t observed = 0;
 
 	for (size_t i = 0; i < inventory->n_taps; i++) {
-		if (!concerns(&inventory->taps[i], scope))
+		if (!clo_predicate_covers(scope, &inventory->taps[i]))
 			continue;
 		expected++;
 		if (audit->taps[i].guarded)

@@ -25,3 +25,5 @@ json_t *clo_predicate_make(const struct clo_node *node,
 			   const struct clo_audit *audit,
 			   const struct clo_occasion *occasion,
 			   const char *scope);
+/* Is this tap one of the scope's (NULL: the node's, which has them all)? */
+bool clo_predicate_covers(const char *scope, const struct clo_tap *tap);

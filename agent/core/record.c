@@ -112,16 +112,9 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 /* Scopes with an endpoint on this node. */
 static bool present(const struct clo_node *node, const char *scope)
 {
-	for (size_t i = 0; i < node->inventory->n_taps; i++) {
-		const struct clo_tap *tap = &node->inventory->taps[i];
-		char own[CLO_SCOPE_MAX];
-
-		if (!tap->workload)
-			continue;
-		clo_scope_of(tap->workload, own);
-		if (strcmp(own, scope) == 0)
+	for (size_t i = 0; i < node->inventory->n_taps; i++)
+		if (clo_predicate_covers(scope, &node->inventory->taps[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -10,6 +10,7 @@
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/core/drop_name.h"
+#include "agent/core/tend.h"
 
 size_t clo_report_declared(const struct clo_policy *policy)
 {
@@ -18,14 +19,6 @@ size_t clo_report_declared(const struct clo_policy *policy)
 	for (size_t i = 0; i < policy->n_workloads; i++)
 		n += policy->workloads[i].n_interfaces;
 	return n;
-}
-
-static bool guarded(struct clo_node *node, uint32_t ifindex)
-{
-	struct clo_bpf_guard guard;
-
-	return clo_bpf_guard_query(node->bpf, ifindex, &guard) == 0 &&
-	       guard.from_guest.ours && guard.to_guest.ours;
 }
 
 static json_t *drops(struct clo_node *node)
@@ -110,7 +103,7 @@ static json_t *coverage(struct clo_node *node, json_int_t *ret_undeclared)
 		const struct clo_tap *tap = &node->inventory->taps[i];
 
 		*ret_undeclared += tap->interface == NULL;
-		observed += guarded(node, tap->ifindex);
+		observed += clo_tend_guarded(node, tap->ifindex);
 	}
 	return json_pack("{s:I, s:I}", "expected",
 			 (json_int_t)node->inventory->n_taps, "guarded",
@@ -221,7 +214,7 @@ static json_t *endpoint(struct clo_node *node,
 		addresses(interface), "identity", identity(node, interface),
 		"interface", tap ? tap->name : NULL, "ifindex",
 		tap ? (int)tap->ifindex : 0, "guarded",
-		tap && guarded(node, tap->ifindex));
+		tap && clo_tend_guarded(node, tap->ifindex));
 }
 
 json_t *clo_report_endpoints(struct clo_node *node)
@@ -249,7 +242,7 @@ json_t *clo_report_endpoints(struct clo_node *node)
 			json_pack("{s:s, s:i, s:s, s:b}", "interface",
 				  tap->name, "ifindex", (int)tap->ifindex,
 				  "bridge", tap->bridge, "guarded",
-				  guarded(node, tap->ifindex)));
+				  clo_tend_guarded(node, tap->ifindex)));
 	}
 	return json_pack("{s:o, s:o}", "endpoints", declared, "undeclared",
 			 undeclared);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
 #include "agent/core/audit.h"
@@ -128,14 +129,6 @@ static json_t *applied(struct clo_node *node, const json_t *plan,
 		node->ms_readback, "verdict", node->verdict));
 }
 
-static double milliseconds(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 /* Parse, compile, prove: *ret_force, else the reply that refuses. */
 static json_t *judge(const json_t *request, struct clo_force **ret_force,
 		     bool keep_refused)
@@ -180,11 +173,11 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 				force->compiled);
 	if (!plan)
 		return failure("no memory", -ENOMEM);
-	begin = milliseconds();
+	begin = clo_milliseconds();
 	r = clo_tend_apply(node, CLO_TAKE(force));
 	if (r < 0)
 		return failure("the policy could not be loaded", r);
-	begin = milliseconds() - begin;
+	begin = clo_milliseconds() - begin;
 	(void)clo_tend_prove(node, "apply", NULL);
 	return applied(node, plan, begin);
 }

@@ -92,7 +92,7 @@ static void forget(struct clo_node *node, uint32_t ifindex)
 		(void)clo_log_errno(CLO_LOG_WARN, r, "guard not removed");
 }
 
-static bool still_guarded(struct clo_node *node, uint32_t ifindex)
+bool clo_tend_guarded(struct clo_node *node, uint32_t ifindex)
 {
 	struct clo_bpf_guard guard;
 
@@ -171,7 +171,7 @@ static int reconcile(struct clo_node *node, bool released, bool *ret_changed)
 			tap->interface ? tap->interface->endpoint : 0;
 
 		if (known && known->endpoint == endpoint) {
-			changed |= !still_guarded(node, tap->ifindex);
+			changed |= !clo_tend_guarded(node, tap->ifindex);
 			continue; /* if so, attested before it is repaired */
 		}
 		changed = true;

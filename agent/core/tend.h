@@ -28,5 +28,8 @@ int clo_tend_prove(struct clo_node *node, const char *trigger,
  */
 int clo_tend_apply(struct clo_node *node, struct clo_force *force);
 
+/* Both hooks of the interface carry our programs, asked fresh. */
+bool clo_tend_guarded(struct clo_node *node, uint32_t ifindex);
+
 /* Compile anew if an exception began or ended. */
 int clo_tend_exceptions(struct clo_node *node);

@@ -8,7 +8,7 @@
 #include "cloison/abi.h"
 
 /*
- * Inner maps: the template's max_entries is a placeholder. Array maps may be
+ * Inner maps: the template's max_entries stands for any. Array maps may be
  * of any size (INNER_MAP) and are written and read back by mmap.
  */
 #define CLO_INNER_HASH(key, value)                                             \
