@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/core/observe.h"
 #include "agent/core/requests.h"
 #include "agent/core/server.h"
 #include "agent/core/tend.h"
@@ -25,14 +26,16 @@
 
 #define SECOND UINT64_C(1000000)
 #define SETTLE (SECOND / 4) /* quiet time before an event's audit */
+#define SWEEP (5 * SECOND) /* between looks for flows that have timed out */
 #define STOP_SECONDS 25 /* libvirt has 10 for each group of calls */
 
 struct daemon {
 	struct clo_options options;
 	struct clo_node node;
 	struct clo_server *server;
+	struct clo_observe *observe;
 	sd_event *event;
-	sd_event_source *period, *settle, *netlink;
+	sd_event_source *period, *settle, *sweep, *netlink;
 };
 
 /* Something changed outside: put guards in place now, attest when it settles. */
@@ -101,6 +104,19 @@ static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	int r;
+
+	(void)usec;
+	r = clo_tend_sweep(&daemon->node);
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, r, "sweeping flows");
+	(void)sd_event_source_set_time_relative(source, SWEEP);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static int on_signal(sd_event_source *source,
 		     const struct signalfd_siginfo *info, void *userdata)
 {
@@ -109,11 +125,15 @@ static int on_signal(sd_event_source *source,
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
-static json_t *on_request(const json_t *request, bool may_write, void *userdata)
+static json_t *on_request(struct clo_client *client, const json_t *request,
+			  bool may_write, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	json_t *reply =
+		clo_observe_answer(&daemon->node, client, request, may_write);
 
-	return clo_request_answer(&daemon->node, request, may_write);
+	return reply ? reply
+		     : clo_request_answer(&daemon->node, request, may_write);
 }
 
 static int state_path(const struct clo_options *options, const char *name,
@@ -158,13 +178,12 @@ static int read_boot_id(char ret_id[37])
 }
 
 /* The policy that was in force before; none is no error. */
-static int load_policy(struct clo_node *node)
+static int read_policy(struct clo_node *node)
 {
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	json_auto_t *documents = NULL;
 	time_t accepted;
-	uint64_t epoch;
 	int r;
 
 	r = clo_force_load(node->options->state_dir, &documents, &accepted);
@@ -185,13 +204,44 @@ static int load_policy(struct clo_node *node)
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "saved policy is refused");
 
-	r = clo_bpf_epoch(node->bpf, &epoch);
-	if (r == 0 && epoch == 0) /* a fresh boot: nothing to compare with */
-		r = clo_bpf_tables_write(node->bpf, force->compiled->tables,
-					 &epoch);
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "policy tables");
 	node->force = CLO_TAKE(force);
+	return 0;
+}
+
+/* On a fresh boot the kernel has no tables: nothing to compare with. */
+static int load_tables(struct clo_node *node)
+{
+	uint64_t epoch = 0;
+	int r;
+
+	if (!node->force)
+		return 0;
+	r = clo_bpf_epoch(node->bpf, &epoch);
+	if (r == 0 && epoch == 0)
+		r = clo_bpf_tables_write(node->bpf,
+					 node->force->compiled->tables, &epoch);
+	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "policy tables") : 0;
+}
+
+/* The saved policy says how many connections the datapath is made for. */
+static int open_datapath(struct clo_node *node)
+{
+	struct clo_bpf_config config = {
+		.dir = node->options->pin_dir,
+		.attach = node->options->attach,
+		.connections = node->options->connections,
+	};
+	bool adopted;
+	int r;
+
+	if (!config.connections && node->force)
+		config.connections = node->force->policy->node.connections;
+	r = clo_bpf_open(&config, &node->bpf, &adopted);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "datapath in %s",
+				     config.dir);
+	clo_log(CLO_LOG_INFO, "datapath %s attach=%s",
+		adopted ? "adopted" : "loaded", clo_bpf_attach_name(node->bpf));
 	return 0;
 }
 
@@ -219,7 +269,6 @@ static int open_log(struct clo_node *node)
 static int open_node(struct daemon *daemon)
 {
 	struct clo_node *node = &daemon->node;
-	bool adopted;
 	int r;
 
 	node->options = &daemon->options;
@@ -235,17 +284,15 @@ static int open_node(struct daemon *daemon)
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "boot id");
 
-	r = clo_bpf_open(daemon->options.pin_dir, daemon->options.attach,
-			 &node->bpf, &adopted);
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "datapath in %s",
-				     daemon->options.pin_dir);
-	clo_log(CLO_LOG_INFO, "datapath %s attach=%s",
-		adopted ? "adopted" : "loaded", clo_bpf_attach_name(node->bpf));
-	r = open_log(node);
+	r = read_policy(node);
 	if (r < 0)
 		return r;
-	return load_policy(node);
+	/* the datapath has a lock: nobody else writes the log */
+	r = open_datapath(node);
+	if (r < 0)
+		return r;
+	r = open_log(node);
+	return r < 0 ? r : load_tables(node);
 }
 
 static int watch_links(struct daemon *daemon)
@@ -302,6 +349,10 @@ static int watch_clock(struct daemon *daemon)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(daemon->settle, SD_EVENT_OFF);
 	if (r >= 0)
+		r = sd_event_add_time_relative(daemon->event, &daemon->sweep,
+					       CLOCK_MONOTONIC, SWEEP, 0,
+					       on_sweep, daemon);
+	if (r >= 0)
 		r = sd_event_set_watchdog(daemon->event, true);
 	return r < 0 ? r : 0;
 }
@@ -328,6 +379,9 @@ static int begin(struct daemon *daemon)
 
 	(void)clo_tend_exceptions(&daemon->node);
 	(void)clo_tend_reconcile(&daemon->node, &changed);
+	r = clo_tend_sweep(&daemon->node);
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, r, "sweeping flows");
 	r = await_libvirt(daemon);
 	if (r < 0)
 		return r;
@@ -356,6 +410,9 @@ static int run(struct daemon *daemon)
 	r = watch_links(daemon);
 	if (r < 0)
 		return r;
+	r = clo_observe_new(daemon->event, &daemon->node, &daemon->observe);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "events");
 	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
 			   daemon, &daemon->server);
 	if (r < 0)
@@ -386,6 +443,8 @@ static void release(struct daemon *daemon)
 	daemon->netlink = sd_event_source_disable_unref(daemon->netlink);
 	daemon->period = sd_event_source_disable_unref(daemon->period);
 	daemon->settle = sd_event_source_disable_unref(daemon->settle);
+	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
+	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
 	clo_virt_domains_free(node->domains, node->n_domains);
 	clo_inventory_free(node->inventory);
@@ -403,26 +462,26 @@ int main(int argc, char **argv)
 {
 	struct daemon daemon = {0};
 	CLO_AUTO_MEM char *key_path = NULL;
-	enum clo_mode mode;
+	enum clo_action action;
 	int r;
 
-	r = clo_options_parse(argc, argv, &daemon.options, &mode);
+	r = clo_options_parse(argc, argv, &daemon.options, &action);
 	if (r == -EINVAL)
 		return 2;
 	if (r < 0)
 		return 1;
-	switch (mode) {
-	case CLO_MODE_DONE:
+	switch (action) {
+	case CLO_ACTION_DONE:
 		return 0;
-	case CLO_MODE_INIT:
+	case CLO_ACTION_INIT:
 		return initialise(&daemon.options, &key_path) < 0;
-	case CLO_MODE_REMOVE:
+	case CLO_ACTION_REMOVE:
 		r = clo_bpf_remove(daemon.options.pin_dir);
 		if (r < 0)
 			(void)clo_log_errno(CLO_LOG_ERR, r, "removing %s",
 					    daemon.options.pin_dir);
 		return r < 0;
-	case CLO_MODE_RUN:
+	case CLO_ACTION_RUN:
 		break;
 	}
 

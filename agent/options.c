@@ -19,6 +19,12 @@ static const char usage[] =
 	"  --socket PATH    control socket        [" CLO_CONTROL_SOCKET "]\n"
 	"  --libvirt URI    or \"none\"             [qemu:///system]\n"
 	"  --period SECONDS between proofs, 1 to 3600  [60]\n"
+	"  --connections N  tracked at most, of each IP version; 1024 to\n"
+	"                   4194304       [what the policy's node says]\n"
+	"  --flow-log-size BYTES   of one file, 64K to 64G, or \"none\": no\n"
+	"                   flow log; with K, M or G    [64M]\n"
+	"  --flow-log-days N       kept at most, 1 to 3650   [30]\n"
+	"  --flow-log-bytes BYTES  of all files, 1M to 1024G [1G]\n"
 	"  --attach HOW     auto, tcx or clsact   [auto]\n"
 	"  --init           make state directory and signing key, then exit\n"
 	"  --remove         take every guard out of the kernel, then exit\n"
@@ -33,7 +39,8 @@ static int bad(const char *option, const char *value, const char *want)
 	return -EINVAL;
 }
 
-static int parse_period(const char *text, unsigned int *ret_period)
+static bool parse_number(const char *text, unsigned long min, unsigned long max,
+			 unsigned int *ret_number)
 {
 	char *end;
 	unsigned long value;
@@ -41,11 +48,79 @@ static int parse_period(const char *text, unsigned int *ret_period)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	/* strtoul() takes signs, too, and wraps what is negative */
-	if (errno || *end || !isdigit((unsigned char)*text) || value < 1 ||
-	    value > 3600)
-		return bad("--period", text, "a number of seconds, 1 to 3600");
-	*ret_period = (unsigned int)value;
-	return 0;
+	if (errno || *end || !isdigit((unsigned char)*text) || value < min ||
+	    value > max)
+		return false;
+	*ret_number = (unsigned int)value;
+	return true;
+}
+
+static int parse_period(const char *text, unsigned int *ret_period)
+{
+	return parse_number(text, 1, 3600, ret_period)
+		       ? 0
+		       : bad("--period", text,
+			     "a number of seconds, 1 to 3600");
+}
+
+static int parse_connections(const char *text, unsigned int *ret_connections)
+{
+	return parse_number(text, CLO_CONNECTIONS_MIN, CLO_CONNECTIONS_MAX,
+			    ret_connections)
+		       ? 0
+		       : bad("--connections", text,
+			     "a number of connections, 1024 to 4194304");
+}
+
+/* Digits and at most one of K, M and G. */
+static bool parse_bytes(const char *text, uint64_t min, uint64_t max,
+			uint64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+	uint64_t value;
+
+	if (digits == 0 || digits > 15 || (text[digits] && !unit) ||
+	    (unit && text[digits + 1]))
+		return false;
+	value = strtoull(text, NULL, 10);
+	if (unit && value > max)
+		return false;
+	value <<= unit ? 10 * (unit - units + 1) : 0;
+	if (value < min || value > max)
+		return false;
+	*ret_bytes = value;
+	return true;
+}
+
+static int parse_log_size(const char *text, uint64_t *ret_bytes)
+{
+	if (strcmp(text, "none") == 0) {
+		*ret_bytes = 0;
+		return 0;
+	}
+	return parse_bytes(text, UINT64_C(64) << 10, UINT64_C(64) << 30,
+			   ret_bytes)
+		       ? 0
+		       : bad("--flow-log-size", text,
+			     "64K to 64G of bytes, or none");
+}
+
+static int parse_log_total(const char *text, uint64_t *ret_bytes)
+{
+	return parse_bytes(text, UINT64_C(1) << 20, UINT64_C(1) << 40,
+			   ret_bytes)
+		       ? 0
+		       : bad("--flow-log-bytes", text, "1M to 1024G of bytes");
+}
+
+static int parse_log_days(const char *text, unsigned int *ret_days)
+{
+	return parse_number(text, 1, 3650, ret_days)
+		       ? 0
+		       : bad("--flow-log-days", text,
+			     "a number of days, 1 to 3650");
 }
 
 static int parse_attach(const char *text, enum clo_attach *ret_attach)
@@ -65,7 +140,7 @@ static int parse_attach(const char *text, enum clo_attach *ret_attach)
 }
 
 static int take(int option, const char *value, struct clo_options *options,
-		enum clo_mode *mode)
+		enum clo_action *action)
 {
 	switch (option) {
 	case 's':
@@ -82,27 +157,44 @@ static int take(int option, const char *value, struct clo_options *options,
 		return 0;
 	case 't':
 		return parse_period(value, &options->period);
+	case 'n':
+		return parse_connections(value, &options->connections);
+	case 'S':
+		return parse_log_size(value, &options->flow_log.file_bytes);
+	case 'D':
+		return parse_log_days(value, &options->flow_log.days);
+	case 'B':
+		return parse_log_total(value, &options->flow_log.total_bytes);
 	case 'a':
 		return parse_attach(value, &options->attach);
 	case 'i':
-		*mode = CLO_MODE_INIT;
+		*action = CLO_ACTION_INIT;
 		return 0;
 	case 'r':
-		*mode = CLO_MODE_REMOVE;
+		*action = CLO_ACTION_REMOVE;
 		return 0;
 	case 'h':
-		*mode = CLO_MODE_DONE;
+		*action = CLO_ACTION_DONE;
 		return fputs(usage, stdout) < 0 ? -EIO : 0;
 	case 'v':
-		*mode = CLO_MODE_DONE;
+		*action = CLO_ACTION_DONE;
 		return puts("cloisond " CLO_VERSION) < 0 ? -EIO : 0;
 	default:
 		return -EINVAL; /* getopt has said why */
 	}
 }
 
+/* What each option cannot say alone. */
+static int check(const struct clo_options *options)
+{
+	return options->flow_log.file_bytes <= options->flow_log.total_bytes
+		       ? 0
+		       : bad("--flow-log-size", "of one file",
+			     "at most --flow-log-bytes");
+}
+
 int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
-		      enum clo_mode *ret_mode)
+		      enum clo_action *ret_action)
 {
 	static const struct option known[] = {
 		{"state-dir", required_argument, NULL, 's'},
@@ -110,6 +202,10 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		{"socket", required_argument, NULL, 'c'},
 		{"libvirt", required_argument, NULL, 'l'},
 		{"period", required_argument, NULL, 't'},
+		{"connections", required_argument, NULL, 'n'},
+		{"flow-log-size", required_argument, NULL, 'S'},
+		{"flow-log-days", required_argument, NULL, 'D'},
+		{"flow-log-bytes", required_argument, NULL, 'B'},
 		{"attach", required_argument, NULL, 'a'},
 		{"init", no_argument, NULL, 'i'},
 		{"remove", no_argument, NULL, 'r'},
@@ -123,22 +219,26 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		.socket = CLO_CONTROL_SOCKET,
 		.libvirt = "qemu:///system",
 		.period = 60,
+		.flow_log = {CLO_FLOWLOG_FILE_BYTES, CLO_FLOWLOG_DAYS,
+			     CLO_FLOWLOG_TOTAL_BYTES},
 	};
-	enum clo_mode mode = CLO_MODE_RUN;
+	enum clo_action action = CLO_ACTION_RUN;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		int r = take(option, optarg, &options, &mode);
+		int r = take(option, optarg, &options, &action);
 
 		if (r < 0)
 			return r;
-		if (mode == CLO_MODE_DONE)
+		if (action == CLO_ACTION_DONE)
 			break;
 	}
-	if (mode != CLO_MODE_DONE && optind < argc)
+	if (action != CLO_ACTION_DONE && optind < argc)
 		return bad("argument", argv[optind], "an option; see --help");
+	if (action != CLO_ACTION_DONE && check(&options) < 0)
+		return -EINVAL;
 
 	*ret_options = options;
-	*ret_mode = mode;
+	*ret_action = action;
 	return 0;
 }

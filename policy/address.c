@@ -164,3 +164,52 @@ const char *clo_cidr_refuse(const struct clo_cidr *cidr,
 	}
 	return NULL;
 }
+
+/* IGMP, routing protocols and the like speak here; two are for names. */
+static const char *refuse_group4(const uint8_t *addr)
+{
+	if (addr[0] >> 4 != 14)
+		return "no multicast address";
+	if (addr[0] == 224 && addr[1] == 0 && addr[2] == 0 && addr[3] != 251 &&
+	    addr[3] != 252)
+		return "a control address of hosts and routers";
+	return NULL;
+}
+
+static const struct clo_cidr control6[] = {
+	{6, 104, {0xff, 0x02, [11] = 1, [12] = 0xff}}, /* solicited nodes */
+	{6, 128, {0xff, 0x02, [15] = 0x16}}, /* MLDv2 reports */
+	{6, 128, {0xff, 0x02, [13] = 1, [15] = 2}}, /* DHCP servers, relays */
+	{6, 128, {0xff, 0x05, [13] = 1, [15] = 3}},
+	{6, 128, {0xff, 0x02, [15] = 5}}, /* OSPF */
+	{6, 128, {0xff, 0x02, [15] = 6}},
+	{6, 128, {0xff, 0x02, [15] = 9}}, /* RIP */
+	{6, 128, {0xff, 0x02, [15] = 0x0d}}, /* PIM */
+	{6, 128, {0xff, 0x02, [15] = 0x12}}, /* VRRP */
+	{6, 128, {0xff, 0x02, [15] = 0x6a}}, /* snoopers */
+};
+
+static const char *refuse_group6(const struct clo_cidr *address)
+{
+	static const uint8_t zero[13];
+	const uint8_t *addr = address->addr;
+	uint8_t scope = addr[1] & 0x0f;
+
+	if (addr[0] != 0xff)
+		return "no multicast address";
+	if (scope != 2 && scope != 5 && scope != 8 && scope != 14)
+		return "in none of the scopes 2, 5, 8 and e";
+	/* all nodes, all routers */
+	if (!memcmp(addr + 2, zero, 13) && addr[15] <= 2)
+		return "a control address of hosts and routers";
+	for (size_t i = 0; i < CLO_ARRAY_LEN(control6); i++)
+		if (clo_cidr_contains(&control6[i], address))
+			return "a control address of hosts and routers";
+	return NULL;
+}
+
+const char *clo_group_refuse(const struct clo_cidr *address)
+{
+	return address->family == 4 ? refuse_group4(address->addr)
+				    : refuse_group6(address);
+}

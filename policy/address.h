@@ -50,3 +50,9 @@ enum clo_address_use {
  */
 const char *clo_cidr_refuse(const struct clo_cidr *cidr,
 			    enum clo_address_use use);
+
+/*
+ * NULL if endpoints may share this multicast address, else what it is: "no
+ * multicast address", "a multicast address of routers and hosts", ...
+ */
+const char *clo_group_refuse(const struct clo_cidr *address);

@@ -70,40 +70,75 @@ static int number_rules(struct clo_build *build)
 	return 0;
 }
 
-static int order_tenants(const void *left, const void *right)
-{
-	const struct clo_tenant_doc *const *a = left;
-	const struct clo_tenant_doc *const *b = right;
+/* A space and whose it is. */
+struct owner {
+	uint32_t space;
+	const struct clo_tenant_doc *tenant;
+};
 
-	return ((*a)->space > (*b)->space) - ((*a)->space < (*b)->space);
+static int order_owners(const void *left, const void *right)
+{
+	const struct owner *a = left;
+	const struct owner *b = right;
+
+	return (a->space > b->space) - (a->space < b->space);
+}
+
+static size_t list_owners(const struct clo_policy *policy, struct owner *owners)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; t < policy->n_tenants; t++) {
+		const struct clo_tenant_doc *tenant = &policy->tenants[t];
+
+		owners[n++] = (struct owner){tenant->space, tenant};
+		for (int e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT; e++)
+			for (size_t i = 0; i < tenant->scopes[e].n_segments;
+			     i++)
+				owners[n++] = (struct owner){
+					tenant->scopes[e].segments[i].space,
+					tenant};
+	}
+	return n;
+}
+
+static size_t count_owners(const struct clo_policy *policy)
+{
+	size_t n = policy->n_tenants;
+
+	for (size_t t = 0; t < policy->n_tenants; t++)
+		for (int e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT; e++)
+			n += policy->tenants[t].scopes[e].n_segments;
+	return n;
 }
 
 /* Two tenants in one space would share their addresses. */
 static int check_spaces(struct clo_build *build)
 {
 	const struct clo_policy *policy = build->policy;
-	CLO_AUTO_MEM const struct clo_tenant_doc **tenants = NULL;
+	CLO_AUTO_MEM struct owner *owners = NULL;
+	size_t n;
 
-	tenants = calloc(policy->n_tenants + 1, sizeof(void *));
-	if (!tenants)
+	owners = calloc(count_owners(policy) + 1, sizeof(*owners));
+	if (!owners)
 		return -ENOMEM;
-	for (size_t t = 0; t < policy->n_tenants; t++)
-		tenants[t] = &policy->tenants[t];
-	qsort(tenants, policy->n_tenants, sizeof(void *), order_tenants);
+	n = list_owners(policy, owners);
+	qsort(owners, n, sizeof(*owners), order_owners);
 
-	for (size_t t = 0; t < policy->n_tenants; t++) {
-		if (tenants[t]->space == 0 ||
-		    tenants[t]->space > CLO_SPACE_MAX) {
+	for (size_t i = 0; i < n; i++) {
+		if (owners[i].space == 0 || owners[i].space > CLO_SPACE_MAX) {
 			clo_flaws_add(build->flaws, "", 0, "$",
 				      "tenant %s: space %u is out of range",
-				      tenants[t]->name, tenants[t]->space);
+				      owners[i].tenant->name, owners[i].space);
 			return -EINVAL;
 		}
-		if (t > 0 && tenants[t]->space == tenants[t - 1]->space) {
+		if (i > 0 && owners[i].space == owners[i - 1].space &&
+		    owners[i].tenant != owners[i - 1].tenant) {
 			clo_flaws_add(build->flaws, "", 0, "$",
 				      "tenants %s and %s get the same space "
 				      "number; rename one",
-				      tenants[t - 1]->name, tenants[t]->name);
+				      owners[i - 1].tenant->name,
+				      owners[i].tenant->name);
 			return -EINVAL;
 		}
 	}
@@ -156,6 +191,7 @@ static int run(struct clo_build *build)
 		clo_build_rules,
 		clo_build_identities,
 		clo_build_externals,
+		clo_build_pseudo,
 		clo_build_flows,
 		clo_build_tables,
 		clo_build_names,

@@ -14,7 +14,7 @@
  * rule is a pair of peers.
  */
 #define CLO_SET_NODE 1U
-#define CLO_SET_SERVICE(i) (2U + (uint32_t)(i))
+#define CLO_SET_SERVICE(i) (2U + (uint32_t)(i)) /* then forensics */
 #define CLO_PORTS_ANY 0xffffffffU
 
 struct clo_build_rule {
@@ -34,11 +34,11 @@ struct clo_build_identity {
 };
 
 struct clo_build_address {
-	uint32_t space;
+	uint32_t space; /* or as abi.h says */
 	struct clo_cidr addr;
-	uint32_t key; /* of its identity, in keys */
+	uint32_t key; /* of its identity, in keys; 0: value has it */
 	struct clo_addr value;
-	const char *endpoint; /* name */
+	const char *endpoint; /* name, or NULL */
 };
 
 struct clo_build {
@@ -56,6 +56,8 @@ struct clo_build {
 	struct clo_blocks blocks;
 	struct clo_classes classes;
 	struct clo_lists ports; /* of specs */
+	uint32_t encapsulation; /* the spec that "any" leaves out; 0: no rule
+				   has "any" */
 
 	struct clo_lists keys; /* what makes an identity of endpoints */
 	struct clo_lists external_keys;
@@ -82,6 +84,7 @@ int clo_build_exceptions(struct clo_build *build);
 int clo_build_rules(struct clo_build *build);
 int clo_build_identities(struct clo_build *build);
 int clo_build_externals(struct clo_build *build);
+int clo_build_pseudo(struct clo_build *build);
 int clo_build_flows(struct clo_build *build);
 int clo_build_tables(struct clo_build *build);
 int clo_build_names(struct clo_build *build);
@@ -89,8 +92,13 @@ int clo_build_names(struct clo_build *build);
 /* The number of a peer that some rule names, or 0. */
 uint32_t clo_build_peer(const struct clo_build *build, enum clo_peer_kind kind,
 			uint32_t tenant, uint32_t environment, uint32_t index);
-/* A set that a scope's rules may mean: all but the node and services. */
+bool clo_build_is_service(const struct clo_build *build, uint32_t set);
+uint32_t clo_build_forensics(const struct clo_build *build); /* the set */
+/* A set that a scope's rules may mean. */
 bool clo_build_is_cidr_set(const struct clo_build *build, uint32_t set);
+/* An entry of the address tables. */
+int clo_build_add_address(struct clo_build *build,
+			  const struct clo_build_address *address);
 /* What the endpoints of a scope have in common. */
 struct clo_identity clo_scope_identity(const struct clo_tenant_doc *tenant,
 				       enum clo_environment environment);

@@ -7,14 +7,14 @@
 /* What a block's sets make of it: its kind and the sets that may mean it. */
 struct meaning {
 	enum clo_identity_kind kind;
+	uint8_t flags; /* of struct clo_identity */
 	uint32_t *sets;
 	size_t n;
 };
 
 static bool node_service(const struct clo_build *build, uint32_t set)
 {
-	return set >= CLO_SET_SERVICE(0) &&
-	       !clo_build_is_cidr_set(build, set) &&
+	return clo_build_is_service(build, set) &&
 	       build->policy->node.services[set - CLO_SET_SERVICE(0)].node;
 }
 
@@ -30,7 +30,7 @@ static enum clo_identity_kind judge_kind(const struct clo_build *build,
 			node = true;
 		else if (node_service(build, sets[i]))
 			on_node = true;
-		else if (!clo_build_is_cidr_set(build, sets[i]))
+		else if (clo_build_is_service(build, sets[i]))
 			service = true;
 	}
 	if (on_node || (service && !node))
@@ -50,15 +50,20 @@ static void find_meaning(const struct clo_build *build, const uint32_t *sets,
 
 	meaning->kind = judge_kind(build, sets, n);
 	meaning->n = 0;
+	meaning->flags = 0;
 	for (size_t i = 0; i < n; i++) {
 		bool cidr = clo_build_is_cidr_set(build, sets[i]);
 		bool mine = false;
+
+		if (sets[i] == clo_build_forensics(build) &&
+		    meaning->kind == CLO_IDENTITY_EXTERNAL)
+			meaning->flags = CLO_IDENTITY_FORENSICS;
 
 		if (meaning->kind == CLO_IDENTITY_EXTERNAL)
 			mine = cidr;
 		else if (meaning->kind == CLO_IDENTITY_SERVICE)
 			mine = node ? node_service(build, sets[i])
-				    : !cidr && sets[i] != CLO_SET_NODE;
+				    : clo_build_is_service(build, sets[i]);
 		if (mine)
 			meaning->sets[meaning->n++] = sets[i];
 	}
@@ -81,7 +86,8 @@ static int add_external(struct clo_build *build, const struct meaning *meaning,
 		return r;
 
 	build->identities[build->n_identities++] = (struct clo_build_identity){
-		.entry = {.kind = (uint8_t)meaning->kind},
+		.entry = {.kind = (uint8_t)meaning->kind,
+			  .flags = meaning->flags},
 		.key = key,
 		.sets = sets,
 	};
@@ -99,7 +105,7 @@ static int find_external(struct clo_build *build, const struct meaning *meaning,
 
 	if (!key)
 		return -ENOMEM;
-	key[0] = meaning->kind;
+	key[0] = meaning->kind | (uint32_t)meaning->flags << 8;
 	for (size_t i = 0; i < meaning->n; i++)
 		key[i + 1] = meaning->sets[i];
 

@@ -167,6 +167,23 @@ static void set_class(struct flows *flows, uint32_t class, uint32_t rule)
 		*owner = rule;
 }
 
+/* "any": every class but those that carry other packets. */
+static void set_any(const struct clo_build *build, struct flows *flows,
+		    uint32_t rule)
+{
+	size_t n_classes = clo_classes_count(&build->classes);
+	size_t n, i = 0;
+	const uint32_t *left_out = clo_index_get(&build->classes.by_spec,
+						 build->encapsulation, &n);
+
+	for (uint32_t class = 0; class < n_classes; class ++) {
+		if (i < n && left_out[i] == class)
+			i++;
+		else
+			set_class(flows, class, rule);
+	}
+}
+
 static void set_rule(const struct clo_build *build, struct flows *flows,
 		     uint32_t rule)
 {
@@ -176,11 +193,10 @@ static void set_rule(const struct clo_build *build, struct flows *flows,
 
 	for (size_t s = 0; s < n_specs; s++) {
 		const uint32_t *classes;
-		size_t n = clo_classes_count(&build->classes);
+		size_t n;
 
 		if (specs[s] == CLO_PORTS_ANY) {
-			for (uint32_t class = 0; class < n; class ++)
-				set_class(flows, class, rule);
+			set_any(build, flows, rule);
 			continue;
 		}
 		classes = clo_index_get(&build->classes.by_spec, specs[s], &n);

@@ -76,6 +76,7 @@ static int add_identity(struct clo_build *build, const struct place *place,
 		.key = key,
 		.sets = sets,
 	};
+	moved->entry.space = place->space;
 	moved->entry.segment = place->interface->segment->id;
 	return 0;
 }
@@ -127,29 +128,52 @@ static int find_key(struct clo_build *build, const struct place *place,
 	return add_identity(build, place, *ret_key, sets);
 }
 
-static int add_address(struct clo_build *build, const struct place *place,
-		       const struct clo_cidr *addr, uint32_t key, bool derived)
+int clo_build_add_address(struct clo_build *build,
+			  const struct clo_build_address *address)
 {
 	struct clo_build_address *moved =
 		clo_array_room(build->addresses, build->n_addresses,
 			       &build->cap_addresses, sizeof(*moved));
-	struct clo_cidr *lowest = &build->identities[key].lowest;
 
 	if (!moved)
 		return -ENOMEM;
-
 	build->addresses = moved;
-	build->addresses[build->n_addresses++] = (struct clo_build_address){
-		.space = place->space,
-		.addr = *addr,
-		.key = key,
-		.value = {.endpoint = place->interface->endpoint,
-			  .segment = place->interface->segment->id},
-		.endpoint = place->interface->name,
-	};
-	if (!derived && (!lowest->family || clo_cidr_compare(addr, lowest) < 0))
-		*lowest = *addr;
+	build->addresses[build->n_addresses++] = *address;
 	return 0;
+}
+
+static int add_address(struct clo_build *build, const struct place *place,
+		       uint32_t space, const struct clo_cidr *addr,
+		       uint32_t key)
+{
+	return clo_build_add_address(
+		build,
+		&(struct clo_build_address){
+			.space = space,
+			.addr = *addr,
+			.key = key,
+			.value = {.endpoint = place->interface->endpoint,
+				  .segment = place->interface->segment->id},
+			.endpoint = place->interface->name,
+		});
+}
+
+static void note_lowest(struct clo_build *build, uint32_t key,
+			const struct clo_cidr *addr)
+{
+	struct clo_cidr *lowest = &build->identities[key].lowest;
+
+	if (!lowest->family || clo_cidr_compare(addr, lowest) < 0)
+		*lowest = *addr;
+}
+
+/* Under its own number: who the mark of a frame names. */
+static struct clo_cidr self(const struct clo_interface_doc *interface)
+{
+	struct clo_cidr addr = {.family = 4, .bits = 32};
+
+	memcpy(addr.addr, &interface->endpoint, sizeof(interface->endpoint));
+	return addr;
 }
 
 /* fe80::/64 with the MAC as a modified EUI-64. */
@@ -167,6 +191,7 @@ static int add_interface(struct clo_build *build, const struct place *place)
 {
 	const struct clo_interface_doc *interface = place->interface;
 	const struct clo_cidr own = link_local(interface->mac);
+	const struct clo_cidr number = self(interface);
 	const struct clo_cidr *like = NULL; /* whose identity `own` takes */
 	bool declared = false;
 	uint32_t key;
@@ -180,15 +205,17 @@ static int add_interface(struct clo_build *build, const struct place *place)
 		declared = declared || clo_cidr_compare(addr, &own) == 0;
 		r = find_key(build, place, addr, &key);
 		if (r == 0)
-			r = add_address(build, place, addr, key, false);
+			r = add_address(build, place, place->space, addr, key);
 		if (r < 0)
 			return r;
+		note_lowest(build, key, addr);
 	}
-	if (declared)
-		return 0;
 
 	r = find_key(build, place, like, &key);
-	return r < 0 ? r : add_address(build, place, &own, key, true);
+	if (r == 0 && !declared)
+		r = add_address(build, place, place->space, &own, key);
+	return r < 0 ? r
+		     : add_address(build, place, CLO_SPACE_SELF, &number, key);
 }
 
 static int add_interfaces(struct clo_build *build)
@@ -205,7 +232,7 @@ static int add_interfaces(struct clo_build *build)
 				&workload->interfaces[i];
 			const struct place place = {
 				.interface = interface,
-				.space = workload->tenant->space,
+				.space = interface->segment->space,
 				.tenant = (uint32_t)(workload->tenant -
 						     policy->tenants),
 				.environment = workload->environment,
@@ -268,8 +295,11 @@ static int check_addresses(struct clo_build *build)
 		if (order_addresses(&all[i - 1], &all[i]) != 0)
 			continue;
 		clo_flaws_add(build->flaws, "", 0, "$",
-			      "%s and %s have an address in common; a "
-			      "link-local one follows from the MAC",
+			      all[i].space == CLO_SPACE_SELF
+				      ? "%s and %s get the same number; rename "
+					"one"
+				      : "%s and %s have an address in common; "
+					"a link-local one follows from the MAC",
 			      all[i - 1].endpoint, all[i].endpoint);
 		r = -EINVAL;
 	}

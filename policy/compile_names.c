@@ -136,8 +136,9 @@ static int name_external(struct clo_build *build, uint32_t index,
 	if (identity->entry.kind == CLO_IDENTITY_SERVICE) {
 		put_services(build, identity, text.file);
 	} else {
-		(void)fputs(identity->entry.kind == CLO_IDENTITY_NODE
-				    ? "node "
+		(void)fputs(identity->entry.kind == CLO_IDENTITY_NODE ? "node "
+			    : identity->entry.flags & CLO_IDENTITY_FORENSICS
+				    ? "forensics "
 				    : "external ",
 			    text.file);
 		put_cidr(text.file, &identity->lowest);
@@ -200,6 +201,14 @@ static int add_range(struct clo_class_name *name, const struct clo_range *range,
 	if (range->class == 0 || n_before > CLASS_RANGES_MAX)
 		return 0;
 
+	if (n_before == 1 && clo_range_is_encapsulation(range)) {
+		/* What "any" leaves out and no rule names. */
+		free(name->name);
+		name->name = strdup("encapsulation");
+		return name->name ? 0 : -ENOMEM;
+	}
+	if (n_before > 1 && clo_range_is_encapsulation(range))
+		return 0;
 	clo_service_text(range->first, range->last, text);
 	if (n_before == 0) {
 		name->name = strdup(text);

@@ -119,10 +119,20 @@ uint32_t clo_build_peer(const struct clo_build *build, enum clo_peer_kind kind,
 
 bool clo_build_is_cidr_set(const struct clo_build *build, uint32_t set)
 {
-	return set >= CLO_SET_SERVICE(build->policy->node.n_services);
+	return set > clo_build_forensics(build);
 }
 
-/* Sets 1 and up: the node, its services, then cidrs as rules name them. */
+bool clo_build_is_service(const struct clo_build *build, uint32_t set)
+{
+	return set >= CLO_SET_SERVICE(0) && set < clo_build_forensics(build);
+}
+
+uint32_t clo_build_forensics(const struct clo_build *build)
+{
+	return CLO_SET_SERVICE(build->policy->node.n_services);
+}
+
+/* Sets 1 and up: the node, its services, forensics, then the rules' cidrs. */
 static int fixed_sets(struct clo_build *build)
 {
 	const struct clo_node_doc *node = &build->policy->node;
@@ -145,6 +155,13 @@ static int fixed_sets(struct clo_build *build)
 			r = clo_blocks_add(&build->blocks, set,
 					   &service->addresses[i], NULL, 0);
 	}
+	key[0] = 2;
+	key[1] = 0;
+	if (r == 0)
+		r = clo_lists_intern(&build->set_keys, key, 2, &set);
+	for (size_t i = 0; i < node->n_forensics && r == 0; i++)
+		r = clo_blocks_add(&build->blocks, set, &node->forensics[i],
+				   NULL, 0);
 	return r;
 }
 
@@ -241,24 +258,31 @@ static int order_numbers(const void *left, const void *right)
 static int add_ports(struct clo_build *build, const struct clo_rule_doc *doc,
 		     uint32_t *ret_ports)
 {
-	static const uint32_t any = CLO_PORTS_ANY;
 	CLO_AUTO_MEM uint32_t *specs = NULL;
+	bool has_any = false;
 	size_t n = 0;
+	int r;
 
 	specs = calloc(doc->n_ports + 1, sizeof(*specs));
 	if (!specs)
 		return -ENOMEM;
 
 	for (size_t i = 0; i < doc->n_ports; i++) {
-		int r;
-
-		if (doc->ports[i].any)
-			return clo_lists_intern(&build->ports, &any, 1,
-						ret_ports);
+		if (doc->ports[i].any) {
+			has_any = true;
+			continue;
+		}
 		r = clo_classes_add(&build->classes, &doc->ports[i], &specs[n]);
 		if (r < 0)
 			return r;
 		n++;
+	}
+	if (has_any) {
+		specs[n++] = CLO_PORTS_ANY;
+		r = clo_classes_add_encapsulation(&build->classes,
+						  &build->encapsulation);
+		if (r < 0)
+			return r;
 	}
 	qsort(specs, n, sizeof(*specs), order_numbers);
 	return clo_lists_intern(&build->ports, specs, n, ret_ports);

@@ -39,7 +39,7 @@ json_t *clo_explain_matrix(const struct clo_compiled *compiled,
  * "invariant": name or null, "steps": [{"lookup":, "key":, "result":}]}.
  * `from` and `to` are endpoint names ("tenant/env/workload/0"), a workload
  * name, or an address (at most one of the two); `proto` is "tcp", "udp",
- * "sctp", "icmp", "icmpv6" or a number. An endpoint of another tenant is judged
+ * "sctp", "icmp", "icmpv6", "esp", "ah", "gre", "ipip", "ipv6" or a number. An endpoint of another tenant is judged
  * as the source's port would: its address in the source's space. On a bad
  * argument: NULL and reterr_text says which.
  */

@@ -74,6 +74,7 @@ static int join_addresses(struct joining *joining, enum clo_table t)
 		int r;
 
 		if (!old ||
+		    clo_tables_addr_kind(after, t, i) != CLO_ADDR_ENDPOINT ||
 		    !same_name(joining->before->identities[old->identity].name,
 			       joining->after->identities[new->identity].name))
 			continue;

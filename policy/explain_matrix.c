@@ -8,7 +8,8 @@
 
 /* One row and column: a tenant's environment, or (the last) what is outside. */
 struct scope {
-	struct clo_identity like; /* what its endpoints have in common */
+	struct clo_identity like; /* for invariants: its tenant's space */
+	uint32_t space; /* of its endpoints */
 	char *name;
 };
 
@@ -59,6 +60,7 @@ static int add_scopes(struct matrix *matrix, const struct clo_policy *policy)
 				scope->name = NULL;
 				return -ENOMEM;
 			}
+			scope->space = clo_scope_space(tenant, e);
 			scope->like.space = tenant->space;
 			scope->like.kind = CLO_IDENTITY_ENDPOINTS;
 			scope->like.environment = (uint8_t)e;
@@ -84,7 +86,7 @@ static size_t find_scope(const struct matrix *matrix, uint32_t index)
 	if (identity->kind != CLO_IDENTITY_ENDPOINTS)
 		return matrix->n - 1;
 	for (size_t i = 0; i < matrix->n - 1; i++) {
-		if (matrix->scopes[i].like.space == identity->space &&
+		if (matrix->scopes[i].space == identity->space &&
 		    matrix->scopes[i].like.environment == identity->environment)
 			return i;
 	}

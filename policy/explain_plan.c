@@ -25,6 +25,12 @@ struct side {
 	uint32_t *classes; /* by joint range */
 };
 
+/* What becomes of the flows between two joints. */
+struct seen {
+	uint64_t unchanged;
+	bool differs; /* there are others */
+};
+
 struct plan {
 	struct side sides[2]; /* before, after */
 	struct clo_joints joints;
@@ -113,13 +119,20 @@ static size_t merge(const struct plan *plan, const struct rows *rows,
 	return end;
 }
 
-/* All services have the same fate: one flow, "any". */
+static bool is_encapsulation(const struct plan *plan, size_t range)
+{
+	return clo_range_is_encapsulation(&plan->ranges.ranges[range]);
+}
+
+/* All that "any" covers has the same fate: one flow. */
 static bool is_any(const struct plan *plan, const struct rows *rows,
 		   struct fate fate)
 {
 	for (size_t i = 1; i < plan->ranges.n; i++) {
 		struct fate next = fate_of(plan, rows, i);
 
+		if (is_encapsulation(plan, i))
+			continue;
 		if (next.change != fate.change || next.rule != fate.rule)
 			return false;
 	}
@@ -144,13 +157,25 @@ static int add_flow(struct plan *plan, const struct clo_joint *from,
 	return json_array_append_new(list, flow) < 0 ? -ENOMEM : 0;
 }
 
+/* One flow: counted, and listed if it changes and `from` is not NULL. */
+static int tell(struct plan *plan, const struct clo_joint *from,
+		const struct clo_joint *to, struct fate fate,
+		const char *service, struct seen *seen)
+{
+	seen->unchanged += fate.change == UNCHANGED;
+	seen->differs |= fate.change > UNCHANGED;
+	if (!from || fate.change <= UNCHANGED)
+		return 0;
+	return add_flow(plan, from, to, fate, service);
+}
+
 /*
  * The flows of one pair of joints. from NULL: only count those that stay, and
  * see whether there are others.
  */
 static int walk(struct plan *plan, const uint32_t indices[2],
 		const struct clo_joint *from, const struct clo_joint *to,
-		uint64_t *ret_unchanged, bool *ret_differs)
+		struct seen *ret_seen)
 {
 	const struct rows both = {owners(&plan->sides[0], indices[0]),
 				  owners(&plan->sides[1], indices[1])};
@@ -159,23 +184,23 @@ static int walk(struct plan *plan, const uint32_t indices[2],
 	size_t i = 0;
 	int r = 0;
 
-	*ret_unchanged = 0;
-	*ret_differs = false;
+	*ret_seen = (struct seen){0};
+	if (any)
+		r = tell(plan, from, to, fate, "any", ret_seen);
 	while (i < plan->ranges.n && r == 0) {
-		size_t end = any ? plan->ranges.n : i + 1;
-		char text[CLO_SERVICE_TEXT] = "any";
+		char text[CLO_SERVICE_TEXT];
+		size_t end = i + 1;
 
-		fate = fate_of(plan, &both, i);
-		if (!any) {
-			end = merge(plan, &both, i, fate);
-			clo_service_text(plan->ranges.ranges[i].first,
-					 plan->ranges.ranges[end - 1].last,
-					 text);
+		if (any && !is_encapsulation(plan, i)) {
+			i++;
+			continue;
 		}
-		*ret_unchanged += fate.change == UNCHANGED;
-		*ret_differs |= fate.change > UNCHANGED;
-		if (from && fate.change > UNCHANGED)
-			r = add_flow(plan, from, to, fate, text);
+		fate = fate_of(plan, &both, i);
+		if (!any)
+			end = merge(plan, &both, i, fate);
+		clo_service_text(plan->ranges.ranges[i].first,
+				 plan->ranges.ranges[end - 1].last, text);
+		r = tell(plan, from, to, fate, text, ret_seen);
 		i = end;
 	}
 	return r;
@@ -186,6 +211,7 @@ static int look_up(struct plan *plan, const uint32_t rows[2],
 		   uint32_t *ret_index)
 {
 	size_t n = plan->n_rows;
+	struct seen seen = {0};
 	uint64_t *unchanged;
 	bool *differs;
 	int r;
@@ -204,7 +230,10 @@ static int look_up(struct plan *plan, const uint32_t rows[2],
 		return -ENOMEM;
 	plan->differs = differs;
 	plan->n_rows++;
-	return walk(plan, rows, NULL, NULL, &unchanged[n], &differs[n]);
+	r = walk(plan, rows, NULL, NULL, &seen);
+	unchanged[n] = seen.unchanged;
+	differs[n] = seen.differs;
+	return r;
 }
 
 static int compare_pair(struct plan *plan, const struct clo_joint *from,
@@ -212,9 +241,8 @@ static int compare_pair(struct plan *plan, const struct clo_joint *from,
 {
 	const uint32_t rows[2] = {plan->sides[0].rows[to->before],
 				  plan->sides[1].rows[to->after]};
-	uint64_t unchanged;
+	struct seen seen;
 	uint32_t index;
-	bool differs;
 	int r;
 
 	if (!rows[0] && !rows[1])
@@ -225,7 +253,7 @@ static int compare_pair(struct plan *plan, const struct clo_joint *from,
 	plan->n_unchanged += plan->unchanged[index];
 	if (!plan->differs[index])
 		return 0;
-	return walk(plan, rows, from, to, &unchanged, &differs);
+	return walk(plan, rows, from, to, &seen);
 }
 
 static void expand(struct side *side, uint32_t src)

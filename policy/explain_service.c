@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "policy/service_spec.h"
+
 static const struct region {
 	uint32_t first, end; /* slots */
 	uint8_t proto;
@@ -16,7 +18,7 @@ static const struct region {
 	{CLO_SLOT_SCTP, CLO_SLOT_ICMP, IPPROTO_SCTP, "sctp"},
 	{CLO_SLOT_ICMP, CLO_SLOT_ICMPV6, IPPROTO_ICMP, "icmp"},
 	{CLO_SLOT_ICMPV6, CLO_SLOT_OTHER, IPPROTO_ICMPV6, "icmpv6"},
-	{CLO_SLOT_OTHER, CLO_SLOTS, 0, "protocol"},
+	{CLO_SLOT_OTHER, CLO_SLOTS, 0, "proto"},
 };
 
 static const struct region *region_of(uint32_t slot)
@@ -50,6 +52,10 @@ void clo_service_text(uint32_t first, uint32_t last,
 		(void)snprintf(ret_text, CLO_SERVICE_TEXT, "%s",
 			       region->proto ? region->name
 					     : "other protocols");
+	else if (first == last && !region->proto &&
+		 clo_proto_name((uint8_t)from))
+		(void)snprintf(ret_text, CLO_SERVICE_TEXT, "%s",
+			       clo_proto_name((uint8_t)from));
 	else if (first == last)
 		(void)snprintf(ret_text, CLO_SERVICE_TEXT, "%s/%u",
 			       region->name, from);
@@ -157,6 +163,16 @@ bool clo_ranges_begins_protocol(const struct clo_ranges *ranges, size_t i)
 	       ranges->ranges[i].first;
 }
 
+bool clo_range_is_encapsulation(const struct clo_range *range)
+{
+	for (uint32_t slot = range->first; slot <= range->last; slot++)
+		if (slot < CLO_SLOT_OTHER ||
+		    !clo_proto_is_encapsulation(
+			    (uint8_t)(slot - CLO_SLOT_OTHER)))
+			return false;
+	return true;
+}
+
 static bool is_set(const struct clo_range *range, const uint64_t *bits,
 		   size_t words)
 {
@@ -164,34 +180,47 @@ static bool is_set(const struct clo_range *range, const uint64_t *bits,
 	       bits[range->class / 64] >> (range->class % 64) & 1;
 }
 
+/* All that a rule with "any" allows. */
+static bool is_any(const struct clo_ranges *ranges, const uint64_t *bits,
+		   size_t words)
+{
+	for (size_t i = 0; i < ranges->n; i++)
+		if (!is_set(&ranges->ranges[i], bits, words) &&
+		    !clo_range_is_encapsulation(&ranges->ranges[i]))
+			return false;
+	return true;
+}
+
 json_t *clo_service_names(const struct clo_ranges *ranges, const uint64_t *bits,
 			  size_t words)
 {
 	json_auto_t *names = json_array();
-	size_t n_set = 0;
+	bool any = is_any(ranges, bits, words);
 	size_t i = 0;
 
+	if (any && json_array_append_new(names, json_string("any")) < 0)
+		return NULL;
 	while (i < ranges->n) {
 		uint32_t first = ranges->ranges[i].first;
 		char text[CLO_SERVICE_TEXT];
 		size_t end = i + 1;
 
-		if (!is_set(&ranges->ranges[i], bits, words)) {
+		if (!is_set(&ranges->ranges[i], bits, words) ||
+		    (any && !clo_range_is_encapsulation(&ranges->ranges[i]))) {
 			i++;
 			continue;
 		}
 		while (end < ranges->n &&
 		       is_set(&ranges->ranges[end], bits, words) &&
+		       (!any ||
+			clo_range_is_encapsulation(&ranges->ranges[end])) &&
 		       !clo_ranges_begins_protocol(ranges, end))
 			end++;
 		clo_service_text(first, ranges->ranges[end - 1].last, text);
 		if (json_array_append_new(names, json_string(text)) < 0)
 			return NULL;
-		n_set += end - i;
 		i = end;
 	}
 
-	if (n_set == ranges->n)
-		return json_pack("[s]", "any");
 	return json_incref(names);
 }

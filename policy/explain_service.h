@@ -28,16 +28,19 @@ int clo_ranges_init_both(struct clo_ranges *ranges, const struct clo_ranges *a,
 			 const struct clo_ranges *b);
 void clo_ranges_done(struct clo_ranges *ranges);
 
-/* "tcp/443", "udp/5000-5100", "icmp", "protocol/47", "other protocols". */
+/* "tcp/443", "udp/5000-5100", "icmp", "gre", "proto/89", "other protocols". */
 #define CLO_SERVICE_TEXT 32
 void clo_service_text(uint32_t first, uint32_t last,
 		      char ret_text[CLO_SERVICE_TEXT]);
+/* Nothing but protocols that carry other packets: "any" leaves it out. */
+bool clo_range_is_encapsulation(const struct clo_range *range);
 /* Whether range i is the first of a protocol: it never merges with i - 1. */
 bool clo_ranges_begins_protocol(const struct clo_ranges *ranges, size_t i);
 
 /*
  * Names of the classes in `bits` (by class, `words` words), neighbours merged:
- * ["tcp/80-81", "icmp"], or ["any"]. NULL without memory.
+ * ["tcp/80-81", "icmp"], or ["any"], perhaps with encapsulations: ["any",
+ * "gre"]. NULL without memory.
  */
 json_t *clo_service_names(const struct clo_ranges *ranges, const uint64_t *bits,
 			  size_t words);

@@ -10,6 +10,7 @@
 #include "policy/explain_name.h"
 #include "policy/explain_service.h"
 #include "policy/host_view.h"
+#include "policy/service_spec.h"
 
 static const char *const drop_texts[] = {
 #define X(name, text) text,
@@ -29,7 +30,7 @@ struct trace {
 	const struct clo_compiled *compiled;
 	struct clo_view view;
 	struct end from, to;
-	const struct clo_tenant_doc *tenant; /* in whose space it is judged */
+	uint32_t space; /* in which it is judged */
 	uint8_t family;
 	uint8_t proto;
 	uint16_t number;
@@ -151,29 +152,15 @@ static int parse_end(struct trace *trace, const char *name, struct end *end,
 static int parse_proto(struct trace *trace, const char *proto,
 		       char reterr_text[160])
 {
-	static const struct {
-		const char *name;
-		uint8_t proto;
-	} protos[] = {{"tcp", IPPROTO_TCP},
-		      {"udp", IPPROTO_UDP},
-		      {"sctp", IPPROTO_SCTP},
-		      {"icmp", IPPROTO_ICMP},
-		      {"icmpv6", IPPROTO_ICMPV6}};
-
 	unsigned int number = 0;
 	size_t n = strlen(proto);
 
-	for (size_t i = 0; i < CLO_ARRAY_LEN(protos); i++) {
-		if (strcmp(protos[i].name, proto) != 0)
-			continue;
-		trace->proto = protos[i].proto;
+	if (clo_proto_find(proto, &trace->proto))
 		return 0;
-	}
-
 	if (n == 0 || n > 3 || strspn(proto, "0123456789") != n)
 		return bad(reterr_text,
-			   "%.60s: not tcp, udp, sctp, icmp, icmpv6 or a "
-			   "protocol number",
+			   "%.60s: not tcp, udp, sctp, icmp, icmpv6, esp, ah, "
+			   "gre, ipip, ipv6 or a protocol number",
 			   proto);
 	for (size_t i = 0; i < n; i++)
 		number = number * 10 + (unsigned int)(proto[i] - '0');
@@ -240,8 +227,9 @@ static int parse(struct trace *trace, const char *from, const char *to,
 					"endpoint or a workload");
 
 	trace->number = number;
-	trace->tenant = trace->from.workload ? trace->from.workload->tenant
-					     : trace->to.workload->tenant;
+	trace->space = trace->from.workload
+			       ? trace->from.interface->segment->space
+			       : trace->to.interface->segment->space;
 	return pick_family(trace, reterr_text);
 }
 
@@ -252,12 +240,11 @@ static void look_up(struct trace *trace, struct end *end, const char *which)
 	char name[CLO_NAME_MAX];
 	char key[INET6_ADDRSTRLEN + 24];
 
-	clo_judge_side(&trace->view, trace->tenant->space, trace->family,
-		       end->addr, &end->side);
+	clo_judge_side(&trace->view, trace->space, trace->family, end->addr,
+		       &end->side);
 	(void)inet_ntop(trace->family == 4 ? AF_INET : AF_INET6, end->addr,
 			text, sizeof(text));
-	(void)snprintf(key, sizeof(key), "%s in space %u", text,
-		       trace->tenant->space);
+	(void)snprintf(key, sizeof(key), "%s in space %u", text, trace->space);
 	if (!end->side.identity)
 		step(trace, which, key, "no class");
 	else if (end->side.endpoint)
@@ -393,12 +380,12 @@ static void run(struct trace *trace)
 {
 	const struct clo_interface_doc *interface = trace->from.interface;
 
-	assert(trace->tenant); /* one end is an endpoint */
+	assert(trace->space); /* one end is an endpoint */
 	if (interface)
 		step(trace, "endpoint", interface->name,
 		     "endpoint %u, segment %s, space %u (%s)",
 		     interface->endpoint, interface->segment->name,
-		     trace->tenant->space, trace->tenant->name);
+		     trace->space, trace->from.workload->tenant->name);
 	look_up(trace, &trace->from, "source");
 	if (check_source(trace)) {
 		look_up(trace, &trace->to, "destination");

@@ -67,18 +67,40 @@ static uint32_t ids_take(struct ids *ids, const char *text)
 	return id;
 }
 
-static void number_tenants(struct clo_parse *parse)
+/* The space of a scope: its own where its tenant's environments overlap. */
+static void place_scope(struct clo_parse *parse, struct ids *ids,
+			struct clo_tenant_doc *tenant,
+			enum clo_environment environment)
+{
+	struct clo_scope_doc *scope = &tenant->scopes[environment];
+	uint32_t space = tenant->space;
+
+	if (clo_scope_state(parse, tenant, environment)->own_space)
+		space = ids_take(
+			ids,
+			clo_arena_printf(parse->reader.scratch, "space/%s/%s",
+					 tenant->name,
+					 clo_environment_name(environment)));
+	for (size_t i = 0; i < scope->n_segments; i++)
+		scope->segments[i].space = space;
+}
+
+static void number_spaces(struct clo_parse *parse)
 {
 	struct clo_policy *policy = parse->policy;
 	struct clo_arena *scratch = parse->reader.scratch;
 	struct ids ids;
 
-	if (!ids_init(&ids, scratch, policy->n_tenants, CLO_SPACE_MAX))
+	if (!ids_init(&ids, scratch, 4 * policy->n_tenants, CLO_SPACE_MAX))
 		return;
 	for (size_t i = 0; i < policy->n_tenants; i++)
 		policy->tenants[i].space = ids_take(
 			&ids, clo_arena_printf(scratch, "space/%s",
 					       policy->tenants[i].name));
+	for (size_t i = 0; i < policy->n_tenants; i++)
+		for (enum clo_environment e = CLO_ENV_PRODUCTION;
+		     e <= CLO_ENV_DEVELOPMENT; e++)
+			place_scope(parse, &ids, &policy->tenants[i], e);
 }
 
 static void number_segments(struct clo_parse *parse)
@@ -91,7 +113,7 @@ static void number_segments(struct clo_parse *parse)
 	for (size_t i = 0; i < policy->n_tenants; i++)
 		for (size_t e = 0; e < 4; e++)
 			n += policy->tenants[i].scopes[e].n_segments;
-	if (!ids_init(&ids, scratch, n, CLO_ENDPOINT_MAX))
+	if (!ids_init(&ids, scratch, n, CLO_SEGMENT_MAX))
 		return;
 
 	for (size_t i = 0; i < policy->n_tenants; i++) {
@@ -151,7 +173,7 @@ static void number_endpoints(struct clo_parse *parse)
 
 void clo_parse_ids(struct clo_parse *parse)
 {
-	number_tenants(parse);
+	number_spaces(parse);
 	number_segments(parse);
 	number_endpoints(parse);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/model.h"
 
+#include <netinet/in.h>
+
 #include "policy/arena.h"
 #include "policy/parse.h"
 
@@ -17,6 +19,53 @@ const char *clo_environment_name(enum clo_environment environment)
 		break;
 	}
 	return "none";
+}
+
+uint32_t clo_scope_space(const struct clo_tenant_doc *tenant,
+			 enum clo_environment environment)
+{
+	const struct clo_scope_doc *scope = &tenant->scopes[environment];
+
+	return scope->n_segments ? scope->segments[0].space : tenant->space;
+}
+
+const struct clo_server_kind clo_server_kinds[CLO_SERVER_KINDS] = {
+	{"DHCP", "udp/67", IPPROTO_UDP, 67, {4, 32, {255, 255, 255, 255}}},
+	{"DHCPv6",
+	 "udp/547",
+	 IPPROTO_UDP,
+	 547,
+	 {6, 128, {0xff, 0x02, [13] = 1, [15] = 2}}},
+	{"router",
+	 "icmpv6/133",
+	 IPPROTO_ICMPV6,
+	 133,
+	 {6, 128, {0xff, 0x02, [15] = 2}}},
+};
+
+bool clo_server_is(const struct clo_provided *service,
+		   const struct clo_server_kind *kind)
+{
+	for (size_t i = 0; i < service->n_ports; i++) {
+		const struct clo_service_spec *port = &service->ports[i];
+
+		/* A range that happens to hold the number says nothing. */
+		if (!port->any && port->proto == kind->proto &&
+		    port->first == kind->number && port->last == kind->number)
+			return true;
+	}
+	return false;
+}
+
+const struct clo_cidr *clo_server_address(const struct clo_provided *service,
+					  const struct clo_server_kind *kind)
+{
+	if (!clo_server_is(service, kind))
+		return NULL;
+	for (size_t i = 0; i < service->n_addresses; i++)
+		if (service->addresses[i].family == kind->asked.family)
+			return &service->addresses[i];
+	return NULL;
 }
 
 void clo_policy_free(struct clo_policy *policy)

@@ -24,13 +24,33 @@ struct clo_cidr {
 
 /*
  * One `ports` entry. TCP, UDP, SCTP: a destination port range. ICMP, ICMPv6:
- * a type range, 0 to 255 for plain "icmp". "any": every protocol.
+ * a type range, 0 to 255 for plain "icmp". Other protocols: 0 to 0. "any":
+ * every protocol that is no encapsulation.
  */
 struct clo_service_spec {
 	bool any;
 	uint8_t proto; /* IPPROTO_* */
 	uint16_t first, last;
 };
+
+/* Per second; 0: no limit. */
+struct clo_rate {
+	uint64_t bytes; /* of frames */
+	uint64_t packets;
+};
+
+/* What one interface may use. All but `connections` are per second. */
+struct clo_limits {
+	uint32_t connections; /* tracked at one time; at least 1 */
+	uint32_t new_flows; /* 0: no limit */
+	struct clo_rate from, to; /* the guest */
+	uint32_t multicast; /* multicast and broadcast from the guest */
+	uint32_t events; /* of the flow log */
+};
+
+#define CLO_CONNECTIONS_MIN 1024U
+#define CLO_CONNECTIONS_MAX 4194304U
+#define CLO_CONNECTIONS_DEFAULT 262144U
 
 /* Node.services: what guests may reach on the node or at a provider. */
 struct clo_provided {
@@ -42,18 +62,35 @@ struct clo_provided {
 	size_t n_ports;
 };
 
+struct clo_tenant_doc;
+struct clo_segment_doc;
+
+/* A host interface to other nodes. */
+struct clo_uplink_doc {
+	const char *interface;
+	/* What it carries; a segment has one uplink at most. NULL: nothing. */
+	const struct clo_segment_doc *segment;
+	const struct clo_tenant_doc *tenant; /* of the segment */
+	enum clo_environment environment;
+};
+
 struct clo_node_doc {
 	const char *name;
 	const char **bridges; /* governed */
 	size_t n_bridges;
-	const char **uplinks; /* interfaces */
+	struct clo_uplink_doc *uplinks; /* by interface */
 	size_t n_uplinks;
+	uint32_t connections; /* flows that the node tracks */
 	struct clo_cidr *addresses; /* the node's own; /32 or /128 */
 	size_t n_addresses;
 	struct clo_cidr *national;
 	size_t n_national;
 	struct clo_provided *services;
 	size_t n_services;
+	/* May open flows to endpoints in quarantine. No address of the node, of
+	 * a service or of a segment. */
+	struct clo_cidr *forensics;
+	size_t n_forensics;
 };
 
 enum clo_peer_kind {
@@ -62,8 +99,6 @@ enum clo_peer_kind {
 	CLO_PEER_CIDR,
 	CLO_PEER_SERVICE,
 };
-
-struct clo_tenant_doc;
 
 struct clo_peer {
 	enum clo_peer_kind kind;
@@ -92,15 +127,24 @@ struct clo_rule_doc {
 
 struct clo_segment_doc {
 	const char *name;
-	uint32_t id; /* clo_segment_id(), unique in the policy */
+	uint32_t id; /* 1 to CLO_SEGMENT_MAX, unique in the policy */
+	/*
+	 * Inside which its addresses are unique: the tenant's, or its
+	 * environment's own where the tenant's environments overlap.
+	 */
+	uint32_t space;
 	struct clo_cidr *cidrs;
 	size_t n_cidrs;
+	struct clo_cidr *multicast; /* groups that its endpoints share */
+	size_t n_multicast;
+	bool answer; /* the guards answer ARP and ND for its endpoints */
 };
 
 /* One scope. Absent in the document: everything empty, present = false. */
 struct clo_scope_doc {
 	bool present;
 	enum clo_environment environment;
+	uint32_t connections; /* that its endpoints may use together */
 	struct clo_segment_doc *segments;
 	size_t n_segments;
 	const char **groups;
@@ -112,6 +156,7 @@ struct clo_scope_doc {
 struct clo_tenant_doc {
 	const char *name;
 	uint32_t space; /* 1 to CLO_SPACE_MAX, stable: from the name */
+	uint32_t connections; /* that its scopes may use together */
 	int qualification; /* 1 or 2 */
 	bool test_dev; /* allows its test and development to talk */
 	const struct clo_provided **services; /* it declares to use */
@@ -129,6 +174,8 @@ struct clo_interface_doc {
 	size_t n_addresses;
 	size_t *groups; /* indices of the scope's groups, ascending */
 	size_t n_groups;
+	enum clo_mode mode; /* the strictest, else the nearest, that is given */
+	struct clo_limits limits;
 	const char *name; /* "tenant/environment/workload/0" */
 };
 
@@ -167,3 +214,28 @@ struct clo_policy {
 
 /* "production", "test", "development"; "none" else. */
 const char *clo_environment_name(enum clo_environment environment);
+
+/* The space of the scope's segments; of one without segments: the tenant's. */
+uint32_t clo_scope_space(const struct clo_tenant_doc *tenant,
+			 enum clo_environment environment);
+
+/*
+ * What a guest asks for without knowing who answers: a service is a server of
+ * that kind if one of its ports is exactly this one.
+ */
+struct clo_server_kind {
+	const char *name; /* "DHCP", "DHCPv6", "router" */
+	const char *port; /* "udp/67", ... */
+	uint8_t proto;
+	uint16_t number;
+	struct clo_cidr asked; /* where the question goes */
+};
+
+#define CLO_SERVER_KINDS 3
+extern const struct clo_server_kind clo_server_kinds[CLO_SERVER_KINDS];
+
+/* NULL: the service is none, or has no address of the kind's family. */
+const struct clo_cidr *clo_server_address(const struct clo_provided *service,
+					  const struct clo_server_kind *kind);
+bool clo_server_is(const struct clo_provided *service,
+		   const struct clo_server_kind *kind);

@@ -58,10 +58,13 @@ static void check(struct clo_parse *parse, const struct clo_document *documents,
 	clo_parse_load(parse, documents, n);
 	clo_parse_node(parse);
 	clo_parse_tenants(parse);
+	clo_parse_uplinks(parse);
+	clo_parse_forensics(parse);
 	clo_parse_rules(parse);
 	clo_parse_workloads(parse);
 	clo_parse_exceptions(parse);
 	clo_parse_unique(parse);
+	clo_parse_limits(parse);
 }
 
 static bool no_memory(const struct clo_parse *parse)
@@ -90,7 +93,7 @@ int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
 {
 	CLO_AUTO(clo_arena) struct clo_arena *keep = NULL;
 	CLO_AUTO(clo_arena) struct clo_arena *scratch = NULL;
-	struct clo_parse parse = {.now = now};
+	struct clo_parse parse = {.now = now, .mode = CLO_MODE_NONE};
 	int r;
 
 	if (clo_arena_new(&keep) < 0 || clo_arena_new(&scratch) < 0)

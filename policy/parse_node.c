@@ -4,12 +4,20 @@
 #include "policy/parse_state.h"
 #include "policy/quote.h"
 
+/* In a second, where no document says it. */
+#define MULTICAST_DEFAULT 100
+#define EVENTS_DEFAULT 100
+
 enum {
 	NODE_BRIDGES = CLO_DOC_OWN,
 	NODE_ADDRESSES,
 	NODE_UPLINKS,
 	NODE_NATIONAL,
 	NODE_SERVICES,
+	NODE_FORENSICS,
+	NODE_CONNECTIONS,
+	NODE_LIMITS,
+	NODE_MODE,
 	NODE_COUNT,
 };
 
@@ -20,6 +28,10 @@ static const struct clo_member node_members[NODE_COUNT] = {
 	[NODE_UPLINKS] = {"uplinks", JSON_ARRAY},
 	[NODE_NATIONAL] = {"nationalPrefixes", JSON_ARRAY},
 	[NODE_SERVICES] = {"services", JSON_ARRAY},
+	[NODE_FORENSICS] = {"forensics", JSON_ARRAY},
+	[NODE_CONNECTIONS] = {"connections", JSON_INTEGER},
+	[NODE_LIMITS] = {"limits", JSON_OBJECT},
+	[NODE_MODE] = {"mode", JSON_STRING},
 };
 
 enum {
@@ -37,30 +49,23 @@ static const struct clo_member service_members[SERVICE_COUNT] = {
 	[SERVICE_PORTS] = {"ports", JSON_ARRAY, true, true},
 };
 
-static void read_uplinks(struct clo_parse *parse, const struct clo_place *list)
+/* Guests must be able to ask it where they ask: by its address family. */
+static void check_server(struct clo_parse *parse, const struct clo_place *place,
+			 const struct clo_provided *service)
 {
-	static const struct clo_member uplink = {"interface", JSON_STRING,
-						 true};
-	struct clo_node_doc *node = &parse->policy->node;
-	size_t n = clo_place_items(list);
+	for (size_t i = 0; i < CLO_SERVER_KINDS; i++) {
+		const struct clo_server_kind *kind = &clo_server_kinds[i];
 
-	node->uplinks =
-		clo_arena_array(parse->reader.keep, n, sizeof(*node->uplinks));
-	if (!node->uplinks)
-		return;
-
-	for (size_t i = 0; i < n; i++) {
-		struct clo_place item = clo_place_item(list, i);
-		struct clo_place member;
-
-		(void)clo_read_object(&parse->reader, &item, &uplink, 1,
-				      &member);
-		node->uplinks[i] = clo_read_text(&parse->reader, &member,
-						 &clo_format_interface);
+		if (service->n_addresses == 0 ||
+		    !clo_server_is(service, kind) ||
+		    clo_server_address(service, kind))
+			continue;
+		clo_flaw_at(
+			&parse->reader, place,
+			"a service with port \"%s\" needs an IPv%u address: "
+			"add it or remove the port",
+			kind->port, kind->asked.family);
 	}
-	node->n_uplinks = n;
-	clo_check_repeats(&parse->reader, list, "interface");
-	clo_sort(node->uplinks, n, sizeof(*node->uplinks), clo_compare_text);
 }
 
 static void read_service(struct clo_parse *parse, const struct clo_place *place,
@@ -92,6 +97,7 @@ static void read_service(struct clo_parse *parse, const struct clo_place *place,
 	ports = clo_read_specs(&parse->reader, &members[SERVICE_PORTS]);
 	service->ports = ports.items;
 	service->n_ports = ports.n;
+	check_server(parse, &members[SERVICE_ADDRESSES], service);
 }
 
 static void read_services(struct clo_parse *parse, const struct clo_place *list)
@@ -112,6 +118,21 @@ static void read_services(struct clo_parse *parse, const struct clo_place *list)
 	node->n_services = n;
 	clo_check_repeats(&parse->reader, list, "name");
 	clo_sort(node->services, n, sizeof(*node->services), clo_compare_text);
+}
+
+static void read_limits(struct clo_parse *parse,
+			const struct clo_place *members)
+{
+	uint64_t connections = CLO_CONNECTIONS_DEFAULT;
+
+	(void)clo_read_number(&parse->reader, &members[NODE_CONNECTIONS],
+			      CLO_CONNECTIONS_MIN, CLO_CONNECTIONS_MAX,
+			      &connections);
+	parse->policy->node.connections = (uint32_t)connections;
+	parse->limits.multicast = MULTICAST_DEFAULT;
+	parse->limits.events = EVENTS_DEFAULT;
+	clo_read_limits(&parse->reader, &members[NODE_LIMITS], &parse->limits);
+	parse->mode = clo_read_mode(&parse->reader, &members[NODE_MODE]);
 }
 
 static void read_node(struct clo_parse *parse, const struct clo_source *source)
@@ -140,7 +161,12 @@ static void read_node(struct clo_parse *parse, const struct clo_source *source)
 	node->national = cidrs.items;
 	node->n_national = cidrs.n;
 
-	read_uplinks(parse, &members[NODE_UPLINKS]);
+	cidrs = clo_read_cidrs(reader, &members[NODE_FORENSICS],
+			       CLO_FORM_EITHER, CLO_USE_NODE);
+	node->forensics = cidrs.items;
+	node->n_forensics = cidrs.n;
+
+	read_limits(parse, members);
 	read_services(parse, &members[NODE_SERVICES]);
 	/* Present but unreadable: any service may have been in there. */
 	if (json_object_get(source->json, "services") &&
@@ -163,6 +189,7 @@ void clo_parse_node(struct clo_parse *parse)
 		return;
 	}
 
+	parse->node = &nodes[0];
 	read_node(parse, &nodes[0]);
 	for (size_t i = 1; i < n; i++) {
 		struct clo_place top = clo_place_top(&nodes[i]);

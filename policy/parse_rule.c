@@ -240,6 +240,36 @@ static void check_peers(struct rules *rules, const struct clo_place *place,
 		    clo_environment_name(rules->scope->environment));
 }
 
+/* Whose addresses a peer's are: NULL where that is no scope's, or unknown. */
+static const struct clo_scope_state *space_of(const struct rules *rules,
+					      const struct clo_peer *peer)
+{
+	if ((peer->kind != CLO_PEER_GROUP && peer->kind != CLO_PEER_SEGMENT) ||
+	    !peer->tenant || peer->environment == CLO_ENV_NONE)
+		return NULL;
+	return clo_scope_state(rules->parse, peer->tenant, peer->environment);
+}
+
+/* Two spaces of one tenant: an address of one means another in the other. */
+static void check_spaces(struct rules *rules, const struct clo_place *place,
+			 const struct clo_rule_doc *rule)
+{
+	const struct clo_scope_state *from = space_of(rules, &rule->from);
+	const struct clo_scope_state *to = space_of(rules, &rule->to);
+
+	if (!from || !to || from == to ||
+	    rule->from.tenant != rule->to.tenant ||
+	    (!from->own_space && !to->own_space))
+		return;
+	clo_flaw_at(&rules->parse->reader, place,
+		    "no flow is possible between %s and %s of tenant %s: their "
+		    "addresses overlap, or one's overlap a third "
+		    "environment's, so each has an address space of its own",
+		    clo_environment_name(rule->from.environment),
+		    clo_environment_name(rule->to.environment),
+		    clo_quote(rule->from.tenant->name).text);
+}
+
 static void read_ports(struct rules *rules, const struct clo_place *place,
 		       const struct clo_place *ports, struct clo_rule_doc *rule,
 		       bool to_known)
@@ -291,8 +321,10 @@ static void read_rule(struct rules *rules, const struct clo_place *place,
 			    "reached, answers need no rule");
 		from_known = false;
 	}
-	if (from_known && to_known)
+	if (from_known && to_known) {
 		check_peers(rules, place, rule);
+		check_spaces(rules, place, rule);
+	}
 	read_ports(rules, place, &members[RULE_PORTS], rule, to_known);
 }
 

@@ -6,15 +6,21 @@
 /*
  * What the stages of clo_policy_parse() share. Stages run in this order, each
  * over the documents of one kind in the order of their names: load, node,
- * tenants (what others refer to), rules, workloads, exceptions, unique. None
- * returns an error: flaws are in the reader, lack of memory in its arenas.
+ * tenants (what others refer to), uplinks, forensics, rules, workloads,
+ * exceptions, unique, limits. None returns an error: flaws are in the reader,
+ * lack of memory in its arenas.
  *
  * "unsure" means that something which could be the target of a reference was
  * unreadable: then an unknown name is no flaw, or one mistake would make many.
  */
 
+/* A mode as a document gives it, or not. */
+#define CLO_MODE_NONE (-1)
+
 struct clo_scope_state {
 	bool unsure;
+	bool own_space; /* its addresses overlap another environment's */
+	uint32_t connections; /* as given; 0: not */
 	const struct clo_rule_doc **rules; /* sorted by name */
 	size_t n_rules;
 };
@@ -23,6 +29,8 @@ struct clo_tenant_state {
 	const struct clo_source *source;
 	struct clo_texts services; /* as listed, resolved or not */
 	bool unsure_services; /* the list could not be read */
+	int mode; /* enum clo_mode or CLO_MODE_NONE */
+	uint32_t connections; /* as given; 0: not */
 	struct clo_scope_state scopes[4];
 };
 
@@ -37,6 +45,9 @@ struct clo_parse {
 	bool failed; /* no memory for jansson */
 	bool unsure; /* of documents */
 	bool unsure_services; /* of the node's */
+	const struct clo_source *node; /* NULL: there is none */
+	int mode; /* of the node */
+	struct clo_limits limits; /* of the node's interfaces; 0: not given */
 	struct clo_tenant_state *tenants; /* by index of policy->tenants */
 	const struct clo_source *workloads; /* by index of the policy's */
 };
@@ -52,11 +63,48 @@ void clo_parse_repeats(struct clo_parse *parse,
 		       const struct clo_source *source);
 void clo_parse_node(struct clo_parse *parse);
 void clo_parse_tenants(struct clo_parse *parse);
+void clo_parse_uplinks(struct clo_parse *parse);
+/* The node's forensic addresses are nobody else's. */
+void clo_parse_forensics(struct clo_parse *parse);
 void clo_parse_rules(struct clo_parse *parse);
 void clo_parse_workloads(struct clo_parse *parse);
 void clo_parse_exceptions(struct clo_parse *parse);
 /* Addresses, MACs, domains and devices that two workloads claim. */
 void clo_parse_unique(struct clo_parse *parse);
+/* Who may track how many flows. */
+void clo_parse_limits(struct clo_parse *parse);
+
+/*
+ * The segments of one environment after the other; `spans` remembers their
+ * CIDRs with where they stand. True: one of them could not be read.
+ */
+struct clo_spans {
+	struct clo_span *items;
+	size_t n;
+};
+
+bool clo_read_segments(struct clo_parse *parse, const struct clo_place *list,
+		       struct clo_scope_doc *scope, struct clo_spans *spans);
+/* Room for the segments of all environments; false without memory. */
+bool clo_spans_init(struct clo_parse *parse,
+		    const struct clo_place *environments,
+		    struct clo_spans *spans);
+/* Overlaps: flaws inside an environment; between two, spaces of their own. */
+void clo_spans_check(struct clo_parse *parse,
+		     const struct clo_place *environments,
+		     struct clo_spans *spans, struct clo_scope_state *scopes);
+
+/* "limits" of interfaces: members that are given replace those of ret. */
+void clo_read_limits(struct clo_reader *reader, const struct clo_place *place,
+		     struct clo_limits *ret_limits);
+/* "limits" of a tenant or environment; 0: a flaw, or not given. */
+uint32_t clo_read_share(struct clo_reader *reader,
+			const struct clo_place *place);
+/* A whole number; false: a flaw, or absent. */
+bool clo_read_number(struct clo_reader *reader, const struct clo_place *place,
+		     uint64_t least, uint64_t most, uint64_t *ret_number);
+/* enum clo_mode or CLO_MODE_NONE. */
+int clo_read_mode(struct clo_reader *reader, const struct clo_place *place);
 
 /* Only of a policy without flaws: every reference resolved. */
 void clo_parse_ids(struct clo_parse *parse);
@@ -81,6 +129,9 @@ ssize_t clo_resolve_group(struct clo_parse *parse,
 			  const struct clo_scope_doc *scope);
 const struct clo_provided *clo_resolve_service(struct clo_parse *parse,
 					       const struct clo_place *place);
+/* "tenant/environment/segment"; false: a flaw, or unreadable. */
+bool clo_resolve_uplink(struct clo_parse *parse, const struct clo_place *place,
+			struct clo_uplink_doc *uplink);
 /* By full name. */
 void clo_resolve_rule(struct clo_parse *parse, const struct clo_place *place);
 

@@ -10,6 +10,7 @@ enum {
 	WORKLOAD_UUID,
 	WORKLOAD_TENANT,
 	WORKLOAD_ENVIRONMENT,
+	WORKLOAD_MODE,
 	WORKLOAD_INTERFACES,
 	WORKLOAD_COUNT,
 };
@@ -20,6 +21,7 @@ static const struct clo_member workload_members[WORKLOAD_COUNT] = {
 	[WORKLOAD_UUID] = {"uuid", JSON_STRING},
 	[WORKLOAD_TENANT] = {"tenant", JSON_STRING, true},
 	[WORKLOAD_ENVIRONMENT] = {"environment", JSON_STRING, true},
+	[WORKLOAD_MODE] = {"mode", JSON_STRING},
 	[WORKLOAD_INTERFACES] = {"interfaces", JSON_ARRAY, true},
 };
 
@@ -29,6 +31,7 @@ enum {
 	INTERFACE_ADDRESSES,
 	INTERFACE_GROUPS,
 	INTERFACE_DEVICE,
+	INTERFACE_LIMITS,
 	INTERFACE_COUNT,
 };
 
@@ -38,6 +41,7 @@ static const struct clo_member interface_members[INTERFACE_COUNT] = {
 	[INTERFACE_ADDRESSES] = {"addresses", JSON_ARRAY, true, true},
 	[INTERFACE_GROUPS] = {"groups", JSON_ARRAY},
 	[INTERFACE_DEVICE] = {"device", JSON_STRING},
+	[INTERFACE_LIMITS] = {"limits", JSON_OBJECT},
 };
 
 static const struct clo_cidr *find_block(const struct clo_segment_doc *segment,
@@ -182,6 +186,26 @@ static void read_interface(struct clo_parse *parse,
 		interface->device =
 			clo_read_text(reader, &members[INTERFACE_DEVICE],
 				      &clo_format_interface);
+	interface->limits = parse->limits;
+	clo_read_limits(reader, &members[INTERFACE_LIMITS], &interface->limits);
+}
+
+/* Quarantine wherever it is said, else what is said nearest. */
+static enum clo_mode find_mode(const struct clo_parse *parse,
+			       const struct clo_tenant_doc *tenant, int own)
+{
+	int modes[] = {own, CLO_MODE_NONE, parse->mode};
+	int nearest = CLO_MODE_NONE;
+
+	if (tenant)
+		modes[1] = parse->tenants[tenant - parse->policy->tenants].mode;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(modes); i++) {
+		if (modes[i] == CLO_MODE_QUARANTINE)
+			return CLO_MODE_QUARANTINE;
+		if (nearest == CLO_MODE_NONE)
+			nearest = modes[i];
+	}
+	return nearest == CLO_MODE_AUDIT ? CLO_MODE_AUDIT : CLO_MODE_ENFORCE;
 }
 
 static const char *read_uuid(struct clo_parse *parse,
@@ -239,6 +263,7 @@ static void read_workload(struct clo_parse *parse,
 	struct clo_place top = clo_place_top(source);
 	struct clo_place members[WORKLOAD_COUNT];
 	const struct clo_scope_doc *scope;
+	enum clo_mode mode;
 	size_t n;
 
 	(void)clo_read_object(&parse->reader, &top, workload_members,
@@ -247,6 +272,9 @@ static void read_workload(struct clo_parse *parse,
 				       &clo_format_name);
 	read_domain(parse, members, workload);
 	scope = read_scope(parse, members, workload);
+	mode = find_mode(
+		parse, workload->tenant,
+		clo_read_mode(&parse->reader, &members[WORKLOAD_MODE]));
 
 	n = clo_place_items(&members[WORKLOAD_INTERFACES]);
 	workload->interfaces = clo_arena_array(parse->reader.keep, n,
@@ -260,6 +288,7 @@ static void read_workload(struct clo_parse *parse,
 
 		read_interface(parse, &item, workload, scope,
 			       &workload->interfaces[i]);
+		workload->interfaces[i].mode = mode;
 	}
 }
 

@@ -107,7 +107,7 @@ struct clo_slots {
 };
 
 struct clo_classes {
-	struct clo_lists specs; /* {first slot, last slot} */
+	struct clo_lists specs; /* {first slot, last slot}, once or more */
 	struct clo_lists sets; /* of specs; index = class */
 	struct clo_slots *ranges; /* ascending, all slots */
 	size_t n_ranges, cap_ranges;
@@ -119,5 +119,8 @@ void clo_classes_done(struct clo_classes *classes);
 /* spec: its number for by_spec; not for "any". */
 int clo_classes_add(struct clo_classes *classes,
 		    const struct clo_service_spec *service, uint32_t *ret_spec);
+/* A spec of all protocols that carry other packets, service_spec.h. */
+int clo_classes_add_encapsulation(struct clo_classes *classes,
+				  uint32_t *ret_spec);
 int clo_classes_build(struct clo_classes *classes);
 uint32_t clo_classes_count(const struct clo_classes *classes);

@@ -6,6 +6,7 @@
 
 #include "agent/base/auto.h"
 #include "policy/partition.h"
+#include "policy/service_spec.h"
 
 int clo_classes_init(struct clo_classes *classes)
 {
@@ -71,6 +72,18 @@ int clo_classes_add(struct clo_classes *classes,
 		range[1] += service->last;
 	}
 	return clo_lists_intern(&classes->specs, range, 2, ret_spec);
+}
+
+int clo_classes_add_encapsulation(struct clo_classes *classes,
+				  uint32_t *ret_spec)
+{
+	uint32_t ranges[2 * CLO_ENCAPSULATIONS];
+
+	for (size_t i = 0; i < CLO_ENCAPSULATIONS; i++)
+		ranges[2 * i] = ranges[2 * i + 1] =
+			CLO_SLOT_OTHER + clo_encapsulations[i];
+	return clo_lists_intern(&classes->specs, ranges, CLO_ARRAY_LEN(ranges),
+				ret_spec);
 }
 
 /* A spec begins or, one slot after its last, ends. */
@@ -187,16 +200,19 @@ int clo_classes_build(struct clo_classes *classes)
 	size_t n_events = 0;
 	int r;
 
-	events = calloc(2 * classes->specs.n, sizeof(*events));
+	events = calloc(classes->specs.n_pool + 1, sizeof(*events));
 	if (!events)
 		return -ENOMEM;
 	for (uint32_t spec = 1; spec < classes->specs.n; spec++) {
 		size_t n;
-		const uint32_t *range =
+		const uint32_t *ranges =
 			clo_lists_get(&classes->specs, spec, &n);
 
-		events[n_events++] = (struct event){range[0], spec};
-		events[n_events++] = (struct event){range[1] + 1, spec};
+		for (size_t i = 0; i < n; i += 2) {
+			events[n_events++] = (struct event){ranges[i], spec};
+			events[n_events++] =
+				(struct event){ranges[i + 1] + 1, spec};
+		}
 	}
 	qsort(events, n_events, sizeof(*events), order_events);
 

@@ -94,6 +94,13 @@ static int check_identities(const struct clo_tables *tables,
 		    own->kind > CLO_IDENTITY_SERVICE)
 			return bad(reterr_text, "identities: %u is of kind %u",
 				   i, own->kind);
+		if (own->flags & ~(endpoints ? CLO_IDENTITY_TEST_DEV
+				   : own->kind == CLO_IDENTITY_EXTERNAL
+					   ? CLO_IDENTITY_FORENSICS
+					   : 0U))
+			return bad(reterr_text,
+				   "identities: %u of kind %u has flags %u", i,
+				   own->kind, own->flags);
 		if (endpoints != (own->space != 0) ||
 		    endpoints != (own->environment != CLO_ENV_NONE) ||
 		    own->environment > CLO_ENV_DEVELOPMENT)
@@ -105,35 +112,135 @@ static int check_identities(const struct clo_tables *tables,
 	return 0;
 }
 
+/* An entry of an address table. */
+struct address {
+	const struct clo_tables *tables;
+	enum clo_table t;
+	size_t i;
+	uint32_t space;
+	const uint8_t *key; /* behind the space */
+	const struct clo_addr *value;
+};
+
 /* An address must have an identity of its own space and segment. */
+static int check_owner(const struct address *address, uint32_t space,
+		       char reterr_text[160])
+{
+	const struct clo_addr *addr = address->value;
+	const struct clo_identity *own =
+		identity(address->tables, addr->identity);
+	const char *table = clo_table_types[address->t].name;
+
+	if (!own)
+		return bad(reterr_text, "%s: entry %zu has identity %u of %u",
+			   table, address->i, addr->identity,
+			   address->tables->gen.identities);
+	if (own->kind != CLO_IDENTITY_ENDPOINTS ||
+	    (space && own->space != space) || own->segment != addr->segment)
+		return bad(reterr_text,
+			   "%s: entry %zu of space %u, segment %u has "
+			   "identity %u of space %u, segment %u",
+			   table, address->i, address->space, addr->segment,
+			   addr->identity, own->space, own->segment);
+	if (addr->endpoint == 0 || addr->endpoint > CLO_ENDPOINT_MAX)
+		return bad(reterr_text, "%s: entry %zu has endpoint %u", table,
+			   address->i, addr->endpoint);
+	return 0;
+}
+
+/* Under an endpoint's number stands that endpoint. */
+static int check_self(const struct address *address, char reterr_text[160])
+{
+	uint32_t endpoint;
+
+	memcpy(&endpoint, address->key, sizeof(endpoint));
+	if (address->t != CLO_TABLE_ADDR4 ||
+	    endpoint != address->value->endpoint)
+		return bad(reterr_text,
+			   "%s: entry %zu of endpoint %u is endpoint %u",
+			   clo_table_types[address->t].name, address->i,
+			   endpoint, address->value->endpoint);
+	return check_owner(address, 0, reterr_text);
+}
+
+static bool has_segment(const struct clo_tables *tables, uint32_t segment)
+{
+	for (uint32_t i = 1; i < tables->gen.identities; i++)
+		if (identity(tables, i)->segment == segment)
+			return true;
+	return false;
+}
+
+/* Nothing but a multicast address and the segment that shares it. */
+static int check_group(const struct address *address, char reterr_text[160])
+{
+	const struct clo_addr *addr = address->value;
+	bool group = address->t == CLO_TABLE_ADDR4 ? address->key[0] >> 4 == 14
+						   : address->key[0] == 0xff;
+
+	if (!group || addr->identity || addr->endpoint || !addr->segment ||
+	    address->space != (CLO_SPACE_GROUP | addr->segment) ||
+	    !has_segment(address->tables, addr->segment))
+		return bad(reterr_text,
+			   "%s: entry %zu of space %u is no group: identity "
+			   "%u, endpoint %u, segment %u",
+			   clo_table_types[address->t].name, address->i,
+			   address->space, addr->identity, addr->endpoint,
+			   addr->segment);
+	return 0;
+}
+
+/* Who answers everybody is outside, and declared. */
+static int check_server(const struct address *address, char reterr_text[160])
+{
+	const struct clo_addr *addr = address->value;
+	const struct clo_identity *own =
+		identity(address->tables, addr->identity);
+
+	if (!own ||
+	    (own->kind != CLO_IDENTITY_SERVICE &&
+	     own->kind != CLO_IDENTITY_NODE) ||
+	    addr->endpoint || addr->segment)
+		return bad(reterr_text,
+			   "%s: entry %zu is no server: identity %u, endpoint "
+			   "%u, segment %u",
+			   clo_table_types[address->t].name, address->i,
+			   addr->identity, addr->endpoint, addr->segment);
+	return 0;
+}
+
 static int check_addresses(const struct clo_tables *tables, enum clo_table t,
 			   char reterr_text[160])
 {
-	for (size_t i = 0; i < tables->table[t].n; i++) {
-		const struct clo_addr *addr = clo_tables_value(tables, t, i);
-		const struct clo_identity *own =
-			identity(tables, addr->identity);
-		uint32_t space;
+	int r = 0;
 
-		memcpy(&space, clo_tables_key(tables, t, i), sizeof(space));
-		if (!own)
-			return bad(reterr_text,
-				   "%s: entry %zu has identity %u of %u",
-				   clo_table_types[t].name, i, addr->identity,
-				   tables->gen.identities);
-		if (own->kind != CLO_IDENTITY_ENDPOINTS ||
-		    own->space != space || own->segment != addr->segment)
-			return bad(reterr_text,
-				   "%s: entry %zu of space %u, segment %u has "
-				   "identity %u of space %u, segment %u",
-				   clo_table_types[t].name, i, space,
-				   addr->segment, addr->identity, own->space,
-				   own->segment);
-		if (addr->endpoint == 0 || addr->endpoint > CLO_ENDPOINT_MAX)
-			return bad(reterr_text, "%s: entry %zu has endpoint %u",
-				   clo_table_types[t].name, i, addr->endpoint);
+	for (size_t i = 0; i < tables->table[t].n && r == 0; i++) {
+		const uint8_t *key = clo_tables_key(tables, t, i);
+		struct address address = {
+			.tables = tables,
+			.t = t,
+			.i = i,
+			.key = key + sizeof(uint32_t),
+			.value = clo_tables_value(tables, t, i),
+		};
+
+		memcpy(&address.space, key, sizeof(address.space));
+		switch (clo_tables_addr_kind(tables, t, i)) {
+		case CLO_ADDR_ENDPOINT:
+			r = check_owner(&address, address.space, reterr_text);
+			break;
+		case CLO_ADDR_SELF:
+			r = check_self(&address, reterr_text);
+			break;
+		case CLO_ADDR_GROUP:
+			r = check_group(&address, reterr_text);
+			break;
+		case CLO_ADDR_SERVER:
+			r = check_server(&address, reterr_text);
+			break;
+		}
 	}
-	return 0;
+	return r;
 }
 
 static int check_cidrs(const struct clo_tables *tables, enum clo_table t,

@@ -144,7 +144,9 @@ struct clo_specs clo_read_specs(struct clo_reader *reader,
 				    "%s: %s; expected \"tcp/443\", "
 				    "\"udp/5000-5100\", \"sctp/36412\", "
 				    "\"icmp\", \"icmp/8\", \"icmpv6\", "
-				    "\"icmpv6/128\" or \"any\"",
+				    "\"icmpv6/128\", \"esp\", \"ah\", "
+				    "\"gre\", \"ipip\", \"ipv6\", "
+				    "\"proto/89\" or \"any\"",
 				    clo_quote(text).text, wrong);
 		else
 			specs.n++;

@@ -147,26 +147,32 @@ static bool split(struct clo_parse *parse, const char *full, char *parts[3])
 	return text == NULL;
 }
 
+/* The environment of this name; CLO_ENV_NONE: there is none. */
+static enum clo_environment find_environment(const char *name)
+{
+	for (enum clo_environment e = CLO_ENV_PRODUCTION;
+	     e <= CLO_ENV_DEVELOPMENT; e++)
+		if (strcmp(name, clo_environment_name(e)) == 0)
+			return e;
+	return CLO_ENV_NONE;
+}
+
 static bool rule_exists(struct clo_parse *parse, char *parts[3])
 {
 	const struct clo_tenant_doc *tenant = find_tenant(parse, parts[0]);
+	enum clo_environment environment = find_environment(parts[1]);
 	const struct clo_rule_doc wanted = {.name = parts[2]};
 	const struct clo_rule_doc *key = &wanted;
+	const struct clo_scope_state *state;
 
 	if (!tenant)
 		return parse->unsure;
+	if (environment == CLO_ENV_NONE)
+		return false;
 
-	for (enum clo_environment e = CLO_ENV_PRODUCTION;
-	     e <= CLO_ENV_DEVELOPMENT; e++) {
-		const struct clo_scope_state *state =
-			clo_scope_state(parse, tenant, e);
-
-		if (strcmp(parts[1], clo_environment_name(e)) == 0)
-			return state->unsure ||
-			       clo_find(&key, state->rules, state->n_rules,
-					sizeof(void *), clo_compare_named);
-	}
-	return false;
+	state = clo_scope_state(parse, tenant, environment);
+	return state->unsure || clo_find(&key, state->rules, state->n_rules,
+					 sizeof(void *), clo_compare_named);
 }
 
 void clo_resolve_rule(struct clo_parse *parse, const struct clo_place *place)
@@ -181,4 +187,42 @@ void clo_resolve_rule(struct clo_parse *parse, const struct clo_place *place)
 			    "there is no rule %s: correct the name, which is "
 			    "\"tenant/environment/rule\", or remove it",
 			    clo_quote(full).text);
+}
+
+/* False: it is not there for sure. */
+static bool find_segment(struct clo_parse *parse, char *parts[3],
+			 struct clo_uplink_doc *uplink)
+{
+	const char *name = parts[2];
+	const struct clo_scope_doc *scope;
+
+	uplink->tenant = find_tenant(parse, parts[0]);
+	uplink->environment = find_environment(parts[1]);
+	if (!uplink->tenant || uplink->environment == CLO_ENV_NONE)
+		return !uplink->tenant && parse->unsure;
+
+	scope = &uplink->tenant->scopes[uplink->environment];
+	uplink->segment = clo_find(&name, scope->segments, scope->n_segments,
+				   sizeof(*scope->segments), clo_compare_text);
+	return uplink->segment ||
+	       clo_scope_state(parse, uplink->tenant, uplink->environment)
+		       ->unsure;
+}
+
+bool clo_resolve_uplink(struct clo_parse *parse, const struct clo_place *place,
+			struct clo_uplink_doc *uplink)
+{
+	const char *full = clo_read_string(&parse->reader, place);
+	char *parts[3];
+
+	if (!full)
+		return false;
+	if (!split(parse, full, parts) || !find_segment(parse, parts, uplink)) {
+		clo_flaw_at(&parse->reader, place,
+			    "there is no segment %s: correct the name, which "
+			    "is \"tenant/environment/segment\", or remove it",
+			    clo_quote(full).text);
+		return false;
+	}
+	return uplink->segment != NULL;
 }

@@ -11,12 +11,66 @@
 static const struct proto {
 	const char *name;
 	uint8_t number;
-	bool ports; /* a port range is needed; else a type may follow */
+
+	enum {
+		PROTO_PORTS, /* a port range is needed */
+		PROTO_TYPES, /* a type may follow */
+		PROTO_ALONE,
+	} kind;
 } protos[] = {
-	{"tcp", IPPROTO_TCP, true},        {"udp", IPPROTO_UDP, true},
-	{"sctp", IPPROTO_SCTP, true},      {"icmp", IPPROTO_ICMP, false},
-	{"icmpv6", IPPROTO_ICMPV6, false},
+	{"tcp", IPPROTO_TCP, PROTO_PORTS},
+	{"udp", IPPROTO_UDP, PROTO_PORTS},
+	{"sctp", IPPROTO_SCTP, PROTO_PORTS},
+	{"icmp", IPPROTO_ICMP, PROTO_TYPES},
+	{"icmpv6", IPPROTO_ICMPV6, PROTO_TYPES},
+	{"esp", IPPROTO_ESP, PROTO_ALONE},
+	{"ah", IPPROTO_AH, PROTO_ALONE},
+	{"gre", IPPROTO_GRE, PROTO_ALONE},
+	{"ipip", IPPROTO_IPIP, PROTO_ALONE},
+	{"ipv6", IPPROTO_IPV6, PROTO_ALONE},
 };
+
+const char *clo_proto_name(uint8_t number)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(protos); i++)
+		if (protos[i].number == number)
+			return protos[i].name;
+	return NULL;
+}
+
+bool clo_proto_find(const char *name, uint8_t *ret_number)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(protos); i++)
+		if (strcmp(protos[i].name, name) == 0) {
+			*ret_number = protos[i].number;
+			return true;
+		}
+	return false;
+}
+
+const uint8_t clo_encapsulations[CLO_ENCAPSULATIONS] = {
+	4, /* IPv4 */
+	41, /* IPv6 */
+	47, /* GRE */
+	50, /* ESP */
+	51, /* AH */
+	55, /* minimal encapsulation */
+	94, /* IPIP of KA9Q */
+	97, /* EtherIP */
+	98, /* RFC 1241 */
+	99, /* any private encryption */
+	108, /* IP payload compression */
+	115, /* L2TP */
+	137, /* MPLS in IP */
+};
+
+bool clo_proto_is_encapsulation(uint8_t number)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(clo_encapsulations); i++)
+		if (clo_encapsulations[i] == number)
+			return true;
+	return false;
+}
 
 static const struct proto *find_proto(const char *name, size_t len)
 {
@@ -81,6 +135,45 @@ static const char *parse_type(const char *text, struct clo_service_spec *spec)
 	return NULL;
 }
 
+/* "proto/N": a protocol that has no ports, types or name of its own. */
+static const char *parse_proto(const char *text, struct clo_service_spec *spec)
+{
+	const char *named;
+	uint32_t number;
+
+	if (*text != '/')
+		return "the protocol number is missing";
+	text++;
+	if (parse_number(&text, &number) < 0 || *text)
+		return "the protocol is not one decimal number";
+	if (number > UINT8_MAX)
+		return "a protocol is 0 to 255";
+
+	named = clo_proto_name((uint8_t)number);
+	for (size_t i = 0; named && i < CLO_ARRAY_LEN(protos); i++)
+		if (protos[i].number == number && protos[i].kind != PROTO_ALONE)
+			return "this protocol is written by its name";
+	spec->proto = (uint8_t)number;
+	return NULL;
+}
+
+static const char *parse_known(const struct proto *proto, const char *rest,
+			       struct clo_service_spec *spec)
+{
+	spec->proto = proto->number;
+	switch (proto->kind) {
+	case PROTO_PORTS:
+		return *rest ? parse_ports(rest + 1, spec)
+			     : "the port is missing";
+	case PROTO_TYPES:
+		spec->last = UINT8_MAX;
+		return *rest ? parse_type(rest + 1, spec) : NULL;
+	case PROTO_ALONE:
+		break;
+	}
+	return *rest ? "this protocol has no ports" : NULL;
+}
+
 int clo_service_spec_parse(const char *text, struct clo_service_spec *ret_spec,
 			   const char **reterr_text)
 {
@@ -95,17 +188,13 @@ int clo_service_spec_parse(const char *text, struct clo_service_spec *ret_spec,
 	}
 
 	proto = find_proto(text, (size_t)(slash - text));
-	if (!proto) {
+	if (proto)
+		wrong = parse_known(proto, slash, &spec);
+	else if (strncmp(text, "proto", (size_t)(slash - text)) == 0 &&
+		 slash - text == (ptrdiff_t)strlen("proto"))
+		wrong = parse_proto(slash, &spec);
+	else
 		wrong = "the protocol is not known";
-	} else {
-		spec.proto = proto->number;
-		spec.last = UINT8_MAX;
-		if (proto->ports)
-			wrong = *slash ? parse_ports(slash + 1, &spec)
-				       : "the port is missing";
-		else if (*slash)
-			wrong = parse_type(slash + 1, &spec);
-	}
 	if (wrong) {
 		*reterr_text = wrong;
 		return -EINVAL;
@@ -115,23 +204,31 @@ int clo_service_spec_parse(const char *text, struct clo_service_spec *ret_spec,
 	return 0;
 }
 
-void clo_service_spec_format(const struct clo_service_spec *spec,
-			     char ret_text[CLO_SERVICE_SPEC_TEXT])
+/* All of its protocol. */
+static bool is_whole(const struct clo_service_spec *spec)
 {
-	const char *name = "other";
-	bool whole = false;
-
 	for (size_t i = 0; i < CLO_ARRAY_LEN(protos); i++) {
 		if (protos[i].number != spec->proto)
 			continue;
-		name = protos[i].name;
-		whole = !protos[i].ports && spec->first == 0 &&
-			spec->last == UINT8_MAX;
+		return protos[i].kind == PROTO_ALONE ||
+		       (protos[i].kind == PROTO_TYPES && spec->first == 0 &&
+			spec->last == UINT8_MAX);
 	}
+	return false;
+}
 
-	if (spec->any || whole)
-		(void)snprintf(ret_text, CLO_SERVICE_SPEC_TEXT, "%s",
-			       spec->any ? "any" : name);
+void clo_service_spec_format(const struct clo_service_spec *spec,
+			     char ret_text[CLO_SERVICE_SPEC_TEXT])
+{
+	const char *name = "any";
+
+	if (!spec->any)
+		name = clo_proto_name(spec->proto);
+	if (!name)
+		(void)snprintf(ret_text, CLO_SERVICE_SPEC_TEXT, "proto/%u",
+			       spec->proto);
+	else if (spec->any || is_whole(spec))
+		(void)snprintf(ret_text, CLO_SERVICE_SPEC_TEXT, "%s", name);
 	else if (spec->first == spec->last)
 		(void)snprintf(ret_text, CLO_SERVICE_SPEC_TEXT, "%s/%u", name,
 			       spec->first);

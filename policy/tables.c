@@ -89,6 +89,29 @@ const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
 	return NULL;
 }
 
+enum clo_addr_kind clo_tables_addr_kind(const struct clo_tables *tables,
+					enum clo_table t, size_t i)
+{
+	static const uint8_t broadcast[4] = {255, 255, 255, 255};
+	static const uint8_t dhcp6[16] = {0xff, 0x02, [13] = 1, [15] = 2};
+	static const uint8_t routers[16] = {0xff, 0x02, [15] = 2};
+	const uint8_t *key = clo_tables_key(tables, t, i);
+	const uint8_t *addr = key + sizeof(uint32_t);
+	uint32_t space;
+
+	memcpy(&space, key, sizeof(space));
+	if (space == CLO_SPACE_SELF)
+		return CLO_ADDR_SELF;
+	if (space & CLO_SPACE_GROUP)
+		return CLO_ADDR_GROUP;
+	if (t == CLO_TABLE_ADDR4
+		    ? !memcmp(addr, broadcast, sizeof(broadcast))
+		    : !memcmp(addr, dhcp6, sizeof(dhcp6)) ||
+			      !memcmp(addr, routers, sizeof(routers)))
+		return CLO_ADDR_SERVER;
+	return CLO_ADDR_ENDPOINT;
+}
+
 static int order_keys(const void *a, const void *b, void *size)
 {
 	const size_t *n = size;

@@ -45,6 +45,17 @@ struct clo_tables {
 void clo_tables_free(struct clo_tables *tables);
 CLO_DEFINE_FREEP(clo_tables)
 
+/* What an entry of table addr4 or addr6 is about: see abi.h. */
+enum clo_addr_kind {
+	CLO_ADDR_ENDPOINT, /* an address of an endpoint */
+	CLO_ADDR_SELF,
+	CLO_ADDR_GROUP,
+	CLO_ADDR_SERVER,
+};
+
+enum clo_addr_kind clo_tables_addr_kind(const struct clo_tables *tables,
+					enum clo_table t, size_t i);
+
 /* Entry i of a table; key part (HASH, LPM only) and value part. */
 const void *clo_tables_key(const struct clo_tables *tables, enum clo_table t,
 			   size_t i);

@@ -10,7 +10,7 @@
  */
 
 enum thing {
-	THING_ADDRESS, /* of one tenant */
+	THING_ADDRESS, /* of one address space */
 	THING_MAC,
 	THING_DEVICE,
 	THING_DOMAIN,
@@ -26,6 +26,7 @@ static const char *const names[] = {
 struct claim {
 	enum thing thing;
 	const struct clo_tenant_doc *tenant; /* ADDRESS */
+	enum clo_environment environment; /* ADDRESS: that has its own space */
 	struct clo_cidr address; /* ADDRESS, MAC in addr */
 	const char *text; /* the others; else "" */
 	/* Where it stands. */
@@ -46,6 +47,8 @@ static int compare_things(const struct claim *x, const struct claim *y)
 		return x->thing < y->thing ? -1 : 1;
 	if (x->tenant != y->tenant)
 		return x->tenant < y->tenant ? -1 : 1;
+	if (x->environment != y->environment)
+		return x->environment < y->environment ? -1 : 1;
 	r = clo_cidr_compare(&x->address, &y->address);
 	return r ? r : strcmp(x->text, y->text);
 }
@@ -143,6 +146,10 @@ static void claim_interfaces(struct clo_parse *parse, struct claims *claims,
 						     .workload = w,
 						     .interface = i});
 		whose.tenant = workload->tenant;
+		if (whose.tenant &&
+		    clo_scope_state(parse, whose.tenant, workload->environment)
+			    ->own_space)
+			whose.environment = workload->environment;
 		if (whose.tenant)
 			claim_addresses(claims, &interface, &whose);
 	}

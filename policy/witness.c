@@ -26,7 +26,8 @@ static bool find_endpoint(const struct clo_tables *tables, uint32_t identity,
 		const struct clo_addr *addr = clo_tables_value(tables, t, i);
 		const uint8_t *key = clo_tables_key(tables, t, i);
 
-		if (addr->identity != identity)
+		if (addr->identity != identity ||
+		    clo_tables_addr_kind(tables, t, i) != CLO_ADDR_ENDPOINT)
 			continue;
 		memcpy(&ret_side->space, key, sizeof(ret_side->space));
 		memcpy(ret_side->addr, key + 4, family == 4 ? 4 : 16);

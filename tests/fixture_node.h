@@ -43,17 +43,19 @@ const char *clo_bpf_attach_name(const struct clo_bpf *bpf)
 	return "tcx";
 }
 
-int clo_bpf_probe(struct clo_bpf *bpf, bool to_guest, uint32_t ifindex,
+/* What the attached programs say; NULL: these audits are made by hand. */
+static int (*fixture_probe)(uint32_t prog_id, const uint8_t *frame,
+			    bool *ret_drop);
+
+int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
 		  uint32_t mark, const void *frame, size_t len, bool *ret_drop)
 {
 	(void)bpf;
-	(void)to_guest;
 	(void)ifindex;
 	(void)mark;
-	(void)frame;
 	(void)len;
-	(void)ret_drop;
-	return -ENOTSUP; /* these audits are made by hand */
+	return fixture_probe ? fixture_probe(prog_id, frame, ret_drop)
+			     : -ENOTSUP;
 }
 
 static inline void fixture_bind(struct fixture *f, int tap, const char *name,
@@ -92,8 +94,10 @@ static inline void fixture_audit(struct fixture *f)
 	f->audit.n_taps = f->audit.n_guarded = N_TAPS;
 	for (size_t i = 0; i < N_TAPS; i++) {
 		f->results[i].guarded = true;
+		f->results[i].has_port = i != TAP_UNDECLARED;
 		for (size_t p = 0; p < clo_probes_count; p++)
-			f->results[i].probes[p] = CLO_PROBE_RIGHT;
+			if (clo_probes[p].where <= CLO_PROBE_BOUND)
+				f->results[i].probes[p] = CLO_PROBE_RIGHT;
 	}
 }
 

@@ -42,8 +42,10 @@ struct clo_command {
 extern const struct clo_command clo_command_apply;
 extern const struct clo_command clo_command_attest;
 extern const struct clo_command clo_command_endpoints;
+extern const struct clo_command clo_command_flows;
 extern const struct clo_command clo_command_key;
 extern const struct clo_command clo_command_matrix;
+extern const struct clo_command clo_command_monitor;
 extern const struct clo_command clo_command_plan;
 extern const struct clo_command clo_command_status;
 extern const struct clo_command clo_command_trace;

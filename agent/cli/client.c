@@ -98,8 +98,9 @@ static int refused(const struct clo_cli *cli, const json_t *reply)
 			  json_object_get(reply, "breaches"));
 }
 
-int clo_client_call(const struct clo_cli *cli, const json_t *request,
-		    json_t **ret_result)
+/* The first reply: CLO_EXIT_OK and its result, or the failure was printed. */
+static int ask(const struct clo_cli *cli, const json_t *request, int *ret_fd,
+	       json_t **ret_result)
 {
 	json_auto_t *reply = NULL;
 	CLO_AUTO_FD int fd = -1;
@@ -123,6 +124,39 @@ int clo_client_call(const struct clo_cli *cli, const json_t *request,
 	if (!json_is_true(ok) || !json_is_object(result))
 		return clo_fail_reply(cli);
 
+	*ret_fd = clo_take_fd(&fd);
 	*ret_result = json_incref(result);
 	return CLO_EXIT_OK;
+}
+
+int clo_client_call(const struct clo_cli *cli, const json_t *request,
+		    json_t **ret_result)
+{
+	CLO_AUTO_FD int fd = -1;
+
+	return ask(cli, request, &fd, ret_result);
+}
+
+int clo_client_stream(const struct clo_cli *cli, const json_t *request,
+		      int (*on_message)(json_t *message, void *userdata),
+		      void *userdata)
+{
+	json_auto_t *result = NULL;
+	CLO_AUTO_FD int fd = -1;
+	int code;
+	int r;
+
+	code = ask(cli, request, &fd, &result);
+	if (code != CLO_EXIT_OK)
+		return code;
+	code = on_message(result, userdata);
+	while (code < 0) {
+		json_auto_t *message = NULL;
+
+		r = clo_message_receive(fd, -1, &message);
+		if (r < 0)
+			return fail_exchange(cli, r);
+		code = on_message(message, userdata);
+	}
+	return code;
 }

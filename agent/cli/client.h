@@ -12,3 +12,11 @@
  */
 int clo_client_call(const struct clo_cli *cli, const json_t *request,
 		    json_t **ret_result);
+
+/*
+ * A request whose reply goes on: `on_message` is given the "result" object and
+ * then each message, until it returns an exit code (enum clo_exit) and not -1.
+ */
+int clo_client_stream(const struct clo_cli *cli, const json_t *request,
+		      int (*on_message)(json_t *message, void *userdata),
+		      void *userdata);

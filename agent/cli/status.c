@@ -68,6 +68,28 @@ static void print_policy(const struct clo_cli *cli, const json_t *status)
 	(void)putchar('\n');
 }
 
+/* Only what is wrong with it is worth a line. */
+static void print_flow_log(const struct clo_cli *cli, const json_t *status)
+{
+	const json_t *monitor = json_object_get(status, "monitor");
+	const json_t *log = json_object_get(monitor, "flowLog");
+	json_int_t lost = clo_member_int(log, "lost");
+	const char *error = json_string_value(json_object_get(log, "error"));
+
+	if (!error && lost == 0)
+		return;
+	clo_report_label("flow log");
+	clo_color_set(cli, error ? CLO_COLOR_BAD : CLO_COLOR_WARN);
+	if (error) {
+		(void)fputs("NOT WRITTEN: ", stdout);
+		clo_text_print(stdout, error);
+		(void)fputs(", ", stdout);
+	}
+	(void)printf("%" JSON_INTEGER_FORMAT " records lost", lost);
+	clo_color_set(cli, CLO_COLOR_NONE);
+	(void)putchar('\n');
+}
+
 static void print_coverage(const struct clo_cli *cli, const json_t *status)
 {
 	const json_t *endpoints = json_object_get(status, "endpoints");
@@ -89,7 +111,7 @@ static void print_lists(const struct clo_cli *cli, const json_t *status)
 {
 	static const struct {
 		const char *member;
-		const char *keys[4], *titles[4];
+		const char *keys[5], *titles[5];
 		size_t n;
 	} lists[] = {
 		{"findings",
@@ -97,13 +119,14 @@ static void print_lists(const struct clo_cli *cli, const json_t *status)
 		 {"RESULT", "CONTROL", "DETAIL"},
 		 3},
 		{"drops",
-		 {"interface", "direction", "reason", "count"},
-		 {"INTERFACE", "DIRECTION", "DROPPED BECAUSE", "COUNT"},
-		 4},
+		 {"interface", "direction", "reason", "count", "passed"},
+		 {"INTERFACE", "DIRECTION", "DROPPED BECAUSE", "COUNT",
+		  "AUDIT ONLY"},
+		 5},
 		{"rules",
-		 {"rule", "flows", "packets"},
-		 {"RULE", "FLOWS", "PACKETS"},
-		 3},
+		 {"rule", "flows", "packets", "bytes"},
+		 {"RULE", "FLOWS", "PACKETS", "BYTES"},
+		 4},
 	};
 
 	size_t i;
@@ -145,6 +168,7 @@ static int run(const struct clo_cli *cli)
 	print_node(cli, status, verdict);
 	print_policy(cli, status);
 	print_coverage(cli, status);
+	print_flow_log(cli, status);
 	print_lists(cli, status);
 	return exit_of(verdict);
 }

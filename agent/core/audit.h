@@ -18,6 +18,8 @@
 
 /* What hangs on one tap of the inventory, and what the probes said. */
 struct clo_tap_audit {
+	bool has_port;
+	struct clo_port port; /* as read from the kernel */
 	struct clo_bpf_guard guard;
 	bool guarded; /* both hooks ours, first, and alone */
 	enum clo_probe_result probes[CLO_PROBES_MAX];
@@ -29,6 +31,8 @@ enum clo_repair {
 	CLO_REPAIR_GUARDS = 2,
 	CLO_REPAIR_PORTS = 4,
 	CLO_REPAIR_PROGRAMS = 8,
+	CLO_REPAIR_QUOTAS = 16,
+	CLO_REPAIR_BRIDGES = 32,
 };
 
 struct clo_audit {

@@ -5,7 +5,8 @@
  * The control protocol between `cloison` and `cloisond`: a unix stream socket;
  * each message is a 4-byte little-endian length and that many bytes of JSON.
  * One request, one reply, then the next. SO_PEERCRED decides: root may do all;
- * members of the group "cloison" may read (everything but apply).
+ * members of the group "cloison" may read (everything but apply, and monitor
+ * with capture).
  *
  * Request: {"op": name, ...}. Reply: {"ok": true, "result": {...}} or
  * {"ok": false, "error": one line, "exit": exit code for the CLI,
@@ -24,6 +25,13 @@
  *                                         {expected, guarded}, undeclared: n,
  *                                         connections, verdict, lastProof,
  *                                         period, statements,
+ *                                         modes: {enforce, audit,
+ *                                         quarantine}, flows: {live,
+ *                                         timedOut, pressure, refused},
+ *                                         monitor: {events, clients,
+ *                                         capture: bool, flowLog: {enabled,
+ *                                         directory, files, bytes, records,
+ *                                         lost, errors, error|null}},
  *                                         findings: [{control, result,
  *                                         detail}], drops: [{interface,
  *                                         direction, reason, count}],
@@ -33,11 +41,24 @@
  *                                         environment, segment, groups: [],
  *                                         mac, addresses: [], identity,
  *                                         interface|null, ifindex|0,
- *                                         guarded: bool}],
+ *                                         guarded: bool, mode|null,
+ *                                         connections: {used, limit,
+ *                                         pressure, refused}|null}],
+ *                                         uplinks: [{interface, ifindex,
+ *                                         segment, guarded}],
  *                                         undeclared: [{interface, ifindex,
  *                                         bridge, guarded}]}
  * attest    scope?, nonce? (hex, <=128)  {envelope: object}
  * key       -                            {pem, id}
+ * flows     endpoint?                    {flows: [{from|null, to|null,
+ *                                         protocol, source, destination,
+ *                                         sourcePort, destinationPort,
+ *                                         state, rule|null, ageMs, idleMs,
+ *                                         initiator: {packets, bytes},
+ *                                         responder}], matched, total}
+ * monitor   endpoint?, tenant?, kind?,   {endpoints: how many the filter
+ *           reason?, capture?: bool      names|null}, and the connection
+ *                                         becomes a stream
  * trace     from, to, proto, dport       clo_explain_trace
  *
  * Exit codes of the CLI: 0 done; 1 it failed (verify: not authentic); 2 usage;

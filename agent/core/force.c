@@ -107,6 +107,9 @@ int clo_force_make(json_t *documents, time_t accepted, time_t now,
 	r = prove(force, flaws);
 	if (r < 0)
 		return r;
+	r = clo_quotas_make(force->policy, &force->quotas, &force->n_quotas);
+	if (r < 0)
+		return r;
 
 	r = clo_force_breaches(force) ? -EKEYREJECTED : 0;
 	*ret_force = CLO_TAKE(force);
@@ -118,6 +121,7 @@ void clo_force_free(struct clo_force *force)
 	if (!force)
 		return;
 
+	free(force->quotas);
 	free(force->excepted);
 	clo_compiled_free(force->compiled);
 	clo_policy_free(force->policy);

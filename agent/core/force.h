@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "agent/core/setting.h"
 #include "policy/compile.h"
 #include "policy/flaw.h"
 #include "policy/prove.h"
@@ -21,6 +22,8 @@ struct clo_force {
 	time_t compiled_at;
 	struct clo_policy *policy;
 	struct clo_compiled *compiled;
+	struct clo_quota *quotas; /* by key */
+	size_t n_quotas;
 	bool *excepted; /* by rule index */
 	struct clo_proof proof;
 	double ms_parse, ms_compile, ms_prove;

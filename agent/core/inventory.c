@@ -29,8 +29,8 @@ conflict(struct maker *maker, const char *control,
 	inventory->conflicts = grown;
 	grown += inventory->n_conflicts++;
 
-	grown->control = control;
-	grown->workload = workload;
+	*grown =
+		(struct clo_conflict){.control = control, .workload = workload};
 	va_start(args, fmt);
 	(void)vsnprintf(grown->text, sizeof(grown->text), fmt, args);
 	va_end(args);
@@ -63,6 +63,14 @@ static bool listed(const char *const *names, size_t n, const char *name)
 	return false;
 }
 
+static bool is_uplink(const struct clo_node_doc *node, const char *name)
+{
+	for (size_t i = 0; i < node->n_uplinks; i++)
+		if (strcmp(node->uplinks[i].interface, name) == 0)
+			return true;
+	return false;
+}
+
 /* The governed bridge that this link is a port of; NULL if none. */
 static const struct clo_link *governed_by(const struct maker *maker,
 					  const struct clo_link *link)
@@ -77,8 +85,7 @@ static const struct clo_link *governed_by(const struct maker *maker,
 	if (!bridge ||
 	    !listed((const char *const *)node->bridges, node->n_bridges,
 		    bridge->name) ||
-	    listed((const char *const *)node->uplinks, node->n_uplinks,
-		   link->name))
+	    is_uplink(node, link->name))
 		return NULL;
 	return bridge;
 }
@@ -106,6 +113,7 @@ static struct clo_tap *tap_of(struct maker *maker, const struct clo_link *link)
 	bridge = governed_by(maker, link);
 	if (bridge) {
 		grown->on_bridge = true;
+		grown->master = bridge->ifindex;
 		(void)snprintf(grown->bridge, sizeof(grown->bridge), "%s",
 			       bridge->name);
 	}
@@ -272,6 +280,48 @@ static int add_devices(struct maker *maker)
 	return 0;
 }
 
+/*
+ * Uplinks of a segment carry a guard; those without one stay as they are,
+ * their traffic is judged at the taps.
+ */
+static int add_uplinks(struct maker *maker)
+{
+	const struct clo_node_doc *node = &maker->policy->node;
+
+	for (size_t i = 0; i < node->n_uplinks; i++) {
+		const struct clo_uplink_doc *uplink = &node->uplinks[i];
+		const struct clo_link *link =
+			link_by_name(maker, uplink->interface);
+		struct clo_tap *tap;
+		int r = 0;
+
+		if (!uplink->segment)
+			continue;
+		tap = link ? tap_of(maker, link) : NULL;
+		if (link && !tap)
+			return -ENOMEM;
+		if (tap && !tap->interface) {
+			tap->uplink = uplink;
+			continue;
+		}
+		r = tap ? conflict(maker, "env.label-integrity", tap->workload,
+				   "%s is claimed by %s and is an uplink",
+				   tap->name, tap->interface->name)
+			: conflict(maker, "net.no-bypass-path", NULL,
+				   "uplink %s of segment %s is missing",
+				   uplink->interface, uplink->segment->name);
+		if (r < 0)
+			return r;
+		maker->inventory->conflicts[maker->inventory->n_conflicts - 1]
+			.uplink = uplink;
+		if (tap) {
+			tap->workload = NULL;
+			tap->interface = NULL;
+		}
+	}
+	return 0;
+}
+
 /* Two taps that say they are one endpoint: neither is believed. */
 static int unbind_twins(struct maker *maker)
 {
@@ -334,7 +384,8 @@ static int fill(struct maker *maker, const struct clo_virt_domain *domains,
 		if (r < 0)
 			return r;
 	}
-	return unbind_twins(maker);
+	r = unbind_twins(maker);
+	return r < 0 || !maker->policy ? r : add_uplinks(maker);
 }
 
 int clo_inventory_make(const struct clo_policy *policy,
@@ -374,14 +425,16 @@ void clo_inventory_free(struct clo_inventory *inventory)
 	free(inventory);
 }
 
-void clo_tap_port(const struct clo_tap *tap, struct clo_port *ret_port)
+bool clo_tap_bound(const struct clo_tap *tap)
 {
-	*ret_port = (struct clo_port){
-		.endpoint = tap->interface->endpoint,
-		.space = tap->workload->tenant->space,
-		.segment = tap->interface->segment->id,
-	};
-	memcpy(ret_port->mac, tap->interface->mac, sizeof(ret_port->mac));
+	return tap->interface || tap->uplink;
+}
+
+const char *clo_tap_label(const struct clo_tap *tap)
+{
+	if (tap->interface)
+		return tap->interface->name;
+	return tap->uplink ? tap->uplink->interface : NULL;
 }
 
 const struct clo_tap *clo_inventory_find(const struct clo_inventory *inventory,

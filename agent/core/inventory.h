@@ -12,21 +12,24 @@
 #include "policy/model.h"
 
 /*
- * Which host interface is which endpoint: a pure function of the policy, the
- * kernel's links and libvirt's running domains. Doubt binds nothing: a tap
- * that two endpoints claim keeps a guard without a port, which drops all.
+ * Which host interface is which endpoint, or the uplink of which segment: a
+ * pure function of the policy, the kernel's links and libvirt's running
+ * domains. Doubt binds nothing: a tap that two endpoints claim keeps a guard
+ * without a port, which drops all.
  */
 
-/* A tap that must carry a guard. */
+/* A tap that must carry a guard, or the uplink of a segment. */
 struct clo_tap {
 	uint32_t ifindex;
 	char name[16];
 	char bridge[16]; /* governed bridge, "" if on none */
+	uint32_t master; /* its ifindex; 0: none, or an uplink */
 	bool on_bridge; /* seen as a port of a governed bridge (rtnetlink) */
 	bool in_domain; /* seen in a running domain's XML (libvirt) */
-	/* NULL: undeclared, the guard drops all. */
-	const struct clo_workload_doc *workload;
+	/* An endpoint's, an uplink, or undeclared: then the guard drops all. */
+	const struct clo_workload_doc *workload; /* with interface, or NULL */
 	const struct clo_interface_doc *interface;
+	const struct clo_uplink_doc *uplink;
 	/* Who claims it: UUID of the domain, "" if bound by device name. */
 	char domain[37];
 };
@@ -35,6 +38,7 @@ struct clo_tap {
 struct clo_conflict {
 	const char *control;
 	const struct clo_workload_doc *workload; /* or NULL */
+	const struct clo_uplink_doc *uplink; /* or NULL */
 	char text[160];
 };
 
@@ -58,8 +62,10 @@ int clo_inventory_make(const struct clo_policy *policy,
 void clo_inventory_free(struct clo_inventory *inventory);
 CLO_DEFINE_FREEP(clo_inventory)
 
-/* The port entry of a bound tap. */
-void clo_tap_port(const struct clo_tap *tap, struct clo_port *ret_port);
+/* It is an endpoint's or an uplink: the policy declares it. */
+bool clo_tap_bound(const struct clo_tap *tap);
+/* Its document's name: of the endpoint, of the uplink's interface; or NULL. */
+const char *clo_tap_label(const struct clo_tap *tap);
 const struct clo_tap *clo_inventory_find(const struct clo_inventory *inventory,
 					 uint32_t ifindex);
 /*

@@ -22,6 +22,7 @@ static json_t *probes_of(const struct clo_tap_audit *result,
 	static const char *const words[] = {
 		[CLO_PROBE_NOT_RUN] = "not run",
 		[CLO_PROBE_RIGHT] = "as expected",
+		[CLO_PROBE_PASSED] = "passed in audit mode",
 		[CLO_PROBE_WRONG] = "WRONG",
 		[CLO_PROBE_ERROR] = "error",
 	};
@@ -34,6 +35,14 @@ static json_t *probes_of(const struct clo_tap_audit *result,
 				probes, clo_probes[i].name,
 				json_string(words[result->probes[i]]));
 	return probes;
+}
+
+/* As the kernel's port entry says; without one everything is dropped. */
+static const char *mode_of(const struct clo_tap_audit *result)
+{
+	return result->has_port
+		       ? clo_setting_mode((enum clo_mode)result->port.mode)
+		       : "enforce";
 }
 
 /* Per tap: hooks, program ids and the probes that belong to this control. */
@@ -50,14 +59,17 @@ static json_t *tap_evidence(const struct view *view, const char *control)
 			continue;
 		(void)json_array_append_new(
 			taps,
-			json_pack("{s:s, s:s?, s:i, s:i, s:i, s:o}",
-				  "interface", tap->name, "endpoint",
-				  tap->interface ? tap->interface->name : NULL,
-				  "ifindex", (int)tap->ifindex, "fromGuest",
-				  (int)result->guard.from_guest.prog_id,
-				  "toGuest",
-				  (int)result->guard.to_guest.prog_id, "probes",
-				  probes_of(result, control)));
+			json_pack(
+				"{s:s, s:s?, s:s?, s:s, s:i, s:i, s:i, s:o}",
+				"interface", tap->name, "endpoint",
+				tap->interface ? tap->interface->name : NULL,
+				"uplinkOf",
+				tap->uplink ? tap->uplink->segment->name : NULL,
+				"mode", mode_of(result), "ifindex",
+				(int)tap->ifindex, "fromGuest",
+				(int)result->guard.from_guest.prog_id,
+				"toGuest", (int)result->guard.to_guest.prog_id,
+				"probes", probes_of(result, control)));
 	}
 	return taps;
 }
@@ -182,8 +194,9 @@ static const struct measure {
 	json_t *(*evidence)(const struct view *view, const char *control);
 } measures[] = {
 	{"net.default-deny",
-	 "hooks of every tap listed by the kernel; attached programs run on "
-	 "unlisted frames",
+	 "hooks of every tap and segment uplink listed by the kernel, modes "
+	 "of their port entries and flooding of their bridges read back; "
+	 "attached programs run on unlisted frames",
 	 tap_evidence},
 	{"net.cross-tenant-deny",
 	 "every verdict of the tables read back from the kernel enumerated",
@@ -192,12 +205,13 @@ static const struct measure {
 	 "every verdict of the tables read back from the kernel enumerated",
 	 invariant_evidence},
 	{"net.flow-matrix",
-	 "tables read back from the kernel compared with the compiled policy, "
-	 "every entry",
+	 "tables, limits and connection accounts read back from the kernel "
+	 "compared with the compiled policy, every entry",
 	 matrix_evidence},
 	{"net.no-bypass-path",
-	 "bridge ports, interface types and foreign programs on the hooks "
-	 "listed; node addresses enumerated in the tables",
+	 "bridge ports, their fixed MACs, interface types and foreign programs "
+	 "on the hooks listed; attached programs run on a late fragment, a "
+	 "source route and a VLAN tag; node addresses enumerated in the tables",
 	 bypass_evidence},
 	{"env.label-integrity",
 	 "port entries in the kernel compared with libvirt's running domains "
@@ -208,7 +222,8 @@ static const struct measure {
 	 "on a lawful one",
 	 tap_evidence},
 	{"spoof.arp-nd-dhcp",
-	 "attached programs run on a forged ARP and a router advertisement",
+	 "attached programs run on a forged ARP, a DHCP server's reply and a "
+	 "router advertisement",
 	 tap_evidence},
 	{"agt.self-integrity",
 	 "tags of the programs in the kernel compared with the object built in",

@@ -7,8 +7,10 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/store.h"
+#include "agent/core/flowlog.h"
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
+#include "agent/core/setting.h"
 #include "agent/sys/bpf.h"
 #include "agent/sys/rtnl.h"
 #include "agent/sys/virt.h"
@@ -23,13 +25,16 @@ struct clo_options {
 	const char *socket;
 	const char *libvirt; /* URI; "" = no libvirt on this node */
 	unsigned int period; /* seconds between proofs */
+	unsigned int connections; /* tracked at most; 0: the default */
 	enum clo_attach attach;
+	struct clo_flowlog_limits flow_log;
 };
 
-/* A tap that was guarded, and the endpoint that its port names (0: none). */
+/* A tap that was guarded, and how; zero setting: it has no port. */
 struct clo_known {
 	uint32_t ifindex;
-	uint32_t endpoint;
+	uint32_t master; /* the governed bridge that it was settled in */
+	struct clo_setting setting;
 };
 
 /* Seconds after the start in which libvirt may still be connecting. */
@@ -41,6 +46,7 @@ struct clo_node {
 	struct clo_rtnl *rtnl;
 	struct clo_virt *virt; /* NULL if there is no libvirt */
 	struct clo_store *store;
+	struct clo_monitor *monitor; /* NULL until events are read */
 	struct clo_key *key;
 	char *key_path;
 	char boot_id[37];
@@ -58,6 +64,10 @@ struct clo_node {
 	/* Taps that carry our guard, by what clo_tend_reconcile() did. */
 	struct clo_known *known;
 	size_t n_known;
+	bool quotas_settled; /* the kernel's accounts are this policy's */
+	bool quotas_stale; /* and there may be others */
+	uint64_t flows_live; /* as of the last sweep */
+	uint64_t flows_ended; /* by timing out, since the start */
 
 	/* Result of the last proof, for `status`; JSON predicate. */
 	struct json_t *last; /* owned reference or NULL */

@@ -99,10 +99,7 @@ bool clo_predicate_covers(const char *scope, const struct clo_tap *tap)
 
 	if (!scope)
 		return true;
-	if (!tap->workload)
-		return false;
-	clo_scope_of(tap->workload, own);
-	return strcmp(own, scope) == 0;
+	return clo_scope_of_tap(tap, own) && strcmp(own, scope) == 0;
 }
 
 /*

@@ -56,12 +56,23 @@ int clo_problem_scoped(struct clo_problem *found, const char *a, const char *b,
 		       : 0;
 }
 
-void clo_scope_of(const struct clo_workload_doc *workload,
-		  char ret_scope[CLO_SCOPE_MAX])
+void clo_scope_name(const struct clo_tenant_doc *tenant,
+		    enum clo_environment environment,
+		    char ret_scope[CLO_SCOPE_MAX])
 {
-	(void)snprintf(ret_scope, CLO_SCOPE_MAX, "%s/%s",
-		       workload->tenant->name,
-		       clo_environment_name(workload->environment));
+	(void)snprintf(ret_scope, CLO_SCOPE_MAX, "%s/%s", tenant->name,
+		       clo_environment_name(environment));
+}
+
+bool clo_scope_of_tap(const struct clo_tap *tap, char ret_scope[CLO_SCOPE_MAX])
+{
+	if (tap->workload)
+		clo_scope_name(tap->workload->tenant,
+			       tap->workload->environment, ret_scope);
+	else if (tap->uplink)
+		clo_scope_name(tap->uplink->tenant, tap->uplink->environment,
+			       ret_scope);
+	return clo_tap_bound(tap);
 }
 
 bool clo_problem_concerns(const struct clo_problem *problem, const char *scope)

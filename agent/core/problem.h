@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/core/inventory.h"
 #include "policy/model.h"
 
 /* A measured contradiction. A control without one, if measured, reads PASS. */
@@ -40,9 +41,12 @@ int clo_problem_everyone(struct clo_problem *found);
 int clo_problem_scoped(struct clo_problem *found, const char *a, const char *b,
 		       const char *text);
 
-/* "tenant/environment" of a workload, in a static-size buffer. */
+/* "tenant/environment", in a static-size buffer. */
 #define CLO_SCOPE_MAX 160
-void clo_scope_of(const struct clo_workload_doc *workload,
-		  char ret_scope[CLO_SCOPE_MAX]);
+void clo_scope_name(const struct clo_tenant_doc *tenant,
+		    enum clo_environment environment,
+		    char ret_scope[CLO_SCOPE_MAX]);
+/* Of the tap's endpoint or segment; false if it is nobody's. */
+bool clo_scope_of_tap(const struct clo_tap *tap, char ret_scope[CLO_SCOPE_MAX]);
 /* Does this problem show in the statement of `scope` (NULL: the node's)? */
 bool clo_problem_concerns(const struct clo_problem *problem, const char *scope);

@@ -4,13 +4,76 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/core/drop_name.h"
+#include "agent/core/monitor.h"
 #include "agent/core/tend.h"
+
+/* What the kernel holds now, for questions about many endpoints. */
+struct kernel {
+	struct clo_bpf_port *ports;
+	size_t n_ports;
+	struct clo_bpf_account *accounts;
+	size_t n_accounts;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct clo_bpf_account *x = a;
+	const struct clo_bpf_account *y = b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* What cannot be read is empty. */
+static void kernel_read(struct clo_node *node, struct kernel *ret)
+{
+	*ret = (struct kernel){0};
+	(void)clo_bpf_ports_read(node->bpf, &ret->ports, &ret->n_ports);
+	if (clo_bpf_accounts_read(node->bpf, &ret->accounts,
+				  &ret->n_accounts) == 0 &&
+	    ret->n_accounts)
+		qsort(ret->accounts, ret->n_accounts, sizeof(*ret->accounts),
+		      by_key);
+}
+
+static void kernel_done(struct kernel *kernel)
+{
+	free(kernel->ports);
+	free(kernel->accounts);
+}
+
+static json_t *mode_of(const struct kernel *kernel, const struct clo_tap *tap)
+{
+	for (size_t i = 0; tap && i < kernel->n_ports; i++)
+		if (kernel->ports[i].ifindex == tap->ifindex)
+			return json_string(clo_setting_mode(
+				(enum clo_mode)kernel->ports[i].port.mode));
+	return json_null();
+}
+
+static json_t *quota_of(const struct kernel *kernel, uint32_t endpoint)
+{
+	const struct clo_bpf_account key = {.key = endpoint};
+	const struct clo_bpf_account *found =
+		kernel->n_accounts
+			? bsearch(&key, kernel->accounts, kernel->n_accounts,
+				  sizeof(key), by_key)
+			: NULL;
+
+	if (!found)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "used",
+			 (json_int_t)found->account.used, "limit",
+			 (json_int_t)found->account.limit, "pressure",
+			 (json_int_t)found->account.pressure, "refused",
+			 (json_int_t)found->account.refused);
+}
 
 size_t clo_report_declared(const struct clo_policy *policy)
 {
@@ -32,19 +95,19 @@ static json_t *drops(struct clo_node *node)
 	for (size_t i = 0; i < n; i++) {
 		const struct clo_tap *tap = clo_inventory_find(
 			node->inventory, counted[i].key.ifindex);
+		json_t *drop = json_pack(
+			"{s:o, s:s, s:s, s:I}", "interface",
+			tap ? json_string(tap->name)
+			    : json_sprintf("ifindex %u",
+					   counted[i].key.ifindex),
+			"direction",
+			counted[i].key.to_guest ? "to_guest" : "from_guest",
+			"reason", clo_drop_text(counted[i].key.reason), "count",
+			(json_int_t)counted[i].count);
 
-		(void)json_array_append_new(
-			list,
-			json_pack("{s:o, s:s, s:s, s:I}", "interface",
-				  tap ? json_string(tap->name)
-				      : json_sprintf("ifindex %u",
-						     counted[i].key.ifindex),
-				  "direction",
-				  counted[i].key.to_guest ? "to_guest"
-							  : "from_guest",
-				  "reason",
-				  clo_drop_text(counted[i].key.reason), "count",
-				  (json_int_t)counted[i].count));
+		if (counted[i].key.passed) /* audit mode */
+			(void)json_object_set_new(drop, "passed", json_true());
+		(void)json_array_append_new(list, drop);
 	}
 	return list;
 }
@@ -60,11 +123,11 @@ static json_t *rules(struct clo_node *node)
 	for (size_t i = 1;
 	     i < n && i < node->force->compiled->tables->gen.rules; i++)
 		(void)json_array_append_new(
-			list,
-			json_pack("{s:s, s:I, s:I}", "rule",
-				  node->force->compiled->rules[i]->full,
-				  "flows", (json_int_t)hits[i].flows, "packets",
-				  (json_int_t)hits[i].packets));
+			list, json_pack("{s:s, s:I, s:I, s:I}", "rule",
+					node->force->compiled->rules[i]->full,
+					"flows", (json_int_t)hits[i].flows,
+					"packets", (json_int_t)hits[i].packets,
+					"bytes", (json_int_t)hits[i].bytes));
 	return list;
 }
 
@@ -102,12 +165,43 @@ static json_t *coverage(struct clo_node *node, json_int_t *ret_undeclared)
 	for (size_t i = 0; i < node->inventory->n_taps; i++) {
 		const struct clo_tap *tap = &node->inventory->taps[i];
 
-		*ret_undeclared += tap->interface == NULL;
+		*ret_undeclared += !clo_tap_bound(tap);
 		observed += clo_tend_guarded(node, tap->ifindex);
 	}
 	return json_pack("{s:I, s:I}", "expected",
 			 (json_int_t)node->inventory->n_taps, "guarded",
 			 observed);
+}
+
+/* How many port entries are in each mode. */
+static json_t *modes(const struct kernel *kernel)
+{
+	json_int_t n[CLO_MODE_QUARANTINE + 1] = {0};
+
+	for (size_t i = 0; i < kernel->n_ports; i++)
+		if (kernel->ports[i].port.mode <= CLO_MODE_QUARANTINE)
+			n[kernel->ports[i].port.mode]++;
+	return json_pack("{s:I, s:I, s:I}", "enforce", n[CLO_MODE_ENFORCE],
+			 "audit", n[CLO_MODE_AUDIT], "quarantine",
+			 n[CLO_MODE_QUARANTINE]);
+}
+
+/* Of all flows; what the accounts of endpoints have seen of their limits. */
+static json_t *flows(const struct clo_node *node, const struct kernel *kernel)
+{
+	json_int_t pressure = 0;
+	json_int_t refused = 0;
+
+	for (size_t i = 0; i < kernel->n_accounts; i++) {
+		if (kernel->accounts[i].key > CLO_ENDPOINT_MAX)
+			break; /* by key: scopes and tenants follow */
+		pressure += kernel->accounts[i].account.pressure;
+		refused += kernel->accounts[i].account.refused;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I}", "live",
+			 (json_int_t)node->flows_live, "timedOut",
+			 (json_int_t)node->flows_ended, "pressure", pressure,
+			 "refused", refused);
 }
 
 json_t *clo_report_status(struct clo_node *node)
@@ -117,8 +211,10 @@ json_t *clo_report_status(struct clo_node *node)
 	uint64_t epoch = 0;
 	json_int_t undeclared;
 	json_t *endpoints = coverage(node, &undeclared);
+	struct kernel kernel;
 	char digest[65];
 	char when[21];
+	json_t *status;
 
 	(void)clo_bpf_epoch(node->bpf, &epoch);
 	(void)clo_bpf_connections_count(node->bpf, &connections);
@@ -127,9 +223,10 @@ json_t *clo_report_status(struct clo_node *node)
 	if (node->force)
 		clo_hex_encode(node->force->policy->digest, 32, digest);
 
-	return json_pack(
+	kernel_read(node, &kernel);
+	status = json_pack(
 		"{s:s?, s:s, s:s, s:i, s:I, s:s?, s:I, s:s, s:b, s:o, s:I, "
-		"s:I, s:s, s:s?, s:i, s:I, s:o, s:o, s:o}",
+		"s:I, s:s, s:s?, s:i, s:I, s:o, s:o, s:o*, s:o, s:o, s:o}",
 		"node", node->force ? node->force->policy->node.name : NULL,
 		"version", CLO_VERSION, "bootId", node->boot_id, "pid",
 		(int)getpid(), "uptime",
@@ -141,8 +238,13 @@ json_t *clo_report_status(struct clo_node *node)
 		(json_int_t)connections, "verdict",
 		node->verdict[0] ? node->verdict : "NONE", "lastProof",
 		node->last ? when : NULL, "period", (int)node->options->period,
-		"statements", (json_int_t)statements, "findings",
-		findings(node), "drops", drops(node), "rules", rules(node));
+		"statements", (json_int_t)statements, "modes", modes(&kernel),
+		"flows", flows(node, &kernel), "monitor",
+		node->monitor ? clo_monitor_status(node->monitor) : NULL,
+		"findings", findings(node), "drops", drops(node), "rules",
+		rules(node));
+	kernel_done(&kernel);
+	return status;
 }
 
 static json_t *addresses(const struct clo_interface_doc *interface)
@@ -190,7 +292,7 @@ static json_t *identity(const struct clo_node *node,
 	return json_null();
 }
 
-static json_t *endpoint(struct clo_node *node,
+static json_t *endpoint(struct clo_node *node, const struct kernel *kernel,
 			const struct clo_workload_doc *workload,
 			const struct clo_interface_doc *interface)
 {
@@ -206,7 +308,7 @@ static json_t *endpoint(struct clo_node *node,
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:s?, s:i, "
-		"s:b}",
+		"s:b, s:o, s:o}",
 		"name", interface->name, "tenant", workload->tenant->name,
 		"environment", clo_environment_name(workload->environment),
 		"segment", interface->segment->name, "groups",
@@ -214,14 +316,40 @@ static json_t *endpoint(struct clo_node *node,
 		addresses(interface), "identity", identity(node, interface),
 		"interface", tap ? tap->name : NULL, "ifindex",
 		tap ? (int)tap->ifindex : 0, "guarded",
-		tap && clo_tend_guarded(node, tap->ifindex));
+		tap && clo_tend_guarded(node, tap->ifindex), "mode",
+		mode_of(kernel, tap), "connections",
+		quota_of(kernel, interface->endpoint));
+}
+
+/* Taps that are no endpoint's: uplinks, or those that nobody declared. */
+static json_t *others(struct clo_node *node, bool uplinks)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->inventory->n_taps; i++) {
+		const struct clo_tap *tap = &node->inventory->taps[i];
+		json_t *entry;
+
+		if (tap->interface || (tap->uplink != NULL) != uplinks)
+			continue;
+		entry = json_pack("{s:s, s:i, s:b}", "interface", tap->name,
+				  "ifindex", (int)tap->ifindex, "guarded",
+				  clo_tend_guarded(node, tap->ifindex));
+		(void)json_object_set_new(
+			entry, uplinks ? "segment" : "bridge",
+			json_string(uplinks ? tap->uplink->segment->name
+					    : tap->bridge));
+		(void)json_array_append_new(list, entry);
+	}
+	return list;
 }
 
 json_t *clo_report_endpoints(struct clo_node *node)
 {
 	json_t *declared = json_array();
-	json_t *undeclared = json_array();
+	struct kernel kernel;
 
+	kernel_read(node, &kernel);
 	for (size_t w = 0; node->force && w < node->force->policy->n_workloads;
 	     w++) {
 		const struct clo_workload_doc *workload =
@@ -229,21 +357,10 @@ json_t *clo_report_endpoints(struct clo_node *node)
 
 		for (size_t i = 0; i < workload->n_interfaces; i++)
 			(void)json_array_append_new(
-				declared, endpoint(node, workload,
+				declared, endpoint(node, &kernel, workload,
 						   &workload->interfaces[i]));
 	}
-	for (size_t i = 0; i < node->inventory->n_taps; i++) {
-		const struct clo_tap *tap = &node->inventory->taps[i];
-
-		if (tap->interface)
-			continue;
-		(void)json_array_append_new(
-			undeclared,
-			json_pack("{s:s, s:i, s:s, s:b}", "interface",
-				  tap->name, "ifindex", (int)tap->ifindex,
-				  "bridge", tap->bridge, "guarded",
-				  clo_tend_guarded(node, tap->ifindex)));
-	}
-	return json_pack("{s:o, s:o}", "endpoints", declared, "undeclared",
-			 undeclared);
+	kernel_done(&kernel);
+	return json_pack("{s:o, s:o, s:o}", "endpoints", declared, "uplinks",
+			 others(node, true), "undeclared", others(node, false));
 }

@@ -13,6 +13,7 @@
 #include "agent/base/log.h"
 #include "agent/core/control.h"
 #include "agent/core/message.h"
+#include "agent/core/queue.h"
 
 #define CLIENTS_MAX 32
 #define CLIENT_SECONDS 30 /* for one request, or its reply */
@@ -25,6 +26,9 @@ struct clo_client {
 	struct clo_inbox inbox;
 	struct clo_outbox outbox;
 	sd_event_source *io, *timer;
+	void (*ended)(void *userdata); /* NULL: no stream */
+	void *userdata; /* of ended */
+	struct clo_queue queue; /* of a stream, behind the outbox */
 };
 
 struct clo_server {
@@ -32,14 +36,18 @@ struct clo_server {
 	char *path;
 	int fd;
 	sd_event_source *accept;
-	json_t *(*answer)(const json_t *request, bool may_write,
-			  void *userdata);
+	json_t *(*answer)(struct clo_client *client, const json_t *request,
+			  bool may_write, void *userdata);
 	void *userdata;
 	struct clo_client clients[CLIENTS_MAX];
 };
 
 static void drop(struct clo_client *client)
 {
+	if (client->ended)
+		client->ended(client->userdata);
+	client->ended = NULL;
+	clo_queue_done(&client->queue);
 	client->io = sd_event_source_disable_unref(client->io);
 	client->timer = sd_event_source_disable_unref(client->timer);
 	clo_inbox_done(&client->inbox);
@@ -59,17 +67,40 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* Push the reply on; wait for room if the socket is full. */
+/* Push on what waits; wait for room if the socket is full. */
 static int push(struct clo_client *client)
 {
 	int r = clo_outbox_write(&client->outbox, client->fd);
+	/* a stream may rest as long as it likes, but a reply is due */
+	bool rests = r == 0 && client->ended;
 
+	if (rests)
+		r = clo_queue_write(&client->queue, client->fd);
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	(void)sd_event_source_set_time_relative(
 		client->timer, CLIENT_SECONDS * UINT64_C(1000000));
-	return sd_event_source_set_io_events(client->io,
-					     r == -EAGAIN ? EPOLLOUT : EPOLLIN);
+	(void)sd_event_source_set_enabled(
+		client->timer, rests ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	return sd_event_source_set_io_events(
+		client->io, (r == -EAGAIN ? EPOLLOUT : 0U) |
+				    (r == 0 || client->ended ? EPOLLIN : 0U));
+}
+
+/* A stream says nothing: what can be read is its end, or nonsense. */
+static int serve_stream(struct clo_client *client, uint32_t events)
+{
+	char byte;
+	ssize_t n;
+
+	if (events & ~(uint32_t)EPOLLOUT) {
+		n = recv(client->fd, &byte, sizeof(byte), MSG_DONTWAIT);
+		if (n >= 0)
+			return n == 0 ? -ENODATA : -EPROTO;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return push(client);
 }
 
 /* A last word before the connection ends, if the socket takes it. */
@@ -92,6 +123,8 @@ static int serve(struct clo_client *client, uint32_t events)
 	json_auto_t *reply = NULL;
 	int r;
 
+	if (client->ended)
+		return serve_stream(client, events);
 	if (events & EPOLLOUT)
 		return push(client);
 	r = clo_inbox_read(&client->inbox, client->fd, &request);
@@ -102,7 +135,8 @@ static int serve(struct clo_client *client, uint32_t events)
 	if (r < 0)
 		return r;
 
-	reply = server->answer(request, client->may_write, server->userdata);
+	reply = server->answer(client, request, client->may_write,
+			       server->userdata);
 	if (!reply)
 		return -ENOMEM;
 	r = clo_outbox_put(&client->outbox, reply);
@@ -234,7 +268,8 @@ static int listen_on(const char *path, int *ret_fd)
 }
 
 int clo_server_new(sd_event *event, const char *path,
-		   json_t *(*answer)(const json_t *request, bool may_write,
+		   json_t *(*answer)(struct clo_client *client,
+				     const json_t *request, bool may_write,
 				     void *userdata),
 		   void *userdata, struct clo_server **ret_server)
 {
@@ -290,4 +325,26 @@ void clo_server_free(struct clo_server *server)
 	free(server->path);
 	server->event = sd_event_unref(server->event);
 	free(server);
+}
+
+int clo_client_stream(struct clo_client *client, void (*ended)(void *userdata),
+		      void *userdata)
+{
+	const struct clo_server *server = client->server;
+	size_t streams = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		streams += server->clients[i].ended != NULL;
+	if (streams >= CLO_STREAMS_MAX)
+		return -EBUSY;
+
+	client->ended = ended;
+	client->userdata = userdata;
+	return 0;
+}
+
+void clo_client_offer(struct clo_client *client, const char *text, size_t len)
+{
+	clo_queue_put(&client->queue, text, len);
+	(void)sd_event_source_set_io_events(client->io, EPOLLIN | EPOLLOUT);
 }

@@ -8,6 +8,8 @@
 
 #include "agent/base/log.h"
 #include "agent/core/audit.h"
+#include "agent/core/bridge.h"
+#include "agent/core/quotas.h"
 #include "agent/core/record.h"
 
 static struct clo_known *known_of(struct clo_node *node, uint32_t ifindex)
@@ -18,20 +20,44 @@ static struct clo_known *known_of(struct clo_node *node, uint32_t ifindex)
 	return NULL;
 }
 
-static int remember(struct clo_node *node, uint32_t ifindex, uint32_t endpoint)
+static int remember(struct clo_node *node, const struct clo_tap *tap,
+		    const struct clo_setting *setting)
 {
-	struct clo_known *grown = known_of(node, ifindex);
+	struct clo_known *known = known_of(node, tap->ifindex);
+	struct clo_known *grown;
 
-	if (grown) {
-		grown->endpoint = endpoint;
-		return 0;
+	if (!known) {
+		grown = reallocarray(node->known, node->n_known + 1,
+				     sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		node->known = grown;
+		known = &grown[node->n_known++];
 	}
-	grown = reallocarray(node->known, node->n_known + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	node->known = grown;
-	node->known[node->n_known++] = (struct clo_known){ifindex, endpoint};
+	*known = (struct clo_known){tap->ifindex, tap->master, *setting};
 	return 0;
+}
+
+/* Give up the MAC that was fixed to a tap, if one was. */
+static void unfix(const struct clo_known *known)
+{
+	if (known->master && known->setting.port.kind == CLO_PORT_TAP)
+		clo_bridge_unfix(known->ifindex, known->setting.port.mac);
+}
+
+/* Before the port, which then finds frames on their way to it. */
+static int settle_bridge(struct clo_node *node, const struct clo_tap *tap,
+			 const struct clo_setting *setting)
+{
+	const struct clo_known *known = known_of(node, tap->ifindex);
+
+	if (known && (known->master != tap->master ||
+		      memcmp(known->setting.port.mac, setting->port.mac,
+			     sizeof(setting->port.mac)) != 0))
+		unfix(known);
+	if (known && known->master && !tap->master)
+		clo_bridge_release(tap->ifindex);
+	return clo_bridge_settle(tap);
 }
 
 /*
@@ -40,15 +66,19 @@ static int remember(struct clo_node *node, uint32_t ifindex, uint32_t endpoint)
  */
 static int settle(struct clo_node *node, const struct clo_tap *tap)
 {
-	struct clo_port port;
+	const char *label = clo_tap_label(tap);
+	struct clo_setting setting;
+	int bridge;
 	int r;
 
+	clo_setting_make(tap, &setting);
 	r = clo_bpf_guard_attach(node->bpf, tap->ifindex);
 	if (r < 0)
 		return r;
-	if (tap->interface) {
-		clo_tap_port(tap, &port);
-		r = clo_bpf_port_set(node->bpf, tap->ifindex, &port);
+	bridge = settle_bridge(node, tap, &setting);
+	if (label) {
+		r = clo_bpf_port_set(node->bpf, tap->ifindex, &setting.port,
+				     setting.limits);
 	} else if (node->inventory->domains_known) {
 		r = clo_bpf_port_del(node->bpf, tap->ifindex);
 		if (r == -ENOENT)
@@ -57,12 +87,13 @@ static int settle(struct clo_node *node, const struct clo_tap *tap)
 	if (r < 0)
 		return r;
 
-	clo_log(CLO_LOG_INFO, "guarded iface=%s endpoint=%s", tap->name,
-		tap->interface                   ? tap->interface->name
-		: node->inventory->domains_known ? "none, drops all"
-						 : "as before");
-	return remember(node, tap->ifindex,
-			tap->interface ? tap->interface->endpoint : 0);
+	if (!label)
+		label = node->inventory->domains_known ? "none, drops all"
+						       : "as before";
+	clo_log(CLO_LOG_INFO, "guarded iface=%s endpoint=%s mode=%s", tap->name,
+		label, clo_setting_mode((enum clo_mode)setting.port.mode));
+	r = remember(node, tap, &setting);
+	return r < 0 ? r : bridge;
 }
 
 static bool exists(uint32_t ifindex)
@@ -87,6 +118,7 @@ static void forget(struct clo_node *node, uint32_t ifindex)
 	int r;
 
 	unbind(node, ifindex);
+	clo_bridge_release(ifindex);
 	r = clo_bpf_guard_detach(node->bpf, ifindex);
 	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		(void)clo_log_errno(CLO_LOG_WARN, r, "guard not removed");
@@ -138,9 +170,10 @@ static bool let_go(struct clo_node *node, bool released)
 
 		if (clo_inventory_find(node->inventory, known->ifindex))
 			continue;
+		unfix(known);
 		if (!released && exists(known->ifindex)) {
-			changed |= known->endpoint != 0;
-			known->endpoint = 0;
+			changed |= known->setting.port.kind != CLO_PORT_NONE;
+			known->setting = (struct clo_setting){0};
 			unbind(node, known->ifindex);
 			continue;
 		}
@@ -151,7 +184,76 @@ static bool let_go(struct clo_node *node, bool released)
 	return changed;
 }
 
-static int reconcile(struct clo_node *node, bool released, bool *ret_changed)
+static int by_ifindex(const void *a, const void *b)
+{
+	const struct clo_bpf_port *x = a;
+	const struct clo_bpf_port *y = b;
+
+	return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
+}
+
+/* What the kernel holds of a known tap is what was put there. */
+static bool in_place(struct clo_node *node, const struct clo_known *known,
+		     const struct clo_bpf_port *ports, size_t n)
+{
+	const struct clo_bpf_port key = {.ifindex = known->ifindex};
+	const struct clo_bpf_port *port =
+		n ? bsearch(&key, ports, n, sizeof(key), by_ifindex) : NULL;
+
+	if (!clo_tend_guarded(node, known->ifindex))
+		return false;
+	if (known->setting.port.kind == CLO_PORT_NONE)
+		return true; /* a port that it should not have: the audit's */
+	return port &&
+	       clo_setting_compare(&known->setting, port) == CLO_SETTING_SAME;
+}
+
+/*
+ * Settle every tap that is new, or that the policy wants otherwise than it was
+ * settled. `look`: also notice what was undone meanwhile; it is attested
+ * before it is repaired.
+ */
+static int settle_taps(struct clo_node *node, bool look, bool *changed)
+{
+	CLO_AUTO_MEM struct clo_bpf_port *ports = NULL;
+	size_t n = 0;
+	int worst = 0;
+
+	if (look && clo_bpf_ports_read(node->bpf, &ports, &n) == 0 && n)
+		qsort(ports, n, sizeof(*ports), by_ifindex);
+	for (size_t i = 0; i < node->inventory->n_taps; i++) {
+		const struct clo_tap *tap = &node->inventory->taps[i];
+		const struct clo_known *known = known_of(node, tap->ifindex);
+		struct clo_setting want;
+		int r;
+
+		clo_setting_make(tap, &want);
+		if (known && known->master == tap->master &&
+		    clo_setting_equal(&known->setting, &want)) {
+			*changed |= look && !in_place(node, known, ports, n);
+			continue;
+		}
+		*changed = true;
+		r = settle(node, tap);
+		if (r < 0 && r != -ENODEV) /* else it went away meanwhile */
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "no guard iface=%s", tap->name);
+	}
+	return worst;
+}
+
+/* What an earlier run, or another hand, left. */
+static int sweep(struct clo_node *node)
+{
+	int r = sweep_ports(node);
+
+	return r < 0 || !node->inventory->domains_known
+		       ? r
+		       : clo_bridge_sweep(node->inventory);
+}
+
+static int reconcile(struct clo_node *node, bool released, bool look,
+		     bool *ret_changed)
 {
 	bool changed;
 	int worst = 0;
@@ -161,35 +263,22 @@ static int reconcile(struct clo_node *node, bool released, bool *ret_changed)
 	if (r < 0)
 		return r;
 	if (node->n_known == 0)
-		worst = sweep_ports(node);
-
-	changed = let_go(node, released);
-	for (size_t i = 0; i < node->inventory->n_taps; i++) {
-		const struct clo_tap *tap = &node->inventory->taps[i];
-		const struct clo_known *known = known_of(node, tap->ifindex);
-		uint32_t endpoint =
-			tap->interface ? tap->interface->endpoint : 0;
-
-		if (known && known->endpoint == endpoint) {
-			changed |= !clo_tend_guarded(node, tap->ifindex);
-			continue; /* if so, attested before it is repaired */
-		}
-		changed = true;
-		r = settle(node, tap);
-		if (r == -ENODEV)
-			continue; /* it went away meanwhile */
+		worst = sweep(node);
+	if (node->force && !node->quotas_settled) {
+		r = clo_quotas_settle(node);
 		if (r < 0)
-			worst = clo_log_errno(CLO_LOG_ERR, r,
-					      "no guard iface=%s", tap->name);
+			worst = clo_log_errno(CLO_LOG_ERR, r, "accounts");
 	}
 
+	changed = let_go(node, released);
+	r = settle_taps(node, look, &changed);
 	*ret_changed = changed;
-	return worst;
+	return r < 0 ? r : worst;
 }
 
 int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
 {
-	return reconcile(node, false, ret_changed);
+	return reconcile(node, false, true, ret_changed);
 }
 
 static int repair(struct clo_node *node, unsigned int what)
@@ -211,12 +300,17 @@ static int repair(struct clo_node *node, unsigned int what)
 			worst = clo_log_errno(CLO_LOG_ERR, r,
 					      "tables not restored");
 	}
-	if (what & CLO_REPAIR_PORTS) {
-		r = sweep_ports(node);
+	if (what & CLO_REPAIR_QUOTAS && node->force) {
+		r = clo_quotas_settle(node);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r, "accounts");
+	}
+	if (what & (CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES)) {
+		r = sweep(node);
 		if (r < 0)
 			worst = r;
 	}
-	if (what & (CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS))
+	if (what & (CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES))
 		for (size_t i = 0; i < node->inventory->n_taps; i++) {
 			r = settle(node, &node->inventory->taps[i]);
 			if (r < 0)
@@ -255,7 +349,8 @@ int clo_tend_prove(struct clo_node *node, const char *trigger,
 	int worst;
 	int r;
 
-	worst = clo_tend_reconcile(node, &changed);
+	/* the audit looks at every hook and port itself */
+	worst = reconcile(node, false, false, &changed);
 	if (worst < 0 && !node->inventory)
 		return worst;
 	r = audit_once(node, trigger, nonce, &wrong);
@@ -297,9 +392,10 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	node->inventory = NULL;
 	clo_force_free(node->force);
 	node->force = CLO_TAKE(taken);
+	node->quotas_settled = false;
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);
-	r = reconcile(node, true, &changed);
+	r = reconcile(node, true, false, &changed);
 	if (r < 0) /* the policy is in force all the same */
 		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");
 	return 0;
@@ -323,4 +419,17 @@ int clo_tend_exceptions(struct clo_node *node)
 				     "policy without the ended exception");
 	clo_log(CLO_LOG_WARN, "an exception began or ended: policy renewed");
 	return clo_tend_apply(node, CLO_TAKE(force));
+}
+
+int clo_tend_sweep(struct clo_node *node)
+{
+	struct clo_bpf_swept swept;
+	int r;
+
+	r = clo_bpf_sweep(node->bpf, &swept);
+	if (r < 0)
+		return r;
+	node->flows_live = swept.live;
+	node->flows_ended += swept.ended;
+	return clo_quotas_drop(node);
 }

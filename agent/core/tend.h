@@ -33,3 +33,9 @@ bool clo_tend_guarded(struct clo_node *node, uint32_t ifindex);
 
 /* Compile anew if an exception began or ended. */
 int clo_tend_exceptions(struct clo_node *node);
+
+/*
+ * End the flows that have timed out and drop the accounts that no policy has
+ * any more: every few seconds.
+ */
+int clo_tend_sweep(struct clo_node *node);

@@ -15,12 +15,6 @@
 #include "agent/sys/bpf_impl.h"
 #include "skel/guard.skel.h"
 
-/*
- * Pinned last of all maps: where it is, the set is complete. It lets an agent
- * of another ABI notice before it touches anything.
- */
-#define ABI_PIN "map/clo_abi"
-
 /* UAPI of Linux 6.6; Debian 12's headers are older. */
 #define TCX_INGRESS 46U
 #define TCX_EGRESS 47U
@@ -28,17 +22,6 @@
 const struct clo_bpf_side clo_bpf_sides[CLO_BPF_SIDES] = {
 	{"from_guest", "clo_from_guest", TCX_INGRESS, false},
 	{"to_guest", "clo_to_guest", TCX_EGRESS, true},
-};
-
-static const char *const map_names[CLO_BPF_MAP_COUNT] = {
-#define X(NAME, name) [CLO_BPF_MAP_##NAME] = "clo_" #name,
-	CLO_BPF_MAPS(X)
-#undef X
-#define X(NAME, name, kind, key, value)                                        \
-	[CLO_BPF_MAP_TABLES + CLO_TABLE_##NAME] = "clo_" #name,
-		CLO_TABLES(X)
-#undef X
-			[CLO_BPF_MAP_HITS] = "clo_hits",
 };
 
 static void guard_freep(struct guard **object)
@@ -89,6 +72,14 @@ static int bpf_new(const char *dir, struct clo_bpf **ret_bpf)
 		bpf->maps[i] = -1;
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++)
 		bpf->programs[i] = -1;
+	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++)
+		bpf->calls[i] = -1;
+	for (size_t i = 0; i < 2; i++) {
+		bpf->grace[i] = -1;
+		bpf->resize[i].old = -1;
+	}
+	for (size_t i = 0; i < 2 * CLO_BPF_OUTER_COUNT; i++)
+		bpf->content[i % 2][i / 2].fd = -1;
 	*ret_bpf = bpf;
 	return 0;
 }
@@ -98,10 +89,18 @@ void clo_bpf_free(struct clo_bpf *bpf)
 	if (!bpf)
 		return;
 
+	clo_bpf_tables_done(bpf);
+	clo_bpf_events_close(bpf);
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++)
 		clo_fd_closep(&bpf->maps[i]);
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++)
 		clo_fd_closep(&bpf->programs[i]);
+	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++)
+		clo_fd_closep(&bpf->calls[i]);
+	for (size_t i = 0; i < 2; i++) {
+		clo_fd_closep(&bpf->grace[i]);
+		clo_fd_closep(&bpf->resize[i].old);
+	}
 	clo_fd_closep(&bpf->dir_fd);
 	free(bpf);
 }
@@ -120,50 +119,6 @@ static int choose_attach(struct clo_bpf *bpf, enum clo_attach attach)
 const char *clo_bpf_attach_name(const struct clo_bpf *bpf)
 {
 	return bpf->tcx ? "tcx" : "clsact";
-}
-
-static int abi_write(struct clo_bpf *bpf)
-{
-	CLO_AUTO_FD int fd = -1;
-	__u32 version = CLO_ABI_VERSION;
-	__u32 key = 0;
-	int r;
-
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "clo_abi", sizeof(key),
-			    sizeof(version), 1, NULL);
-	if (fd < 0)
-		return fd;
-	r = bpf_map_update_elem(fd, &key, &version, BPF_ANY);
-	if (r < 0)
-		return r;
-
-	return clo_bpf_pin(bpf, fd, ABI_PIN);
-}
-
-/* -ENOENT: nothing pinned. -EPROTO: pinned, but not what we speak. */
-static int abi_check(const struct clo_bpf *bpf)
-{
-	struct bpf_map_info info = {0};
-	__u32 len = sizeof(info);
-	CLO_AUTO_FD int fd = -1;
-	__u32 version = 0;
-	__u32 key = 0;
-	int r;
-
-	r = clo_bpf_pin_open(bpf, ABI_PIN, &fd);
-	if (r < 0)
-		return r;
-	r = bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (r < 0)
-		return r;
-	if (info.type != BPF_MAP_TYPE_ARRAY ||
-	    info.value_size != sizeof(version) || info.max_entries != 1)
-		return -EPROTO;
-	r = bpf_map_lookup_elem(fd, &key, &version);
-	if (r < 0)
-		return r;
-
-	return version == CLO_ABI_VERSION ? 0 : -EPROTO;
 }
 
 /* Left by a first start that died half-way: no guard can depend on it. */
@@ -198,93 +153,29 @@ static int make_dirs(const struct clo_bpf *bpf)
 	return 0;
 }
 
-static int reuse_map(const struct clo_bpf *bpf, struct bpf_map *map)
-{
-	struct bpf_map_info info = {0};
-	__u32 len = sizeof(info);
-	CLO_AUTO_FD int fd = -1;
-	char name[64];
-	int r;
-
-	(void)snprintf(name, sizeof(name), "map/%s", bpf_map__name(map));
-	r = clo_bpf_pin_open(bpf, name, &fd);
-	if (r < 0)
-		return r == -ENOENT ? -EPROTO : r;
-	r = bpf_obj_get_info_by_fd(fd, &info, &len);
-	if (r < 0)
-		return r;
-	if (info.type != (__u32)bpf_map__type(map) ||
-	    info.key_size != bpf_map__key_size(map) ||
-	    info.value_size != bpf_map__value_size(map) ||
-	    info.max_entries != bpf_map__max_entries(map) ||
-	    info.map_flags != bpf_map__map_flags(map)) {
-		clo_log(CLO_LOG_ERR, "pinned map has another shape map=%s",
-			bpf_map__name(map));
-		return -EPROTO;
-	}
-
-	return bpf_map__reuse_fd(map, fd);
-}
-
-/* Before load: libbpf forgets the inner templates once it made the outer. */
-static void note_inner(struct clo_bpf_inner *ret_inner, struct bpf_map *outer)
-{
-	const struct bpf_map *inner = bpf_map__inner_map(outer);
-
-	assert(inner);
-	*ret_inner = (struct clo_bpf_inner){
-		(__u32)bpf_map__type(inner),
-		bpf_map__key_size(inner),
-		bpf_map__value_size(inner),
-		bpf_map__map_flags(inner),
-	};
-}
-
-static int prepare_maps(struct clo_bpf *bpf, const struct guard *object,
-			bool adopt)
-{
-	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++) {
-		struct bpf_map *map =
-			bpf_object__find_map_by_name(object->obj, map_names[i]);
-		int r = 0;
-
-		assert(map); /* the object in our own binary */
-		if (i >= CLO_BPF_MAP_TABLES)
-			note_inner(&bpf->inner[i - CLO_BPF_MAP_TABLES], map);
-		if (adopt)
-			r = reuse_map(bpf, map);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
-}
-
-static int take_maps(struct clo_bpf *bpf, const struct guard *object,
+/* In the order in which a death at any point leaves what can go on. */
+static int take_over(struct clo_bpf *bpf, const struct bpf_object *obj,
 		     bool adopted)
 {
-	char name[64];
 	int r;
 
-	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++) {
-		int fd = bpf_object__find_map_fd_by_name(object->obj,
-							 map_names[i]);
+	r = clo_bpf_maps_take(bpf, obj, adopted);
+	if (r < 0)
+		return r;
+	r = clo_bpf_resize_copy(bpf);
+	if (r < 0)
+		return r;
+	r = clo_bpf_programs_adopt(bpf, obj);
+	if (r < 0)
+		return r;
+	r = clo_bpf_resize_finish(bpf);
+	if (r < 0)
+		return r;
 
-		bpf->maps[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (bpf->maps[i] < 0)
-			return -errno;
-		if (adopted)
-			continue;
-		(void)snprintf(name, sizeof(name), "map/%s", map_names[i]);
-		r = clo_bpf_pin(bpf, fd, name);
-		if (r < 0)
-			return r;
-	}
-
-	return adopted ? 0 : abi_write(bpf);
+	return clo_bpf_meters_adopt(bpf);
 }
 
-static int load(struct clo_bpf *bpf, bool adopt)
+static int load(struct clo_bpf *bpf, bool adopt, uint32_t connections)
 {
 	CLO_AUTO(guard) struct guard *object = NULL;
 	int r;
@@ -293,7 +184,10 @@ static int load(struct clo_bpf *bpf, bool adopt)
 	object = guard__open();
 	if (!object)
 		return -errno;
-	r = prepare_maps(bpf, object, adopt);
+	r = clo_bpf_resize_prepare(bpf, object->obj, adopt, connections);
+	if (r < 0)
+		return r;
+	r = clo_bpf_maps_prepare(bpf, object->obj, adopt);
 	if (r < 0)
 		return r;
 	r = guard__load(object);
@@ -303,31 +197,28 @@ static int load(struct clo_bpf *bpf, bool adopt)
 			refused[0] ? refused : "none", strerror(-r));
 		return r;
 	}
-	r = take_maps(bpf, object, adopt);
-	if (r < 0)
-		return r;
 
-	return clo_bpf_programs_adopt(bpf, object->obj);
+	return take_over(bpf, object->obj, adopt);
 }
 
-int clo_bpf_open(const char *dir, enum clo_attach attach,
-		 struct clo_bpf **ret_bpf, bool *ret_adopted)
+int clo_bpf_open(const struct clo_bpf_config *config, struct clo_bpf **ret_bpf,
+		 bool *ret_adopted)
 {
 	CLO_AUTO(clo_bpf) struct clo_bpf *bpf = NULL;
 	bool adopt;
 	int r;
 
 	(void)libbpf_set_print(print);
-	r = bpf_new(dir, &bpf);
+	r = bpf_new(config->dir, &bpf);
 	if (r < 0)
 		return r;
 	r = clo_bpf_dir_open(bpf, true);
 	if (r < 0)
 		return r;
-	r = choose_attach(bpf, attach);
+	r = choose_attach(bpf, config->attach);
 	if (r < 0)
 		return r;
-	r = abi_check(bpf);
+	r = clo_bpf_abi_check(bpf);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	adopt = r != -ENOENT;
@@ -339,7 +230,10 @@ int clo_bpf_open(const char *dir, enum clo_attach attach,
 	r = make_dirs(bpf);
 	if (r < 0)
 		return r;
-	r = load(bpf, adopt);
+	r = clo_bpf_grace_init(bpf);
+	if (r < 0)
+		return r;
+	r = load(bpf, adopt, config->connections);
 	if (r < 0)
 		return r;
 

@@ -23,14 +23,22 @@ enum clo_attach {
 	CLO_ATTACH_CLSACT,
 };
 
+struct clo_bpf_config {
+	const char *dir; /* borrowed until clo_bpf_open() returns */
+	enum clo_attach attach;
+	uint32_t connections; /* of each IP version, at most; 0: default */
+};
+
 /*
  * Load the datapath or adopt what is pinned in `dir` (made if missing, 0700).
  * Pinned maps of another ABI are refused (-EPROTO); pinned programs with
  * another tag are replaced in their links by bpf_link_update (no frame passes
- * unguarded). ret_adopted: pins of an earlier process were taken over.
+ * unguarded). Connection tables of another size are replaced, their flows go
+ * on; -ENOSPC: the flows of now do not fit, nothing was changed.
+ * ret_adopted: pins of an earlier process were taken over.
  */
-int clo_bpf_open(const char *dir, enum clo_attach attach,
-		 struct clo_bpf **ret_bpf, bool *ret_adopted);
+int clo_bpf_open(const struct clo_bpf_config *config, struct clo_bpf **ret_bpf,
+		 bool *ret_adopted);
 /* Closes descriptors; the guards stay in force. NULL is fine. */
 void clo_bpf_free(struct clo_bpf *bpf);
 CLO_DEFINE_FREEP(clo_bpf)
@@ -41,27 +49,81 @@ int clo_bpf_remove(const char *dir);
 const char *clo_bpf_attach_name(const struct clo_bpf *bpf);
 
 /*
- * Write `tables` into the idle slot, flip, wait until no CPU still reads the
- * old one. All or nothing: on error the live generation is untouched.
+ * Bring the idle slot to `tables`, flip. All or nothing: on error the live
+ * generation is untouched. Returns right after the flip; that no CPU still
+ * reads the old generation is awaited in the background, and by the next write.
+ * -EINVAL: a table is not sorted. -E2BIG: a table is too large.
  */
 int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,
 			 uint64_t *ret_epoch);
-/* Read the live generation back, sorted. -ENOENT: no policy in force. */
+/* Wait until the next write need not. */
+void clo_bpf_tables_settle(struct clo_bpf *bpf);
+/*
+ * Read the live generation back, sorted, all that is in it. gen.n is 0, as in
+ * compiled tables: each table has its own n. -ENOENT: no policy in force.
+ */
 int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables);
 int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch); /* 0: none */
 
-/* Ports. set adds or replaces. */
+/*
+ * Ports. set adds or replaces; it chooses the meter (port->slot is ignored)
+ * and sets its limits, but not what was used of them: a bucket's `paid` is
+ * ignored. A port that becomes another endpoint's drops all for the moment in
+ * which it changes. -ENOSPC: no meter is free.
+ */
 int clo_bpf_port_set(struct clo_bpf *bpf, uint32_t ifindex,
-		     const struct clo_port *port);
+		     const struct clo_port *port,
+		     const struct clo_bucket limits[CLO_BUCKET_COUNT]);
 int clo_bpf_port_del(struct clo_bpf *bpf, uint32_t ifindex);
 
 struct clo_bpf_port {
 	uint32_t ifindex;
 	struct clo_port port;
+	struct clo_meter meter;
 };
 
 int clo_bpf_ports_read(struct clo_bpf *bpf, struct clo_bpf_port **ret_ports,
 		       size_t *ret_n); /* caller frees *ret_ports */
+
+/*
+ * Accounts. set makes one or changes its limit; what is counted in it stays.
+ * del of one that is not there is fine.
+ */
+int clo_bpf_account_set(struct clo_bpf *bpf, uint64_t key, uint64_t parent,
+			uint32_t limit);
+int clo_bpf_account_del(struct clo_bpf *bpf, uint64_t key);
+
+struct clo_bpf_account {
+	uint64_t key;
+	struct clo_account account;
+};
+
+int clo_bpf_accounts_read(struct clo_bpf *bpf,
+			  struct clo_bpf_account **ret_accounts,
+			  size_t *ret_n); /* caller frees */
+
+/* End the flows that have timed out. */
+struct clo_bpf_swept {
+	uint64_t live;
+	uint64_t ended;
+};
+
+int clo_bpf_sweep(struct clo_bpf *bpf, struct clo_bpf_swept *ret_swept);
+
+/*
+ * Events, once open. `captured`: event->captured bytes of the frame. What is
+ * not a whole event is left out. A negative return of on_event ends the drain.
+ */
+int clo_bpf_events_open(struct clo_bpf *bpf,
+			int (*on_event)(const struct clo_event *event,
+					const uint8_t *captured,
+					void *userdata),
+			void *userdata);
+int clo_bpf_events_fd(const struct clo_bpf *bpf); /* to poll; -1: not open */
+/* At most `max`; returns how many, or what on_event returned. */
+int clo_bpf_events_drain(struct clo_bpf *bpf, size_t max);
+/* Bytes of a dropped frame in its event; more than CLO_CAPTURE_MAX: -EINVAL. */
+int clo_bpf_capture_set(struct clo_bpf *bpf, uint32_t bytes);
 
 /*
  * The guard of one interface: both programs on its hooks. attach is
@@ -101,10 +163,11 @@ int clo_bpf_programs_read(struct clo_bpf *bpf,
 int clo_bpf_programs_restore(struct clo_bpf *bpf);
 
 /*
- * Run the program that is attached now on one frame (BPF_PROG_TEST_RUN with
- * this ifindex and mark). ret_drop: it would drop. Counts like real traffic.
+ * Run the program `prog_id` (of clo_bpf_guard_query()) on one frame as if it
+ * came by that interface with that mark. ret_drop: it would drop. Counts like
+ * real traffic. -ENOENT: no such program.
  */
-int clo_bpf_probe(struct clo_bpf *bpf, bool to_guest, uint32_t ifindex,
+int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
 		  uint32_t mark, const void *frame, size_t len, bool *ret_drop);
 
 /* Counters. */
@@ -119,3 +182,18 @@ int clo_bpf_drops_read(struct clo_bpf *bpf, struct clo_bpf_drop **ret_drops,
 int clo_bpf_hits_read(struct clo_bpf *bpf, struct clo_hits **ret_hits,
 		      size_t *ret_n);
 int clo_bpf_connections_count(struct clo_bpf *bpf, uint64_t *ret_count);
+
+struct clo_bpf_flow {
+	uint8_t family; /* 4 or 6: which key */
+
+	union {
+		struct clo_conn4_key v4;
+		struct clo_conn6_key v6;
+	} key;
+
+	struct clo_conn conn;
+};
+
+/* Flows come and go meanwhile: what was there throughout is in it. */
+int clo_bpf_flows_read(struct clo_bpf *bpf, struct clo_bpf_flow **ret_flows,
+		       size_t *ret_n); /* caller frees */

@@ -4,6 +4,7 @@
 /* What the bpf*.c files share. Nobody else includes this. */
 
 #include <linux/types.h>
+#include <pthread.h>
 
 #include "agent/sys/bpf.h"
 
@@ -11,15 +12,23 @@
 #define CLO_BPF_PATH_MAX 384
 /* No table of a real policy comes near; a larger number is an error. */
 #define CLO_BPF_ENTRIES_MAX (1U << 24)
+/* Entries that one system call moves. */
+#define CLO_BPF_BATCH 4096U
 
 /* Outer maps come in the order of enum clo_table, so that they index alike. */
 #define CLO_BPF_MAPS(X)                                                        \
 	X(LIVE, live)                                                          \
 	X(GENS, gens)                                                          \
 	X(PORTS, ports)                                                        \
+	X(PORTS_FAR, ports_far)                                                \
+	X(METERS, meters)                                                      \
+	X(LOCAL, local)                                                        \
+	X(ACCOUNTS, accounts)                                                  \
 	X(CONN4, conn4)                                                        \
 	X(CONN6, conn6)                                                        \
-	X(DROPS, drops)
+	X(FRAGS, frags)                                                        \
+	X(DROPS, drops)                                                        \
+	X(EVENTS, events)
 
 enum clo_bpf_map {
 #define X(NAME, name) CLO_BPF_MAP_##NAME,
@@ -34,11 +43,57 @@ enum clo_bpf_map {
 #define CLO_BPF_OUTER_HITS ((unsigned int)CLO_TABLE_COUNT)
 #define CLO_BPF_OUTER_COUNT (CLO_TABLE_COUNT + 1)
 
+/* What every inner map of one outer map looks like. */
 struct clo_bpf_inner {
 	__u32 type;
 	__u32 key_size;
 	__u32 value_size;
 	__u32 flags;
+};
+
+/* The inner map in one slot of one outer map. */
+struct clo_bpf_content {
+	int fd; /* -1: none, or none of ours */
+	__u32 id;
+	__u32 capacity; /* entries */
+};
+
+/*
+ * What the idle slot is known to hold. The background thread owns it, and the
+ * idle slot, while `running`; clo_bpf_tables_settle() takes them back.
+ */
+struct clo_bpf_idle {
+	pthread_t thread;
+	bool running;
+	bool quiet; /* no program reads the idle slot any more */
+	__u32 slot; /* for the thread */
+	size_t need[CLO_BPF_OUTER_COUNT]; /* entries of the live slot */
+	bool known[CLO_TABLE_COUNT]; /* HASH and LPM: it holds `copy` */
+	struct clo_table_data copy[CLO_TABLE_COUNT];
+};
+
+/* Part of a map, mapped: `at` is where it begins, within a page. */
+struct clo_bpf_memory {
+	void *page;
+	size_t len;
+	void *at;
+};
+
+/* The ring of events as one reader has it. */
+struct clo_bpf_events {
+	int (*on_event)(const struct clo_event *event, const uint8_t *captured,
+			void *userdata); /* NULL: not open */
+	void *userdata;
+	struct clo_bpf_memory reader; /* its page of positions */
+	struct clo_bpf_memory writers; /* theirs */
+	__u32 size; /* bytes of data */
+};
+
+/* A connection table that is replaced by one of another size. */
+struct clo_bpf_resize {
+	int old; /* -1: it is not replaced */
+	bool copied; /* an earlier start did that, and died */
+	__u64 begin; /* coarse monotonic ns: flows opened before were copied */
 };
 
 /* A hook, its program, its pin: index 0 from the guest, 1 to the guest. */
@@ -52,15 +107,29 @@ struct clo_bpf_side {
 #define CLO_BPF_SIDES 2
 extern const struct clo_bpf_side clo_bpf_sides[CLO_BPF_SIDES];
 
+/* Programs that no hook runs: the agent calls them. */
+enum clo_bpf_call {
+	CLO_BPF_CALL_SWEEP,
+	CLO_BPF_CALL_ACCOUNT,
+	CLO_BPF_CALL_COUNT,
+};
+
 struct clo_bpf {
 	char dir[CLO_BPF_DIR_MAX];
 	int dir_fd; /* holds the lock on dir */
 	bool tcx;
 	int maps[CLO_BPF_MAP_COUNT];
 	struct clo_bpf_inner inner[CLO_BPF_OUTER_COUNT];
+	struct clo_bpf_content content[2][CLO_BPF_OUTER_COUNT]; /* by slot */
+	struct clo_bpf_idle idle;
 	int programs[CLO_BPF_SIDES];
 	__u32 program_ids[CLO_BPF_SIDES];
 	__u8 built_tags[CLO_BPF_SIDES][8];
+	int calls[CLO_BPF_CALL_COUNT];
+	int grace[2]; /* clo_bpf_grace(): a map of maps, its one inner map */
+	struct clo_bpf_resize resize[2]; /* of conn4, conn6 */
+	__u32 meter_owner[CLO_METERS]; /* ifindex by slot; 0: it is free */
+	struct clo_bpf_events events;
 };
 
 struct bpf_object;
@@ -81,6 +150,53 @@ int clo_bpf_pin_open(const struct clo_bpf *bpf, const char *name, int *ret_fd);
 int clo_bpf_pinned_ifindexes(const struct clo_bpf *bpf, __u32 **ret_ifindexes,
 			     size_t *ret_n);
 
+/* bpf_maps.c */
+struct bpf_map_info;
+extern const char *const clo_bpf_map_names[CLO_BPF_MAP_COUNT];
+int clo_bpf_map_info(int fd, struct bpf_map_info *ret_info);
+/* -ENOENT: nothing pinned. -EPROTO: pinned, but not what we speak. */
+int clo_bpf_abi_check(const struct clo_bpf *bpf);
+/* Before the load: the object's maps become the pinned ones if `adopt`. */
+int clo_bpf_maps_prepare(struct clo_bpf *bpf, const struct bpf_object *obj,
+			 bool adopt);
+/* After it: take the maps, pin what is not pinned yet. */
+int clo_bpf_maps_take(struct clo_bpf *bpf, const struct bpf_object *obj,
+		      bool adopted);
+/* Entries of a map of maps' inner map, or of any other. */
+int clo_bpf_map_max_entries(int fd, __u32 *ret_max);
+
+/* Bytes [from, from + len) of a map that allows it. */
+int clo_bpf_memory_map(int fd, size_t from, size_t len, bool writable,
+		       struct clo_bpf_memory *ret_memory);
+void clo_bpf_memory_unmap(struct clo_bpf_memory *memory);
+
+/* All entries of a hash or trie, batch by batch, in the kernel's order. */
+struct clo_bpf_batch {
+	const uint8_t *keys;
+	const uint8_t *values;
+	size_t n;
+};
+
+int clo_bpf_map_walk(int fd, size_t key_size, size_t value_size,
+		     int (*on_batch)(const struct clo_bpf_batch *batch,
+				     void *userdata),
+		     void *userdata);
+
+/* bpf_grace.c: returns when every program that runs now has ended. */
+int clo_bpf_grace(const struct clo_bpf *bpf);
+int clo_bpf_grace_init(struct clo_bpf *bpf);
+
+/*
+ * bpf_resize.c: connection tables of another size. Before the load: note which
+ * are to be replaced. Then copy what they hold and pin the new ones, before
+ * the new programs are in the links; and finish when they are.
+ */
+int clo_bpf_resize_prepare(struct clo_bpf *bpf, const struct bpf_object *obj,
+			   bool adopt, __u32 connections);
+bool clo_bpf_resize_replaces(const struct clo_bpf *bpf, size_t map);
+int clo_bpf_resize_copy(struct clo_bpf *bpf);
+int clo_bpf_resize_finish(struct clo_bpf *bpf);
+
 /* bpf_programs.c */
 int clo_bpf_program_id(int fd, __u32 *ret_id);
 /* The program of that id goes by that name. */
@@ -100,12 +216,49 @@ int clo_bpf_clsact_detach(__u32 ifindex);
 int clo_bpf_clsact_refresh(struct clo_bpf *bpf);
 int clo_bpf_clsact_remove(void);
 
+/* bpf_ports.c */
+/* Which meters the pinned ports use. */
+int clo_bpf_meters_adopt(struct clo_bpf *bpf);
+
+/* bpf_accounts.c */
+/* Give back one flow of `endpoint`, as the datapath does when one ends. */
+int clo_bpf_account_release(struct clo_bpf *bpf, __u32 endpoint);
+
+/* bpf_flows.c: coarse monotonic nanoseconds, the clock of the entries. */
+__u64 clo_bpf_now(void);
+
+/* bpf_events.c */
+void clo_bpf_events_close(struct clo_bpf *bpf);
+
+/* bpf_slots.c */
+/* Look again at what the outer maps hold; ret_changed by outer map. */
+int clo_bpf_slot_refresh(struct clo_bpf *bpf, __u32 slot,
+			 bool ret_changed[CLO_BPF_OUTER_COUNT]);
+/*
+ * Every map of the slot has room for need[] entries: what has not is replaced
+ * by an empty one (ret_changed). The slot must be idle.
+ */
+int clo_bpf_slot_reserve(struct clo_bpf *bpf, __u32 slot,
+			 const size_t need[CLO_BPF_OUTER_COUNT],
+			 bool ret_changed[CLO_BPF_OUTER_COUNT]);
+void clo_bpf_slots_close(struct clo_bpf *bpf);
+
+/* bpf_fill.c: bring one inner map of an idle slot to the wanted entries. */
+/* It holds `held`: only what differs is written. ret_changed: something did. */
+int clo_bpf_fill_difference(int fd, const struct clo_table_type *type,
+			    const struct clo_table_data *held,
+			    const struct clo_table_data *wanted,
+			    bool *ret_changed);
+/* It holds anything: everything is read. */
+int clo_bpf_fill_any(int fd, const struct clo_table_type *type,
+		     const struct clo_table_data *wanted);
+/* An array; behind the wanted entries it is zero. */
+int clo_bpf_fill_array(const struct clo_bpf_content *content, size_t entry_size,
+		       const struct clo_table_data *wanted);
 /* bpf_tables.c */
-/* Memory of an array map, for fill and read; length in bytes. */
-void *clo_bpf_array_map(int fd, size_t len, bool writable);
-void clo_bpf_array_unmap(void *memory, size_t len);
+void clo_bpf_tables_done(struct clo_bpf *bpf);
 
 /* bpf_tables_read.c */
 int clo_bpf_inner_open(struct clo_bpf *bpf, unsigned int outer, __u32 slot,
-		       int *ret_fd, __u32 *ret_max_entries);
+		       struct clo_bpf_content *ret_content);
 int clo_bpf_live_gen(struct clo_bpf *bpf, struct clo_gen *ret_gen);

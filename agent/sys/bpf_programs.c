@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/pkt_cls.h>
@@ -62,40 +63,62 @@ static bool uses_map(const __u32 *ids, __u32 n, __u32 id)
 	return false;
 }
 
+static int map_ids(int program, __u32 ids[MAP_IDS_MAX], __u32 *ret_n)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+	int r;
+
+	info.map_ids = (__u64)(uintptr_t)ids;
+	info.nr_map_ids = MAP_IDS_MAX;
+	r = bpf_obj_get_info_by_fd(program, &info, &len);
+	if (r < 0)
+		return r;
+	if (info.nr_map_ids > MAP_IDS_MAX)
+		return -E2BIG;
+
+	*ret_n = info.nr_map_ids;
+	return 0;
+}
+
 /*
  * The tag leaves map references out, so look at them too: a program of the
- * same text over other maps would judge by tables that nobody writes.
+ * same text over other maps would judge by tables that nobody writes. Maps
+ * that are not pinned hold nothing from one packet to the next.
  */
-static int same_maps(int pinned, int built, bool *ret_same)
+static int same_maps(const struct clo_bpf *bpf, int pinned, int built,
+		     bool *ret_same)
 {
 	__u32 theirs[MAP_IDS_MAX];
 	__u32 ours[MAP_IDS_MAX];
-	struct bpf_prog_info a = {0};
-	struct bpf_prog_info b = {0};
-	__u32 len = sizeof(a);
+	__u32 n_theirs;
+	__u32 n_ours;
 	bool same;
 	int r;
 
-	a.map_ids = (__u64)(uintptr_t)theirs;
-	a.nr_map_ids = MAP_IDS_MAX;
-	r = bpf_obj_get_info_by_fd(pinned, &a, &len);
+	r = map_ids(pinned, theirs, &n_theirs);
 	if (r < 0)
 		return r;
-	len = sizeof(b);
-	b.map_ids = (__u64)(uintptr_t)ours;
-	b.nr_map_ids = MAP_IDS_MAX;
-	r = bpf_obj_get_info_by_fd(built, &b, &len);
+	r = map_ids(built, ours, &n_ours);
 	if (r < 0)
 		return r;
 
-	same = a.nr_map_ids == b.nr_map_ids && a.nr_map_ids <= MAP_IDS_MAX;
-	for (__u32 i = 0; same && i < b.nr_map_ids; i++)
-		same = uses_map(theirs, a.nr_map_ids, ours[i]);
+	same = n_theirs == n_ours;
+	for (size_t i = 0; same && i < CLO_BPF_MAP_COUNT; i++) {
+		struct bpf_map_info info;
+
+		r = clo_bpf_map_info(bpf->maps[i], &info);
+		if (r < 0)
+			return r;
+		same = uses_map(theirs, n_theirs, info.id) ==
+		       uses_map(ours, n_ours, info.id);
+	}
 	*ret_same = same;
 	return 0;
 }
 
-static int same_program(int pinned, int built, bool *ret_same)
+static int same_program(const struct clo_bpf *bpf, int pinned, int built,
+			bool *ret_same)
 {
 	struct bpf_prog_info a;
 	struct bpf_prog_info b;
@@ -112,7 +135,7 @@ static int same_program(int pinned, int built, bool *ret_same)
 		return 0;
 	}
 
-	return same_maps(pinned, built, ret_same);
+	return same_maps(bpf, pinned, built, ret_same);
 }
 
 static int choose(struct clo_bpf *bpf, size_t side, int built, bool *ret_kept)
@@ -132,7 +155,7 @@ static int choose(struct clo_bpf *bpf, size_t side, int built, bool *ret_kept)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == 0) {
-		r = same_program(fd, built, &same);
+		r = same_program(bpf, fd, built, &same);
 		if (r < 0)
 			return r;
 	}
@@ -167,6 +190,28 @@ int clo_bpf_programs_restore(struct clo_bpf *bpf)
 	return 0;
 }
 
+/* They are in no link and no pin: those of our own object will do. */
+static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
+{
+	static const char *const names[CLO_BPF_CALL_COUNT] = {
+		[CLO_BPF_CALL_SWEEP] = "clo_sweep",
+		[CLO_BPF_CALL_ACCOUNT] = "clo_account",
+	};
+
+	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(obj, names[i]);
+
+		assert(program); /* the object in our own binary */
+		bpf->calls[i] =
+			fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
+		if (bpf->calls[i] < 0)
+			return -errno;
+	}
+
+	return 0;
+}
+
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 {
 	bool kept[CLO_BPF_SIDES] = {false};
@@ -190,7 +235,13 @@ int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 	if (r < 0)
 		return r;
 
-	return kept[0] && kept[1] ? 0 : clo_bpf_programs_restore(bpf);
+	if (!kept[0] || !kept[1]) {
+		r = clo_bpf_programs_restore(bpf);
+		if (r < 0)
+			return r;
+	}
+
+	return take_calls(bpf, obj);
 }
 
 /*
@@ -294,27 +345,22 @@ int clo_bpf_programs_read(struct clo_bpf *bpf,
 	return 0;
 }
 
-int clo_bpf_probe(struct clo_bpf *bpf, bool to_guest, uint32_t ifindex,
+int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
 		  uint32_t mark, const void *frame, size_t len, bool *ret_drop)
 {
 	struct __sk_buff context = {.ifindex = ifindex, .mark = mark};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
 		    .data_size_in = (__u32)len, .ctx_in = &context,
 		    .ctx_size_in = sizeof(context));
-	struct clo_bpf_guard guard;
 	CLO_AUTO_FD int fd = -1;
-	__u32 id;
 	int r;
 
+	(void)bpf;
 	if (len > UINT16_MAX)
 		return -EMSGSIZE;
-	r = clo_bpf_guard_query(bpf, ifindex, &guard);
-	if (r < 0)
-		return r;
-	id = to_guest ? guard.to_guest.prog_id : guard.from_guest.prog_id;
-	if (id == 0)
+	if (prog_id == 0)
 		return -ENOENT;
-	fd = bpf_prog_get_fd_by_id(id);
+	fd = bpf_prog_get_fd_by_id(prog_id);
 	if (fd < 0)
 		return fd;
 	r = bpf_prog_test_run_opts(fd, &opts);

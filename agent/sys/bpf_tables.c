@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "agent/base/log.h"
 #include "agent/sys/bpf_impl.h"
 
-#define BATCH 4096U
-
-/* The slot that a write fills: never the one in force. */
-struct generation {
-	uint64_t epoch;
-	__u32 slot;
-};
+/*
+ * Two slots: the one in force, and the idle one, which a write brings to the
+ * new tables by what differs and then puts in force. Behind it a thread waits
+ * until nobody reads the slot that was left, and brings that to the same
+ * tables, read back entry by entry. So the next write finds an idle slot that
+ * equals the live one, and has only what is new to write.
+ */
 
 int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch)
 {
@@ -35,247 +30,97 @@ int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch)
 	return 0;
 }
 
-void *clo_bpf_array_map(int fd, size_t len, bool writable)
+void clo_bpf_tables_settle(struct clo_bpf *bpf)
 {
-	void *memory =
-		mmap(NULL, len, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-		     MAP_SHARED, fd, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
+	if (bpf->idle.running)
+		(void)pthread_join(bpf->idle.thread, NULL);
+	bpf->idle.running = false;
 }
 
-void clo_bpf_array_unmap(void *memory, size_t len)
+static void forget(struct clo_bpf_idle *idle, unsigned int t)
 {
-	(void)munmap(memory, len);
+	free(idle->copy[t].entries);
+	idle->copy[t] = (struct clo_table_data){0};
+	idle->known[t] = false;
 }
 
-static int fill_array(int fd, const struct clo_table_type *type,
-		      const struct clo_table_data *data)
+void clo_bpf_tables_done(struct clo_bpf *bpf)
 {
-	size_t len = data->n * type->value_size;
-	void *memory;
-
-	memory = clo_bpf_array_map(fd, len, true);
-	if (!memory)
-		return -errno;
-
-	memcpy(memory, data->entries, len);
-	clo_bpf_array_unmap(memory, len);
-	return 0;
+	clo_bpf_tables_settle(bpf);
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		forget(&bpf->idle, t);
+	clo_bpf_slots_close(bpf);
 }
 
-/* Batch updates overwrite: the same key twice must not get that far. */
-static bool is_sorted(const struct clo_table_type *type,
-		      const struct clo_table_data *data)
+/* Which maps the slot has, large enough, and what is known of them. */
+static int slot_prepare(struct clo_bpf *bpf, __u32 slot,
+			const size_t need[CLO_BPF_OUTER_COUNT])
 {
-	for (size_t i = 1; i < data->n; i++)
-		if (memcmp(data->entries + (i - 1) * type->entry_size,
-			   data->entries + i * type->entry_size,
-			   type->key_size) >= 0)
-			return false;
-
-	return true;
-}
-
-static void split(const struct clo_table_type *type, const uint8_t *entries,
-		  size_t n, uint8_t *keys, uint8_t *values)
-{
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *entry = entries + i * type->entry_size;
-
-		memcpy(keys + i * type->key_size, entry, type->key_size);
-		memcpy(values + i * type->value_size, entry + type->key_size,
-		       type->value_size);
-	}
-}
-
-static int fill_hash(int fd, const struct clo_table_type *type,
-		     const struct clo_table_data *data)
-{
-	CLO_AUTO_MEM uint8_t *keys = NULL;
-	CLO_AUTO_MEM uint8_t *values = NULL;
+	struct clo_bpf_idle *idle = &bpf->idle;
+	bool changed[CLO_BPF_OUTER_COUNT];
 	int r;
 
-	if (!is_sorted(type, data))
-		return -EINVAL;
-	keys = calloc(BATCH, type->key_size);
-	values = calloc(BATCH, type->value_size);
-	if (!keys || !values)
-		return -ENOMEM;
+	r = clo_bpf_slot_refresh(bpf, slot, changed);
+	if (r < 0)
+		return r;
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		if (changed[t])
+			idle->known[t] = false;
+	r = clo_bpf_slot_reserve(bpf, slot, need, changed);
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		if (changed[t])
+			idle->known[t] = false;
 
-	for (size_t done = 0; done < data->n;) {
-		__u32 n = BATCH;
-
-		if (data->n - done < n)
-			n = (__u32)(data->n - done);
-		split(type, data->entries + done * type->entry_size, n, keys,
-		      values);
-		done += n;
-		r = bpf_map_update_batch(fd, keys, values, &n, NULL);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
-}
-
-static int inner_create(const struct clo_bpf *bpf, unsigned int outer,
-			const char *name, size_t n, int *ret_fd)
-{
-	const struct clo_bpf_inner *inner = &bpf->inner[outer];
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = inner->flags);
-	int fd;
-
-	if (n > CLO_BPF_ENTRIES_MAX)
-		return -E2BIG;
-	fd = bpf_map_create((enum bpf_map_type)inner->type, name,
-			    inner->key_size, inner->value_size,
-			    n > 0 ? (__u32)n : 1, &opts);
-	if (fd < 0)
-		return fd;
-
-	*ret_fd = fd;
-	return 0;
-}
-
-/* One outer map's part of a write. */
-struct install {
-	const struct clo_bpf *bpf;
-	const struct generation *next;
-	const char *name;
-	pthread_t thread;
-	unsigned int outer;
-	int fd; /* the filled inner map; -1: the slot is to be empty */
-	int r;
-	bool running;
-};
-
-static void *install_slot(void *arg)
-{
-	struct install *install = arg;
-	int outer = install->bpf->maps[CLO_BPF_MAP_TABLES + install->outer];
-	const __u32 *slot = &install->next->slot;
-
-	if (install->fd >= 0) {
-		install->r =
-			bpf_map_update_elem(outer, slot, &install->fd, BPF_ANY);
-	} else {
-		install->r = bpf_map_delete_elem(outer, slot);
-		if (install->r == -ENOENT)
-			install->r = 0;
-	}
-	return NULL;
-}
-
-/*
- * The kernel lets each change of a map of maps wait for a grace period, and
- * has no call that changes several such maps. Side by side they share one.
- * Nobody reads the idle slot, so their order does not matter; all have ended
- * when this returns.
- */
-static int install_slots(struct install *installs)
-{
-	int r = 0;
-
-	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++) {
-		struct install *install = &installs[i];
-
-		install->running = pthread_create(&install->thread, NULL,
-						  install_slot, install) == 0;
-	}
-	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++) {
-		struct install *install = &installs[i];
-
-		if (install->running)
-			(void)pthread_join(install->thread, NULL);
-		else
-			(void)install_slot(install);
-		if (install->r < 0)
-			r = install->r;
-	}
 	return r;
 }
 
-static int install_pin(const struct install *install)
-{
-	char pin[64];
-
-	(void)snprintf(pin, sizeof(pin), "gen/%u/%s", install->next->slot,
-		       install->name);
-	if (install->fd < 0)
-		return clo_bpf_unpin(install->bpf, pin);
-	return clo_bpf_pin(install->bpf, install->fd, pin);
-}
-
-static int table_fill(const struct clo_bpf *bpf,
-		      const struct clo_tables *tables, unsigned int t,
-		      int *ret_fd)
+static int table_bring(struct clo_bpf *bpf, __u32 slot, unsigned int t,
+		       const struct clo_table_data *data, bool *ret_changed)
 {
 	const struct clo_table_type *type = &clo_table_types[t];
-	const struct clo_table_data *data = &tables->table[t];
-	CLO_AUTO_FD int fd = -1;
+	const struct clo_bpf_content *content = &bpf->content[slot][t];
+	struct clo_bpf_idle *idle = &bpf->idle;
 	int r;
 
 	assert(bpf->inner[t].key_size == type->key_size &&
 	       bpf->inner[t].value_size == type->value_size);
-	/* A map has an entry at least; an array without any is no map. */
-	if (type->kind == CLO_TABLE_ARRAY && data->n == 0)
-		return 0;
-
-	r = inner_create(bpf, t, type->name, data->n, &fd);
-	if (r < 0)
-		return r;
 	if (type->kind == CLO_TABLE_ARRAY)
-		r = fill_array(fd, type, data);
-	else
-		r = fill_hash(fd, type, data);
-	if (r < 0)
-		return r;
-
-	*ret_fd = clo_take_fd(&fd);
-	return 0;
-}
-
-/* All maps are filled before the first slot changes. */
-static int slots_write(const struct clo_bpf *bpf,
-		       const struct clo_tables *tables,
-		       struct install *installs)
-{
-	int r;
-
-	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++) {
-		installs[t].name = clo_table_types[t].name;
-		r = table_fill(bpf, tables, t, &installs[t].fd);
-		if (r < 0)
+		return clo_bpf_fill_array(content, type->entry_size, data);
+	if (idle->known[t]) {
+		r = clo_bpf_fill_difference(content->fd, type, &idle->copy[t],
+					    data, ret_changed);
+		if (r == 0 || r == -EINVAL)
 			return r;
 	}
-	installs[CLO_BPF_OUTER_HITS].name = "hits";
-	r = inner_create(bpf, CLO_BPF_OUTER_HITS, "hits", tables->gen.rules,
-			 &installs[CLO_BPF_OUTER_HITS].fd);
-	if (r < 0)
-		return r;
 
-	r = install_slots(installs);
-	for (unsigned int i = 0; r == 0 && i < CLO_BPF_OUTER_COUNT; i++)
-		r = install_pin(&installs[i]);
-	return r;
+	/* Unknown, or not what we thought it was. */
+	*ret_changed = true;
+	return clo_bpf_fill_any(content->fd, type, data);
 }
 
-/*
- * After the flip some CPU may still run with the old epoch. Updating a map of
- * maps waits until every such program is done; the same value again will do.
- */
-static void wait_for_readers(const struct clo_bpf *bpf,
-			     const struct generation *next, int hits)
+static int hits_clear(struct clo_bpf *bpf, __u32 slot)
 {
-	int r;
+	static const struct clo_table_data none = {0};
 
-	r = bpf_map_update_elem(bpf->maps[CLO_BPF_MAP_HITS], &next->slot, &hits,
-				BPF_ANY);
-	if (r < 0) /* the flip is done all the same */
-		(void)clo_log_errno(CLO_LOG_WARN, r,
-				    "could not wait for readers epoch=%llu",
-				    (unsigned long long)next->epoch);
+	return clo_bpf_fill_array(&bpf->content[slot][CLO_BPF_OUTER_HITS],
+				  sizeof(struct clo_hits), &none);
+}
+
+static int slot_write(struct clo_bpf *bpf, const struct clo_tables *tables,
+		      __u32 slot, bool changed[CLO_TABLE_COUNT])
+{
+	size_t need[CLO_BPF_OUTER_COUNT];
+	int r = 0;
+
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		need[t] = tables->table[t].n;
+	need[CLO_BPF_OUTER_HITS] = tables->gen.rules;
+	memcpy(bpf->idle.need, need, sizeof(need));
+	r = slot_prepare(bpf, slot, need);
+	for (unsigned int t = 0; r == 0 && t < CLO_TABLE_COUNT; t++)
+		r = table_bring(bpf, slot, t, &tables->table[t], &changed[t]);
+
+	return r < 0 ? r : hits_clear(bpf, slot);
 }
 
 /*
@@ -283,53 +128,128 @@ static void wait_for_readers(const struct clo_bpf *bpf,
  * epoch, so this is a store.
  */
 static int flip(const struct clo_bpf *bpf, const struct clo_tables *tables,
-		const struct generation *next)
+		uint64_t epoch)
 {
 	struct clo_gen gen = tables->gen;
+	struct clo_bpf_memory memory;
 	struct clo_live *live;
+	__u32 slot = epoch & 1;
 	int r;
 
-	gen.epoch = next->epoch;
-	r = bpf_map_update_elem(bpf->maps[CLO_BPF_MAP_GENS], &next->slot, &gen,
+	gen.epoch = epoch;
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		gen.n[t] = (__u32)tables->table[t].n;
+	r = bpf_map_update_elem(bpf->maps[CLO_BPF_MAP_GENS], &slot, &gen,
 				BPF_ANY);
 	if (r < 0)
 		return r;
 
-	live = clo_bpf_array_map(bpf->maps[CLO_BPF_MAP_LIVE], sizeof(*live),
-				 true);
-	if (!live)
-		return -errno;
-	__atomic_store_n(&live->epoch, (__u64)next->epoch, __ATOMIC_RELEASE);
-	clo_bpf_array_unmap(live, sizeof(*live));
+	r = clo_bpf_memory_map(bpf->maps[CLO_BPF_MAP_LIVE], 0, sizeof(*live),
+			       true, &memory);
+	if (r < 0)
+		return r;
+	live = memory.at;
+	__atomic_store_n(&live->epoch, (__u64)epoch, __ATOMIC_RELEASE);
+	clo_bpf_memory_unmap(&memory);
 	return 0;
+}
+
+/* The live tables, for the thread and the next write. */
+static void remember(struct clo_bpf_idle *idle, unsigned int t,
+		     const struct clo_table_data *data)
+{
+	size_t len = data->n * clo_table_types[t].entry_size;
+	uint8_t *entries = realloc(idle->copy[t].entries, len + 1);
+
+	if (!entries) {
+		forget(idle, t);
+		return;
+	}
+	if (len > 0)
+		memcpy(entries, data->entries, len);
+	idle->copy[t] = (struct clo_table_data){entries, data->n};
+}
+
+static int follow(struct clo_bpf *bpf)
+{
+	struct clo_bpf_idle *idle = &bpf->idle;
+	int r;
+
+	r = clo_bpf_grace(bpf);
+	if (r < 0)
+		return r;
+	idle->quiet = true;
+	r = slot_prepare(bpf, idle->slot, idle->need);
+	for (unsigned int t = 0; r == 0 && t < CLO_TABLE_COUNT; t++) {
+		const struct clo_table_type *type = &clo_table_types[t];
+
+		if (type->kind == CLO_TABLE_ARRAY || !idle->copy[t].entries)
+			continue;
+		r = clo_bpf_fill_any(bpf->content[idle->slot][t].fd, type,
+				     &idle->copy[t]);
+		idle->known[t] = r == 0;
+	}
+
+	return r;
+}
+
+static void *follow_thread(void *arg)
+{
+	struct clo_bpf *bpf = arg;
+	int r = follow(bpf);
+
+	if (r < 0) /* the flip is done all the same; the next write repairs */
+		(void)clo_log_errno(CLO_LOG_WARN, r,
+				    "could not prepare the idle tables");
+	return NULL;
+}
+
+static void follow_start(struct clo_bpf *bpf, __u32 slot)
+{
+	struct clo_bpf_idle *idle = &bpf->idle;
+
+	idle->slot = slot;
+	idle->quiet = false;
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		idle->known[t] = false;
+	idle->running =
+		pthread_create(&idle->thread, NULL, follow_thread, bpf) == 0;
+	if (!idle->running)
+		(void)follow_thread(bpf);
 }
 
 int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,
 			 uint64_t *ret_epoch)
 {
-	struct install installs[CLO_BPF_OUTER_COUNT];
-	struct generation next;
+	bool changed[CLO_TABLE_COUNT] = {false};
+	struct clo_bpf_idle *idle = &bpf->idle;
 	uint64_t epoch;
 	int r;
 
+	clo_bpf_tables_settle(bpf);
 	r = clo_bpf_epoch(bpf, &epoch);
 	if (r < 0)
 		return r;
-	next = (struct generation){epoch + 1, (epoch + 1) & 1};
-	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++)
-		installs[i] = (struct install){
-			.bpf = bpf, .next = &next, .outer = i, .fd = -1};
+	if (!idle->quiet)
+		r = clo_bpf_grace(bpf);
+	if (r < 0)
+		return r;
+	idle->quiet = true;
 
-	r = slots_write(bpf, tables, installs);
+	epoch++;
+	r = slot_write(bpf, tables, epoch & 1, changed);
 	if (r == 0)
-		r = flip(bpf, tables, &next);
-	if (r == 0) {
-		wait_for_readers(bpf, &next, installs[CLO_BPF_OUTER_HITS].fd);
-		*ret_epoch = next.epoch;
+		r = flip(bpf, tables, epoch);
+	if (r < 0) {
+		for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+			forget(idle, t);
+		return r;
 	}
 
-	for (unsigned int i = 0; i < CLO_BPF_OUTER_COUNT; i++)
-		if (installs[i].fd >= 0)
-			(void)close(installs[i].fd);
-	return r;
+	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
+		if (changed[t])
+			remember(idle, t, &tables->table[t]);
+	follow_start(bpf, (epoch & 1) ^ 1);
+	*ret_epoch = epoch;
+	return 0;
 }

@@ -7,14 +7,11 @@
 
 #include "agent/sys/bpf_impl.h"
 
-#define BATCH 65536U
-
 int clo_bpf_inner_open(struct clo_bpf *bpf, unsigned int outer, __u32 slot,
-		       int *ret_fd, __u32 *ret_max_entries)
+		       struct clo_bpf_content *ret_content)
 {
 	const struct clo_bpf_inner *want = &bpf->inner[outer];
-	struct bpf_map_info info = {0};
-	__u32 len = sizeof(info);
+	struct bpf_map_info info;
 	CLO_AUTO_FD int fd = -1;
 	__u32 id;
 	int r;
@@ -26,16 +23,16 @@ int clo_bpf_inner_open(struct clo_bpf *bpf, unsigned int outer, __u32 slot,
 	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0)
 		return fd;
-	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	r = clo_bpf_map_info(fd, &info);
 	if (r < 0)
 		return r;
 	if (info.type != want->type || info.key_size != want->key_size ||
 	    info.value_size != want->value_size ||
-	    info.max_entries > CLO_BPF_ENTRIES_MAX)
+	    info.max_entries > 2 * CLO_BPF_ENTRIES_MAX)
 		return -EBADMSG;
 
-	*ret_fd = clo_take_fd(&fd);
-	*ret_max_entries = info.max_entries;
+	*ret_content = (struct clo_bpf_content){clo_take_fd(&fd), id,
+						info.max_entries};
 	return 0;
 }
 
@@ -62,106 +59,102 @@ int clo_bpf_live_gen(struct clo_bpf *bpf, struct clo_gen *ret_gen)
 	return 0;
 }
 
-static int read_array(int fd, const struct clo_table_type *type, size_t n,
+/* Behind its last entry an array is zero: anything else counts as entries. */
+static size_t array_entries(const uint8_t *bytes, size_t size, size_t n,
+			    size_t capacity)
+{
+	size_t end = capacity * size;
+
+	while (end > n * size && bytes[end - 1] == 0)
+		end--;
+
+	return (end + size - 1) / size;
+}
+
+static int read_array(const struct clo_bpf_content *content,
+		      const struct clo_table_type *type, size_t n,
 		      struct clo_table_data *data)
 {
-	size_t len = n * type->value_size;
+	size_t size = type->entry_size;
 	CLO_AUTO_MEM uint8_t *entries = NULL;
-	void *memory;
+	struct clo_bpf_memory memory;
+	int r;
 
-	entries = malloc(len);
+	if (n > content->capacity)
+		return -EBADMSG;
+	r = clo_bpf_memory_map(content->fd, 0, content->capacity * size, false,
+			       &memory);
+	if (r < 0)
+		return r;
+
+	n = array_entries(memory.at, size, n, content->capacity);
+	entries = malloc(n * size + 1);
+	if (entries)
+		memcpy(entries, memory.at, n * size);
+	clo_bpf_memory_unmap(&memory);
 	if (!entries)
 		return -ENOMEM;
-	memory = clo_bpf_array_map(fd, len, false);
-	if (!memory)
-		return -errno;
 
-	memcpy(entries, memory, len);
-	clo_bpf_array_unmap(memory, len);
 	data->entries = CLO_TAKE(entries);
 	data->n = n;
 	return 0;
 }
 
-static void join(const struct clo_table_type *type, const uint8_t *keys,
-		 const uint8_t *values, size_t n, uint8_t *entries)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint8_t *entry = entries + i * type->entry_size;
-
-		memcpy(entry, keys + i * type->key_size, type->key_size);
-		memcpy(entry + type->key_size, values + i * type->value_size,
-		       type->value_size);
-	}
-}
-
-struct batch {
-	uint8_t *keys;
-	uint8_t *values;
-	__u32 size;
+struct reading {
+	const struct clo_table_type *type;
+	struct clo_table_data *data;
+	size_t max;
 };
 
-static int read_batches(int fd, const struct clo_table_type *type,
-			const struct batch *batch, size_t max,
-			struct clo_table_data *data)
+static int join(const struct clo_bpf_batch *batch, void *userdata)
 {
-	uint8_t position[64]; /* the kernel's cursor: a u32 or a key */
-	bool first = true;
-	int r = 0;
+	const struct reading *reading = userdata;
+	const struct clo_table_type *type = reading->type;
+	struct clo_table_data *data = reading->data;
 
-	while (r != -ENOENT) {
-		__u32 n = batch->size;
+	if (batch->n > reading->max - data->n)
+		return -EBADMSG;
+	for (size_t i = 0; i < batch->n; i++) {
+		uint8_t *entry = data->entries + data->n++ * type->entry_size;
 
-		r = bpf_map_lookup_batch(fd, first ? NULL : position, position,
-					 batch->keys, batch->values, &n, NULL);
-		if (r < 0 && r != -ENOENT) /* which says: this is the end */
-			return r;
-		if (n > max - data->n)
-			return -EBADMSG;
-		join(type, batch->keys, batch->values, n,
-		     data->entries + data->n * type->entry_size);
-		data->n += n;
-		first = false;
+		memcpy(entry, batch->keys + i * type->key_size, type->key_size);
+		memcpy(entry + type->key_size,
+		       batch->values + i * type->value_size, type->value_size);
 	}
 
 	return 0;
 }
 
-static int read_hash(int fd, const struct clo_table_type *type, size_t max,
+static int read_hash(const struct clo_bpf_content *content,
+		     const struct clo_table_type *type,
 		     struct clo_table_data *data)
 {
-	CLO_AUTO_MEM uint8_t *keys = NULL;
-	CLO_AUTO_MEM uint8_t *values = NULL;
-	struct batch batch;
+	struct reading reading = {type, data, content->capacity};
 
-	batch.size = max < BATCH ? (__u32)max : BATCH;
-	keys = calloc(batch.size, type->key_size);
-	values = calloc(batch.size, type->value_size);
-	data->entries = calloc(max, type->entry_size);
-	if (!keys || !values || !data->entries)
+	data->entries = calloc(content->capacity, type->entry_size);
+	if (!data->entries)
 		return -ENOMEM;
 
-	batch.keys = keys;
-	batch.values = values;
-	return read_batches(fd, type, &batch, max, data);
+	return clo_bpf_map_walk(content->fd, type->key_size, type->value_size,
+				join, &reading);
 }
 
-static int table_read(struct clo_bpf *bpf, unsigned int t, __u32 slot,
-		      struct clo_table_data *data)
+static int table_read(struct clo_bpf *bpf, unsigned int t,
+		      const struct clo_gen *gen, struct clo_table_data *data)
 {
 	const struct clo_table_type *type = &clo_table_types[t];
-	CLO_AUTO_FD int fd = -1;
-	__u32 max;
+	struct clo_bpf_content content;
 	int r;
 
-	r = clo_bpf_inner_open(bpf, t, slot, &fd, &max);
-	if (r == -ENOENT && type->kind == CLO_TABLE_ARRAY)
-		return 0; /* see table_install(): no entries */
+	r = clo_bpf_inner_open(bpf, t, gen->epoch & 1, &content);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 
-	return type->kind == CLO_TABLE_ARRAY ? read_array(fd, type, max, data)
-					     : read_hash(fd, type, max, data);
+	r = type->kind == CLO_TABLE_ARRAY
+		    ? read_array(&content, type, gen->n[t], data)
+		    : read_hash(&content, type, data);
+	clo_fd_closep(&content.fd);
+	return r;
 }
 
 int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables)
@@ -176,12 +169,13 @@ int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables)
 	if (r < 0)
 		return r;
 	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++) {
-		r = table_read(bpf, t, tables->gen.epoch & 1,
-			       &tables->table[t]);
+		r = table_read(bpf, t, &tables->gen, &tables->table[t]);
 		if (r < 0)
 			return r;
 	}
 
+	/* Like the compiler, the reader says it by the tables themselves. */
+	memset(tables->gen.n, 0, sizeof(tables->gen.n));
 	clo_tables_sort(tables);
 	*ret_tables = CLO_TAKE(tables);
 	return 0;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+
+#include "agent/sys/rtnl_impl.h"
 
 /* A burst of thousands of taps fits; what does not is reported, not lost. */
 #define EVENTS_BYTES (8 << 20)
@@ -29,11 +32,6 @@ struct listing {
 	int error;
 };
 
-static void socket_freep(struct nl_sock **socket)
-{
-	nl_socket_free(*socket);
-}
-
 /* The kernel bounds names; a longer one is not from it and is dropped. */
 static void get_string(const struct nlattr *attr, char *text, size_t size)
 {
@@ -41,15 +39,37 @@ static void get_string(const struct nlattr *attr, char *text, size_t size)
 		(void)nla_strlcpy(text, attr, size);
 }
 
+static bool get_flag(struct nlattr *attr)
+{
+	return attr && nla_len(attr) == 1 && nla_get_u8(attr) != 0;
+}
+
+/* A port that says nothing of a flag has it off. */
+static void parse_port(struct nlattr *attr, struct clo_link *link)
+{
+	struct nlattr *port[IFLA_BRPORT_MAX + 1] = {0};
+
+	if (!attr || nla_parse_nested(port, IFLA_BRPORT_MAX, attr, NULL) < 0)
+		return;
+
+	link->unicast_flood = get_flag(port[IFLA_BRPORT_UNICAST_FLOOD]);
+	link->group_flood = get_flag(port[IFLA_BRPORT_MCAST_FLOOD]) &&
+			    get_flag(port[IFLA_BRPORT_BCAST_FLOOD]);
+}
+
 static void parse_kind(struct nlattr *attr, struct clo_link *link)
 {
 	struct nlattr *info[IFLA_INFO_MAX + 1] = {0};
+	char master[sizeof(link->kind)] = "";
 
 	if (!attr || nla_parse_nested(info, IFLA_INFO_MAX, attr, NULL) < 0)
 		return;
 
 	get_string(info[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
 	link->bridge = strcmp(link->kind, "bridge") == 0;
+	get_string(info[IFLA_INFO_SLAVE_KIND], master, sizeof(master));
+	if (strcmp(master, "bridge") == 0)
+		parse_port(info[IFLA_INFO_SLAVE_DATA], link);
 }
 
 /* False for messages that are not about a link as such. */
@@ -98,8 +118,7 @@ static int on_event(struct nl_msg *msg, void *userdata)
 	return NL_OK;
 }
 
-/* libnl folds kernel errors into a few of its own. */
-static int from_nl(int r)
+int clo_rtnl_error(int r)
 {
 	switch (-r) {
 	case NLE_NOMEM:
@@ -107,6 +126,12 @@ static int from_nl(int r)
 	case NLE_PERM:
 	case NLE_NOACCESS:
 		return -EPERM;
+	case NLE_NODEV:
+		return -ENODEV;
+	case NLE_OBJ_NOTFOUND:
+		return -ENOENT;
+	case NLE_OPNOTSUPP:
+		return -EOPNOTSUPP;
 	default:
 		return -EIO;
 	}
@@ -130,7 +155,7 @@ static int events_open(struct clo_rtnl *rtnl)
 	if (r == 0)
 		r = nl_socket_set_msg_buf_size(rtnl->events, MESSAGE_BYTES);
 	if (r < 0)
-		return from_nl(r);
+		return clo_rtnl_error(r);
 	/* Beyond rmem_max needs a capability; without it the limit it is. */
 	if (setsockopt(nl_socket_get_fd(rtnl->events), SOL_SOCKET,
 		       SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
@@ -138,7 +163,7 @@ static int events_open(struct clo_rtnl *rtnl)
 				 SO_RCVBUF, &bytes, sizeof(bytes));
 	r = nl_socket_add_membership(rtnl->events, RTNLGRP_LINK);
 
-	return r < 0 ? from_nl(r) : 0;
+	return r < 0 ? clo_rtnl_error(r) : 0;
 }
 
 int clo_rtnl_new(void (*on_change)(const struct clo_link *link, bool gone,
@@ -187,7 +212,7 @@ int clo_rtnl_dispatch(struct clo_rtnl *rtnl)
 		return 0;
 
 	/* libnl's name for ENOBUFS; out of memory loses an event as well. */
-	return r == -NLE_NOMEM ? -ENOBUFS : from_nl(r);
+	return r == -NLE_NOMEM ? -ENOBUFS : clo_rtnl_error(r);
 }
 
 static int on_listed(struct nl_msg *msg, void *userdata)
@@ -230,7 +255,7 @@ static int list_request(struct nl_sock *socket)
 
 static int list_once(struct listing *listing)
 {
-	__attribute__((cleanup(socket_freep))) struct nl_sock *socket = NULL;
+	CLO_AUTO(socket) struct nl_sock *socket = NULL;
 	int r;
 
 	socket = nl_socket_alloc();
@@ -264,7 +289,7 @@ int clo_rtnl_list(struct clo_rtnl *rtnl, struct clo_link **ret_links,
 	}
 	if (r < 0 || listing.error < 0) {
 		free(listing.links);
-		return listing.error < 0 ? listing.error : from_nl(r);
+		return listing.error < 0 ? listing.error : clo_rtnl_error(r);
 	}
 
 	*ret_links = listing.links;

@@ -7,7 +7,7 @@
 
 #include "agent/base/auto.h"
 
-/* Links of this network namespace, by rtnetlink. Only rtnl.c uses libnl. */
+/* Links of this network namespace, by rtnetlink. Only rtnl*.c use libnl. */
 struct clo_rtnl;
 
 struct clo_link {
@@ -16,6 +16,9 @@ struct clo_link {
 	uint8_t mac[6];
 	bool bridge;
 	bool up;
+	/* Of a bridge's port: what the bridge knows no port for goes there. */
+	bool unicast_flood;
+	bool group_flood; /* multicast and broadcast, both */
 	char name[16];
 	char kind[16]; /* "tun", "veth", "bridge", ...; "" if none */
 };
@@ -50,3 +53,22 @@ struct clo_filter {
  */
 int clo_rtnl_filters(uint32_t ifindex, bool egress,
 		     struct clo_filter *ret_filters, size_t max, size_t *ret_n);
+
+/*
+ * A port of a bridge; -EOPNOTSUPP: it is none, -ENODEV: there is none. With
+ * unicast off the bridge sends it only frames for MACs that it knows there.
+ * Multicast and broadcast are on: the guards judge those.
+ */
+int clo_rtnl_flood_set(uint32_t ifindex, bool unicast);
+
+/* A MAC fixed to its port: no frame from another port moves it. */
+struct clo_fdb {
+	uint32_t ifindex;
+	uint8_t mac[6];
+};
+
+/* Adds, or fixes what was learnt, whatever port had it. */
+int clo_rtnl_fdb_add(uint32_t ifindex, const uint8_t mac[6]);
+int clo_rtnl_fdb_del(uint32_t ifindex, const uint8_t mac[6]); /* -ENOENT */
+/* All fixed MACs, asked fresh, once for each VLAN; caller frees. */
+int clo_rtnl_fdb_list(struct clo_fdb **ret_entries, size_t *ret_n);

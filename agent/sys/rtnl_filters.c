@@ -9,6 +9,7 @@
 #include <netlink/netlink.h>
 
 #include "agent/sys/rtnl.h"
+#include "agent/sys/rtnl_impl.h"
 
 struct dump {
 	uint32_t ifindex;
@@ -16,11 +17,6 @@ struct dump {
 	size_t max;
 	size_t n; /* seen; may exceed max */
 };
-
-static void socket_freep(struct nl_sock **socket)
-{
-	nl_socket_free(*socket);
-}
 
 static uint32_t program_id(const struct nlattr *options)
 {
@@ -80,7 +76,7 @@ static int request(struct nl_sock *socket, uint32_t ifindex, bool egress)
 int clo_rtnl_filters(uint32_t ifindex, bool egress,
 		     struct clo_filter *ret_filters, size_t max, size_t *ret_n)
 {
-	__attribute__((cleanup(socket_freep))) struct nl_sock *socket = NULL;
+	CLO_AUTO(socket) struct nl_sock *socket = NULL;
 	struct dump dump = {ifindex, ret_filters, max, 0};
 	int r;
 

@@ -26,6 +26,8 @@ enum clo_flow_step {
 	CLO_FLOW_PASS, /* part of the flow */
 	CLO_FLOW_FRESH, /* opens a flow of its own: judge it as new */
 	CLO_FLOW_STRAY, /* cannot be part of it */
+	CLO_FLOW_WINDOW, /* TCP: not within the connection's window */
+	CLO_FLOW_ASTRAY, /* on its way to another than the flow's other side */
 };
 
 CLO_INLINE int clo_flow_is_icmp(__u8 proto)
@@ -98,15 +100,21 @@ CLO_INLINE __u64 clo_flow_timeout(__u8 proto, __u8 state)
 {
 	if (clo_flow_is_icmp(proto))
 		return 30 * CLO_SECOND;
-	if (state == CLO_CONN_NEW)
+	switch (state) {
+	case CLO_CONN_NEW:
 		return 60 * CLO_SECOND;
-	if (state == CLO_CONN_CLOSING)
+	case CLO_CONN_HALF_CLOSED:
+		return 300 * CLO_SECOND;
+	case CLO_CONN_CLOSED:
+		return 30 * CLO_SECOND;
+	case CLO_CONN_RESET:
 		return 10 * CLO_SECOND;
-	if (proto == IPPROTO_TCP)
-		return 7200 * CLO_SECOND;
-	if (proto == IPPROTO_UDP)
-		return 180 * CLO_SECOND;
-	return 600 * CLO_SECOND;
+	default:
+		break;
+	}
+	if (proto == IPPROTO_TCP || proto == IPPROTO_SCTP)
+		return 7440 * CLO_SECOND; /* RFC 5382, section 5 */
+	return (proto == IPPROTO_UDP ? 180 : 600) * CLO_SECOND;
 }
 
 CLO_INLINE int clo_flow_expired(const struct clo_conn *conn, __u8 proto,
@@ -117,41 +125,204 @@ CLO_INLINE int clo_flow_expired(const struct clo_conn *conn, __u8 proto,
 	       (__s64)clo_flow_timeout(proto, conn->state);
 }
 
+#define CLO_SCTP_INIT 1U
+#define CLO_SCTP_ABORT 6U
+#define CLO_SCTP_SHUTDOWN 7U
+#define CLO_SCTP_COMPLETE 14U
+
 /* May this packet be the first of a flow? */
-CLO_INLINE int clo_flow_opens(const struct clo_tuple *tuple)
+CLO_INLINE int clo_flow_opens(const struct clo_frame *frame)
 {
+	const struct clo_tuple *tuple = &frame->tuple;
+
+	if (frame->frag == CLO_FRAG_LATER)
+		return 0;
 	if (tuple->proto == IPPROTO_TCP)
 		return (tuple->flags & (CLO_TCP_SYN | CLO_TCP_ACK |
 					CLO_TCP_RST | CLO_TCP_FIN)) ==
 		       CLO_TCP_SYN;
+	if (tuple->proto == IPPROTO_SCTP)
+		return tuple->type == CLO_SCTP_INIT;
 	if (clo_flow_is_icmp(tuple->proto))
 		return clo_flow_is_request(tuple);
 	return 1;
 }
 
-/*
- * A packet of an existing flow. A bare SYN of the responder is a flow of its
- * own: being answered gives nobody the right to call back.
- */
-CLO_INLINE enum clo_flow_step clo_flow_next(__u8 state,
-					    const struct clo_tuple *tuple,
-					    int by_initiator, __u8 *ret_state)
+/* Sequence numbers wrap: is `seq` in [from, to]? */
+CLO_INLINE int clo_flow_between(__u32 seq, __u32 from, __u32 to)
 {
-	*ret_state = by_initiator ? state : CLO_CONN_ESTABLISHED;
-	if (tuple->proto != IPPROTO_TCP)
-		return CLO_FLOW_PASS;
+	return seq - from <= to - from;
+}
 
-	if (clo_flow_opens(tuple))
-		return by_initiator && state != CLO_CONN_CLOSING
+/* Behind the last byte that this TCP segment takes of the sequence. */
+CLO_INLINE __u32 clo_flow_end(const struct clo_frame *frame)
+{
+	return frame->seq + frame->payload +
+	       !!(frame->tuple.flags & CLO_TCP_SYN) +
+	       !!(frame->tuple.flags & CLO_TCP_FIN);
+}
+
+/*
+ * How far a segment may be from the last that was seen. No window is known
+ * here; this is more than any sender has under way.
+ */
+#define CLO_FLOW_REACH (1U << 28)
+
+CLO_INLINE int clo_flow_reaches(const struct clo_conn *conn,
+				const struct clo_frame *frame, __u8 src)
+{
+	return conn->picked ||
+	       clo_flow_between(frame->seq,
+				conn->next[src & 1] - CLO_FLOW_REACH,
+				conn->next[src & 1] + CLO_FLOW_REACH);
+}
+
+/* What a packet makes of its flow. */
+struct clo_flow_change {
+	__u8 state;
+	__u8 fin;
+};
+
+/*
+ * A reset counts only where the other side expects it, between what it has
+ * acknowledged and what was sent (RFC 5961, section 3, from the middle).
+ */
+CLO_INLINE int clo_flow_reset_fits(const struct clo_conn *conn,
+				   const struct clo_frame *frame, __u8 src,
+				   int by_initiator)
+{
+	__u8 other = !src;
+
+	if (conn->picked)
+		return 1;
+	if (conn->state == CLO_CONN_NEW && !by_initiator)
+		return frame->tuple.flags & CLO_TCP_ACK &&
+		       clo_flow_between(frame->ack, conn->ack[src & 1],
+					conn->next[other & 1]);
+	return clo_flow_between(frame->seq, conn->ack[other & 1],
+				conn->next[src & 1]);
+}
+
+CLO_INLINE enum clo_flow_step clo_flow_tcp(const struct clo_conn *conn,
+					   const struct clo_frame *frame,
+					   __u8 src, int by_initiator,
+					   struct clo_flow_change *ret)
+{
+	__u8 flags = frame->tuple.flags;
+
+	if (flags & CLO_TCP_RST) {
+		if (!clo_flow_reset_fits(conn, frame, src, by_initiator))
+			return CLO_FLOW_WINDOW;
+		ret->state = CLO_CONN_RESET;
+		return CLO_FLOW_PASS;
+	}
+	if (flags & CLO_TCP_SYN) {
+		if (!(flags & CLO_TCP_ACK)) /* nobody may call back */
+			return by_initiator && conn->state < CLO_CONN_CLOSED
+				       ? CLO_FLOW_PASS
+				       : CLO_FLOW_FRESH;
+		if (by_initiator)
+			return CLO_FLOW_STRAY;
+		if (conn->state != CLO_CONN_NEW)
+			return CLO_FLOW_PASS;
+		if (!conn->picked &&
+		    !clo_flow_between(frame->ack, conn->ack[src & 1],
+				      conn->next[!src]))
+			return CLO_FLOW_WINDOW;
+		ret->state = CLO_CONN_ESTABLISHED;
+		return CLO_FLOW_PASS;
+	}
+	if (conn->state == CLO_CONN_NEW)
+		return by_initiator ? CLO_FLOW_PASS : CLO_FLOW_STRAY;
+	if (!clo_flow_reaches(conn, frame, src))
+		return CLO_FLOW_WINDOW;
+
+	/* Whoever still speaks did not take the reset for true. */
+	if (conn->state == CLO_CONN_RESET)
+		ret->state = CLO_CONN_ESTABLISHED;
+	if (flags & CLO_TCP_FIN &&
+	    (conn->picked || clo_flow_between(frame->seq, conn->ack[!src],
+					      conn->next[src & 1])))
+		ret->fin |= 1U << (src & 1);
+	if (ret->fin && ret->state == CLO_CONN_ESTABLISHED)
+		ret->state = CLO_CONN_HALF_CLOSED;
+	if (ret->fin == 3)
+		ret->state = CLO_CONN_CLOSED;
+	return CLO_FLOW_PASS;
+}
+
+CLO_INLINE enum clo_flow_step clo_flow_sctp(const struct clo_conn *conn,
+					    const struct clo_frame *frame,
+					    int by_initiator,
+					    struct clo_flow_change *ret)
+{
+	switch (frame->tuple.type) {
+	case CLO_SCTP_INIT:
+		return by_initiator && conn->state < CLO_CONN_CLOSED
 			       ? CLO_FLOW_PASS
 			       : CLO_FLOW_FRESH;
-	if (!by_initiator && state == CLO_CONN_NEW &&
-	    !(tuple->flags & CLO_TCP_RST) &&
-	    (tuple->flags & (CLO_TCP_SYN | CLO_TCP_ACK)) !=
-		    (CLO_TCP_SYN | CLO_TCP_ACK))
-		return CLO_FLOW_STRAY;
-	if (state == CLO_CONN_CLOSING ||
-	    tuple->flags & (CLO_TCP_FIN | CLO_TCP_RST))
-		*ret_state = CLO_CONN_CLOSING;
+	case CLO_SCTP_ABORT:
+		ret->state = CLO_CONN_RESET;
+		break;
+	case CLO_SCTP_SHUTDOWN:
+		ret->state = CLO_CONN_HALF_CLOSED;
+		break;
+	case CLO_SCTP_COMPLETE:
+		ret->state = CLO_CONN_CLOSED;
+		break;
+	default:
+		if (!by_initiator || conn->state == CLO_CONN_RESET)
+			ret->state = CLO_CONN_ESTABLISHED;
+		break;
+	}
 	return CLO_FLOW_PASS;
+}
+
+/*
+ * A packet of an existing flow. A bare SYN or INIT of the responder is a flow
+ * of its own: being answered gives nobody the right to call back.
+ */
+CLO_INLINE enum clo_flow_step clo_flow_next(const struct clo_conn *conn,
+					    const struct clo_frame *frame,
+					    __u8 src,
+					    struct clo_flow_change *ret)
+{
+	int by_initiator = conn->initiator == src;
+
+	ret->state = conn->state;
+	ret->fin = conn->fin;
+	if (frame->frag == CLO_FRAG_LATER)
+		return CLO_FLOW_PASS;
+	if (frame->tuple.proto == IPPROTO_TCP)
+		return clo_flow_tcp(conn, frame, src, by_initiator, ret);
+	if (frame->tuple.proto == IPPROTO_SCTP)
+		return clo_flow_sctp(conn, frame, by_initiator, ret);
+	if (!by_initiator)
+		ret->state = CLO_CONN_ESTABLISHED;
+	return CLO_FLOW_PASS;
+}
+
+/* Where both sides stand after a TCP segment that may pass. */
+CLO_INLINE void clo_flow_advance(struct clo_conn *conn,
+				 const struct clo_frame *frame, __u8 src)
+{
+	__u8 flags = frame->tuple.flags;
+	__u32 end = clo_flow_end(frame);
+	__u8 other = !src;
+
+	src &= 1;
+	if (flags & CLO_TCP_RST)
+		return;
+	if (flags & CLO_TCP_SYN && conn->state == CLO_CONN_NEW) {
+		conn->next[src] = end;
+		/* what the other side will acknowledge at least */
+		conn->ack[other] = frame->seq + 1;
+		if (flags & CLO_TCP_ACK)
+			conn->ack[src] = frame->ack;
+		return;
+	}
+	if (end - conn->next[src] - 1 < 1U << 30)
+		conn->next[src] = end;
+	if (flags & CLO_TCP_ACK && frame->ack - conn->ack[src] - 1 < 1U << 30)
+		conn->ack[src] = frame->ack;
 }

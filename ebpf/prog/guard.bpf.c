@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * The guard of a tap: clo_from_guest on its ingress hook, clo_to_guest on its
- * egress hook. Read the context, ask ebpf/lib, count, return.
+ * The guard of a tap or uplink: clo_from_guest on its ingress hook,
+ * clo_to_guest on its egress hook. Read the context, ask ebpf/lib, count,
+ * tell, send on. Two programs for the agent: clo_sweep, clo_account.
  */
 
 #include <linux/bpf.h>
@@ -11,109 +12,97 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "ebpf/prog/maps.h"
-#include "ebpf/prog/view.h"
+#include "ebpf/lib/answer.h"
+#include "ebpf/prog/gate.h"
+#include "ebpf/prog/tell.h"
+#include "ebpf/prog/upkeep.h"
 
-/* Bytes that the decision will read, as far as this much of a frame tells. */
-CLO_INLINE __u32 headers_of(const __u8 *data, const __u8 *end)
+/* Make the request its answer; it goes back to where it came from. */
+GLOBAL answer(struct __sk_buff *skb)
 {
-	const __u32 ip4 = CLO_ETH_LEN + CLO_IP4_LEN + CLO_TCP_LEN;
-	const __u32 ip6 = CLO_ETH_LEN + CLO_IP6_LEN + CLO_TCP_LEN;
-	__u16 type;
+	__u8 reply[CLO_ANSWER_ND_LEN];
+	struct inside in;
 
-	if (data + ip4 > end)
-		return CLO_FRAME_HEADERS;
-	type = clo_load16_host(data + 12);
-	if (type == 0x0800 &&
-	    (data[23] == IPPROTO_TCP || data[23] == IPPROTO_UDP))
-		return ip4;
-	if (type == 0x86dd &&
-	    (data[20] == IPPROTO_TCP || data[20] == IPPROTO_UDP))
-		return ip6;
-	return CLO_FRAME_HEADERS;
+	if (!enter(skb, &in))
+		return 0;
+	if (in.slot->outcome.answer == CLO_ANSWER_ARP) {
+		clo_answer_arp(&in.slot->frame, in.slot->outcome.answer_mac,
+			       reply);
+		return !bpf_skb_store_bytes(skb, 0, reply, CLO_ANSWER_ARP_LEN,
+					    0);
+	}
+	clo_answer_nd(&in.slot->frame, in.slot->outcome.answer_mac, reply);
+	return !bpf_skb_store_bytes(skb, 0, reply, CLO_ANSWER_ND_LEN, 0);
 }
 
-CLO_INLINE void read_packet(struct __sk_buff *skb, struct clo_packet *ret)
+/* Approved: mark it, and send it straight to its receiver if that is known. */
+CLO_INLINE int pass(struct __sk_buff *skb, const struct clo_hook *hook,
+		    const struct clo_outcome *outcome)
 {
-	__u32 want = headers_of((const void *)(unsigned long)skb->data,
-				(const void *)(unsigned long)skb->data_end);
-
-	if (want > skb->len)
-		want = skb->len;
-	/*
-	 * Headers may lie in page fragments. If this fails: a runt. A pull
-	 * copies the head of every cloned frame: not where it is not needed.
-	 */
-	if (skb->data_end - skb->data < want)
-		bpf_skb_pull_data(skb, want);
-	ret->data = (const void *)(unsigned long)skb->data;
-	ret->end = (const void *)(unsigned long)skb->data_end;
-	ret->len = skb->len;
-	ret->vlan = skb->vlan_present != 0;
+	if (outcome->opened)
+		(void)tell(hook, WHAT(CLO_DROP_NONE, 0, 1));
+	skb->mark = outcome->mark;
+	if (!outcome->ifindex)
+		return TC_ACT_OK;
+	if (outcome->answer && !answer(skb))
+		return TC_ACT_SHOT;
+	return (int)bpf_redirect(outcome->ifindex, 0);
 }
 
-CLO_INLINE __u64 read_epoch(void)
+/*
+ * Inlined with a constant `to_guest`: each program keeps its own half. In
+ * audit mode what would be dropped goes on unmarked, so that a guard which
+ * enforces judges it anew.
+ */
+CLO_INLINE int judge(struct __sk_buff *skb, int to_guest, struct slot *slot)
 {
 	__u32 zero = 0;
 	const struct clo_live *live = bpf_map_lookup_elem(&clo_live, &zero);
-
-	return live ? *(const volatile __u64 *)&live->epoch : 0;
-}
-
-CLO_INLINE __u64 *drop_counter(const struct clo_drop_key *key)
-{
-	__u64 *count = bpf_map_lookup_elem(&clo_drops, key);
-	__u64 none = 0;
-
-	if (count)
-		return count;
-	bpf_map_update_elem(&clo_drops, key, &none, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&clo_drops, key);
-}
-
-static int drop(__u32 ifindex, enum clo_drop reason, int to_guest)
-{
-	struct clo_drop_key key = {
-		.ifindex = ifindex,
-		.reason = (__u16)reason,
-		.to_guest = (__u16)to_guest,
-	};
-	__u64 *count = drop_counter(&key);
-
-	if (!count) {
-		key.ifindex = 0;
-		count = drop_counter(&key);
-	}
-	if (count)
-		*count += 1;
-	return TC_ACT_SHOT;
-}
-
-/* Inlined with a constant `to_guest`: each program keeps its own half. */
-CLO_INLINE int guard(struct __sk_buff *skb, int to_guest)
-{
-	__u32 ifindex = skb->ifindex;
-	__u64 epoch = read_epoch();
-	struct clo_view view = {.slot = epoch & 1};
+	struct clo_view view = {.skb = skb, .scratch = slot};
 	struct clo_hook hook = {
 		.view = &view,
-		.port = bpf_map_lookup_elem(&clo_ports, &ifindex),
-		.epoch = epoch,
-		.now = bpf_ktime_get_coarse_ns(),
+		.work = &slot->work,
+		.ifindex = skb->ifindex,
 	};
 	struct clo_packet packet;
-	enum clo_drop reason;
-	__u32 mark = CLO_MARK_OUTSIDE;
+	enum clo_drop drop;
 
-	read_packet(skb, &packet);
-	reason = to_guest ? clo_decide_to_guest(&hook, &packet, skb->mark)
-			  : clo_decide_from_guest(&hook, &packet, &mark);
-	if (reason)
-		return drop(ifindex, reason, to_guest);
+	if (!live)
+		return TC_ACT_SHOT;
+	hook.epoch = *(const volatile __u64 *)&live->epoch;
+	hook.pickup = live->pickup;
+	view.slot = hook.epoch & 1;
+	hook.now = bpf_ktime_get_coarse_ns();
+	hook.port = clo_view_port(&view, hook.ifindex);
 
-	if (!to_guest)
-		skb->mark = mark;
-	return TC_ACT_OK;
+	pull_headers(skb);
+	look(skb, &packet);
+	__builtin_memset(&slot->outcome, 0, sizeof(slot->outcome));
+	drop = to_guest ? clo_decide_to(&hook, &packet, skb->mark, &slot->frame,
+					&slot->outcome)
+			: clo_decide_from(&hook, &packet, &slot->frame,
+					  &slot->outcome);
+	if (drop)
+		return refuse(&hook, drop, to_guest, live->capture);
+	if (to_guest)
+		return TC_ACT_OK;
+	return pass(skb, &hook, &slot->outcome);
+}
+
+CLO_INLINE int guard(struct __sk_buff *skb, int to_guest)
+{
+	__u32 zero = 0;
+	struct scratch *scratch = bpf_map_lookup_elem(&clo_scratch, &zero);
+	__u64 depth;
+	int r;
+
+	if (!scratch)
+		return TC_ACT_SHOT;
+	depth = scratch->depth;
+	*(volatile __u64 *)&scratch->depth = depth + 1;
+	r = judge(skb, to_guest, &scratch->of[depth & 1]);
+	*(volatile __u64 *)&scratch->depth = depth;
+	return r;
 }
 
 SEC("tc")

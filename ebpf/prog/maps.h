@@ -6,6 +6,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include "cloison/abi.h"
+#include "ebpf/lib/conn.h"
+#include "ebpf/lib/frame.h"
 
 /*
  * Inner maps: the template's max_entries stands for any. Array maps may be
@@ -66,23 +68,47 @@ struct {
 } clo_gens SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CLO_PORTS_NEAR);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct clo_port);
 } clo_ports SEC(".maps");
 
+/* A hash of few entries that grows as it is needed. */
+#define CLO_SMALL_HASH(name, key_type, value_type)                             \
+	struct {                                                               \
+		__uint(type, BPF_MAP_TYPE_HASH);                               \
+		__uint(max_entries, 65536);                                    \
+		__uint(map_flags, BPF_F_NO_PREALLOC);                          \
+		__type(key, key_type);                                         \
+		__type(value, value_type);                                     \
+	} clo_##name SEC(".maps");
+
+CLO_SMALL_HASH(ports_far, __u32, struct clo_port)
+CLO_SMALL_HASH(local, __u32, __u32)
+CLO_SMALL_HASH(accounts, __u64, struct clo_account)
+CLO_SMALL_HASH(frags, struct clo_frag_key, struct clo_frag)
+
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CLO_METERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct clo_meter);
+} clo_meters SEC(".maps");
+
+/* No LRU: what is full refuses, nobody pushes out another's flow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 262144);
 	__type(key, struct clo_conn4_key);
 	__type(value, struct clo_conn);
 } clo_conn4 SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
 	__type(key, struct clo_conn6_key);
 	__type(value, struct clo_conn);
 } clo_conn6 SEC(".maps");
@@ -94,3 +120,38 @@ struct {
 	__type(key, struct clo_drop_key);
 	__type(value, __u64);
 } clo_drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} clo_events SEC(".maps");
+
+/*
+ * What a decision writes, in memory of which the verifier assumes nothing: on
+ * the stack each way through the parser would be verified on its own. Two per
+ * CPU: a test run may be interrupted by a real packet. `depth` says who is in.
+ */
+struct slot {
+	struct clo_frame frame;
+	struct clo_outcome outcome;
+	struct clo_work work;
+	__u64 epoch; /* of struct clo_hook, as the next three */
+	__u64 pickup;
+	__u64 now;
+	int to_guest;
+	__u32 tracked; /* the connection table has an entry */
+	__u32 drop; /* enum clo_drop so far */
+	__u32 what; /* to tell: see tell.h */
+};
+
+struct scratch {
+	__u64 depth;
+	struct slot of[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} clo_scratch SEC(".maps");

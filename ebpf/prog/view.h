@@ -7,7 +7,9 @@
 #include "ebpf/prog/maps.h"
 
 struct clo_view {
-	__u32 slot;
+	__u32 slot; /* of the tables */
+	struct __sk_buff *skb; /* what is judged, and where it is written */
+	struct slot *scratch;
 };
 
 CLO_INLINE const void *lookup(void *outer, const struct clo_view *view,
@@ -94,11 +96,77 @@ CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
 	return index % 2 ? rules->rule[1] : rules->rule[0];
 }
 
+CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)
+{
+	const struct clo_identity *found =
+		lookup(&clo_identities, view, &identity);
+
+	return found ? found->flags : 0;
+}
+
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)
 {
 	const struct clo_gen *gen = bpf_map_lookup_elem(&clo_gens, &view->slot);
 
 	return gen ? gen->words : 0;
+}
+
+CLO_INLINE const struct clo_port *clo_view_port(const struct clo_view *view,
+						__u32 ifindex)
+{
+	(void)view;
+	if (ifindex < CLO_PORTS_NEAR)
+		return bpf_map_lookup_elem(&clo_ports, &ifindex);
+	return bpf_map_lookup_elem(&clo_ports_far, &ifindex);
+}
+
+CLO_INLINE __u32 clo_view_local(const struct clo_view *view, __u32 endpoint)
+{
+	const __u32 *ifindex = bpf_map_lookup_elem(&clo_local, &endpoint);
+
+	(void)view;
+	return ifindex ? *ifindex : 0;
+}
+
+CLO_INLINE struct clo_meter *clo_view_meter(const struct clo_view *view,
+					    const struct clo_port *port)
+{
+	__u32 slot = port->slot;
+
+	(void)view;
+	return bpf_map_lookup_elem(&clo_meters, &slot);
+}
+
+CLO_INLINE struct clo_account *clo_view_account(const struct clo_view *view,
+						__u64 key)
+{
+	(void)view;
+	return bpf_map_lookup_elem(&clo_accounts, &key);
+}
+
+CLO_INLINE struct clo_frag *clo_view_frag(const struct clo_view *view,
+					  const struct clo_frag_key *key)
+{
+	(void)view;
+	return bpf_map_lookup_elem(&clo_frags, key);
+}
+
+CLO_INLINE int clo_view_frag_put(const struct clo_view *view,
+				 const struct clo_frag_key *key,
+				 const struct clo_frag *frag)
+{
+	(void)view;
+	return bpf_map_update_elem(&clo_frags, key, frag, BPF_ANY) != 0;
+}
+
+CLO_INLINE void clo_view_frag_lock(struct clo_frag *frag)
+{
+	bpf_spin_lock(&frag->lock);
+}
+
+CLO_INLINE void clo_view_frag_unlock(struct clo_frag *frag)
+{
+	bpf_spin_unlock(&frag->lock);
 }
 
 CLO_INLINE struct clo_conn *clo_view_conn(const struct clo_view *view,
@@ -110,11 +178,12 @@ CLO_INLINE struct clo_conn *clo_view_conn(const struct clo_view *view,
 	return bpf_map_lookup_elem(&clo_conn6, &flow->key.v6);
 }
 
-CLO_INLINE int clo_view_conn_put(const struct clo_view *view,
-				 const struct clo_flow *flow,
-				 const struct clo_conn *conn, int replace)
+CLO_INLINE enum clo_put clo_view_conn_put(const struct clo_view *view,
+					  const struct clo_flow *flow,
+					  const struct clo_conn *conn,
+					  int replace)
 {
-	__u64 how = replace ? BPF_ANY : BPF_NOEXIST;
+	__u64 how = replace ? BPF_EXIST : BPF_NOEXIST;
 	long r;
 
 	(void)view;
@@ -122,28 +191,24 @@ CLO_INLINE int clo_view_conn_put(const struct clo_view *view,
 		r = bpf_map_update_elem(&clo_conn4, &flow->key.v4, conn, how);
 	else
 		r = bpf_map_update_elem(&clo_conn6, &flow->key.v6, conn, how);
-	/* Another CPU was faster: what it tracks was allowed as well. */
-	return r && r != -EEXIST;
+	if (!r)
+		return CLO_PUT_DONE;
+	return r == -EEXIST || r == -ENOENT ? CLO_PUT_OTHER : CLO_PUT_FULL;
 }
 
-CLO_INLINE void clo_view_conn_del(const struct clo_view *view,
-				  const struct clo_flow *flow)
+CLO_INLINE int clo_view_conn_del(const struct clo_view *view,
+				 const struct clo_flow *flow)
 {
 	(void)view;
 	if (flow->family == 4)
-		bpf_map_delete_elem(&clo_conn4, &flow->key.v4);
-	else
-		bpf_map_delete_elem(&clo_conn6, &flow->key.v6);
+		return !bpf_map_delete_elem(&clo_conn4, &flow->key.v4);
+	return !bpf_map_delete_elem(&clo_conn6, &flow->key.v6);
 }
 
-CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule,
-			     int new_flow)
+CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule)
 {
 	struct clo_hits *hits = (void *)(long)lookup(&clo_hits, view, &rule);
 
-	if (!hits)
-		return;
-	__sync_fetch_and_add(&hits->packets, 1);
-	if (new_flow)
+	if (hits)
 		__sync_fetch_and_add(&hits->flows, 1);
 }

@@ -2,342 +2,321 @@
 
 /*
  * What the guard costs per packet: the real programs and tables in the kernel,
- * run by BPF_PROG_TEST_RUN, against an empty program in the same rounds. The
- * same packets with 10 and with 100,000 more allowed pairs. Every run is
- * checked: verdict and drop counter. Caches are warm: one flow at a time.
+ * run by BPF_PROG_TEST_RUN, net of an empty program in the same rounds. Tables
+ * with 10 allowed (pair, class) bits, and with 1,000,000 and the addresses of
+ * 100,000 endpoints. Every run is checked: verdict and drop counter. Caches
+ * are warm. Packets that cannot be repeated (those that begin a flow,
+ * fragments) are run once each.
  * usage: datapath [--quick]
  */
 
-#include <assert.h>
-#include <errno.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "agent/sys/bpf.h"
 #include "bench/bench.h"
-#include "bpf/frames.h"
+#include "bench/fixture.h"
 #include "skel/empty.skel.h"
 
 enum {
-	LOOPBACK = 1,
 	SIZES = 2,
-	ROUNDS_MAX = 9,
-	EXTRA_ROWS = 1000, /* rows are shared, as the compiler does */
-	EXTRA_SIDE = 317, /* squared: more than 100,000 */
+	ROUNDS_MAX = 21,
+	ETH = 14,
+	IP4 = 20,
+	IP6 = 40,
+	FIRST_LEN = 512, /* of a datagram, in its first fragment */
 };
 
-static const size_t extra_pairs[SIZES] = {10, 100000};
+static const struct fixture_size sizes[SIZES] = {
+	{"10", 10, 0, 0},
+	{"1000000", 1000000, 100000, 0},
+};
+
+enum once { /* what makes each run's frame another packet */
+	REPEATED,
+	EACH_PORT, /* source port */
+	EACH_ID, /* IPv4 identification */
+};
 
 struct packet {
 	const char *what;
-	enum world_host port;
-	bool to_guest;
-	__u32 mark;
+	enum fixture_iface iface;
+	enum fixture_iface then; /* its second hook, if `both` */
+	bool to_guest; /* the second hook alone */
+	bool both;
+	bool limits;
+	bool later; /* its first fragment goes before, unmeasured */
+	uint32_t mark; /* on the second hook */
 	enum clo_drop drop;
+	enum once once;
 	struct frame_spec frame;
 };
 
-/* Opens the flows that the measured packets belong to. */
-static const struct packet openers[] = {
-	{"SYN", WEB, .frame = {TCP(4, WEB, DB, 1, 5432, SYN)}},
-	{"SYN/ACK", DB, .frame = {TCP(4, DB, WEB, 5432, 1, SYN | ACK)}},
-	{"SYN", WEB, .frame = {TCP(6, WEB, DB, 1, 5432, SYN)}},
-	{"SYN/ACK", DB, .frame = {TCP(6, DB, WEB, 5432, 1, SYN | ACK)}},
-	{"SYN", WEB, .to_guest = true, .frame = {TCP(4, NET, WEB, 1, 80, SYN)}},
-	{"SYN/ACK", WEB, .frame = {TCP(4, WEB, NET, 80, 1, SYN | ACK)}},
+static const struct frame_extra router_alert = {
+	.len = 4,
+	.bytes = {148, 4},
 };
 
+#define FOR_DB (CLO_MARK_ENDPOINT | 102)
+#define FOR_WIRE (CLO_MARK_OUTSIDE | 11)
+
+/* Opens the flows that the measured packets belong to. */
+static const struct packet openers[] = {
+	{"SYN", .frame = {TCP(4, WEB, DB, 1, 5432, SYN)}},
+	{"SYN/ACK", IFACE_DB, .frame = {TCP(4, DB, WEB, 5432, 1, SYN | ACK)}},
+	{"SYN", .frame = {TCP(6, WEB, DB, 1, 5432, SYN)}},
+	{"SYN/ACK", IFACE_DB, .frame = {TCP(6, DB, WEB, 5432, 1, SYN | ACK)}},
+	{"SYN", IFACE_WIRE, .frame = {TCP(4, NET, WEB, 1, 80, SYN)}},
+	{"SYN/ACK", .frame = {TCP(4, WEB, NET, 80, 1, SYN | ACK)}},
+};
+
+#define FRAGMENT                                                               \
+	UDP(4, WEB, PARTNER, 7, 5000), .fragment = 1, .payload = FIRST_LEN - 16
+
 static const struct packet packets[] = {
-	{"IPv4 TCP established, 1st hook", WEB,
+	{"IPv4 TCP established, 1st hook",
 	 .frame = {TCP(4, WEB, DB, 1, 5432, ACK)}},
-	{"IPv6 TCP established, 1st hook", WEB,
-	 .frame = {TCP(6, WEB, DB, 1, 5432, ACK)}},
-	{"IPv4 approved, 2nd hook", DB, .to_guest = true, .mark = 102,
+	{"IPv4 TCP established, both hooks", .then = IFACE_DB, .both = true,
+	 .mark = FOR_DB, .frame = {TCP(4, WEB, DB, 1, 5432, ACK)}},
+	{"... and every limit set", .then = IFACE_DB, .both = true,
+	 .limits = true, .mark = FOR_DB,
 	 .frame = {TCP(4, WEB, DB, 1, 5432, ACK)}},
-	{"IPv6 approved, 2nd hook", DB, .to_guest = true, .mark = 102,
+	{"IPv6 TCP established, both hooks", .then = IFACE_DB, .both = true,
+	 .mark = FOR_DB, .frame = {TCP(6, WEB, DB, 1, 5432, ACK)}},
+	{"... and every limit set", .then = IFACE_DB, .both = true,
+	 .limits = true, .mark = FOR_DB,
 	 .frame = {TCP(6, WEB, DB, 1, 5432, ACK)}},
-	{"IPv4 from outside, 2nd hook", WEB, .to_guest = true,
+	{"IPv4 approved, 2nd hook", IFACE_DB, .to_guest = true, .mark = FOR_DB,
+	 .frame = {TCP(4, WEB, DB, 1, 5432, ACK)}},
+	{"IPv4 from the wire, uplink", IFACE_WIRE,
 	 .frame = {TCP(4, NET, WEB, 1, 80, ACK)}},
-	{"IPv4 new flow, denied", WEB, .drop = CLO_DROP_POLICY,
+	{"IPv4 to the wire, uplink", IFACE_WIRE, .to_guest = true,
+	 .mark = FOR_WIRE, .frame = {TCP(4, WEB, NET, 80, 1, ACK)}},
+	{"IPv4 from outside, no uplink", .to_guest = true,
+	 .frame = {TCP(4, NET, WEB, 1, 80, ACK)}},
+	{"IPv4 with an option",
+	 .frame = {TCP(4, WEB, DB, 1, 5432, ACK), .extra = &router_alert}},
+	{"IPv4 first fragment", .once = EACH_ID,
+	 .frame = {FRAGMENT, .more = 1}},
+	{"IPv4 later fragment", .once = EACH_ID, .later = true,
+	 .frame = {FRAGMENT, .offset = FIRST_LEN / 8,
+		   .patch = {{33, 10}}} /* to another address */},
+	{"IPv4 UDP new flow, allowed", .once = EACH_PORT,
+	 .frame = {UDP(4, WEB, PARTNER, 1, 5000)}},
+	{"IPv4 TCP new flow, allowed", .once = EACH_PORT,
+	 .frame = {TCP(4, WEB, DB, 1, 5432, SYN)}},
+	{"IPv6 TCP new flow, allowed", .once = EACH_PORT,
+	 .frame = {TCP(6, WEB, DB, 1, 5432, SYN)}},
+	{"IPv4 new flow, denied", .drop = CLO_DROP_POLICY,
 	 .frame = {TCP(4, WEB, DB, 1, 22, SYN)}},
-	{"IPv6 new flow, denied", WEB, .drop = CLO_DROP_POLICY,
+	{"IPv6 new flow, denied", .drop = CLO_DROP_POLICY,
 	 .frame = {TCP(6, WEB, DB, 1, 22, SYN)}},
-	{"IPv4 spoofed source", WEB, .drop = CLO_DROP_SPOOFED_ADDRESS,
+	{"IPv4 spoofed source", .drop = CLO_DROP_SPOOFED_ADDRESS,
 	 .frame = {TCP(4, WEB, DB, 1, 5432, ACK), .patch = {{29, 99}}}},
-	{"ARP request", WEB, .frame = {ARP(WEB, DB, 1)}},
+	{"ARP request", .frame = {ARP(WEB, DB, 1)}},
+	{"DHCP discover", .frame = {DHCP_ASK(4, WEB, NET, 1, 1)}},
 };
 
 enum {
 	PACKETS = sizeof(packets) / sizeof(packets[0])
 };
 
-/* One node: tables of one size, and its two programs. */
-struct node {
-	char dir[64]; /* bpffs */
-	struct clo_bpf *bpf;
-	int programs[2];
-};
+static uint32_t repeat = 20000, singles = 2000;
+static size_t rounds = 21;
 
-static __u32 repeat = 100000;
-static size_t rounds = 7;
-
-static uint8_t *grow(struct clo_tables *tables, enum clo_table t, size_t n)
+static void put16(uint8_t *at, uint32_t value)
 {
-	struct clo_table_data *data = &tables->table[t];
-
-	data->n = n;
-	data->entries = calloc(n, clo_table_types[t].entry_size);
-	if (!data->entries)
-		bench_check(-ENOMEM, "tables");
-	return data->entries;
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
 }
 
-static void put(uint8_t **at, const void *key, size_t key_size,
-		const void *value, size_t value_size)
+/* Makes it packet number i of its kind. */
+static void vary(const struct packet *packet, uint32_t i, struct frame *frame)
 {
-	memcpy(*at, key, key_size);
-	memcpy(*at + key_size, value, value_size);
-	*at += key_size + value_size;
+	size_t ip = packet->frame.family == 4 ? IP4 : IP6;
+
+	if (packet->once == EACH_PORT)
+		put16(frame->data + ETH + ip, 1024 + i);
+	else if (packet->once == EACH_ID)
+		put16(frame->data + ETH + 4, 1 + i);
 }
 
-static void add_addresses(struct clo_tables *tables, const struct world *world)
+static bool passed(uint32_t verdict)
 {
-	uint8_t *at4 = grow(tables, CLO_TABLE_ADDR4, world->n_addrs / 3);
-	uint8_t *at6 =
-		grow(tables, CLO_TABLE_ADDR6, (size_t)world->n_addrs / 3 * 2);
-
-	for (__u32 i = 0; i < world->n_addrs; i++) {
-		const struct world_addr *a = &world->addrs[i];
-		struct clo_addr6_key key = {.space = a->space};
-
-		/* an IPv4 key is the beginning of an IPv6 key */
-		memcpy(key.addr, a->addr, 16);
-		if (a->family == 4)
-			put(&at4, &key, sizeof(struct clo_addr4_key), &a->entry,
-			    sizeof(a->entry));
-		else
-			put(&at6, &key, sizeof(key), &a->entry,
-			    sizeof(a->entry));
-	}
+	return verdict == TC_ACT_OK || verdict == TC_ACT_REDIRECT;
 }
 
-static void add_cidrs(struct clo_tables *tables, const struct world *world)
+static void check(const struct packet *packet, uint32_t verdict)
 {
-	uint8_t *at4 = grow(tables, CLO_TABLE_CIDR4, WORLD_CIDRS / 2);
-	uint8_t *at6 = grow(tables, CLO_TABLE_CIDR6, WORLD_CIDRS / 2);
-
-	for (__u32 i = 0; i < WORLD_CIDRS; i++) {
-		const struct world_cidr *c = &world->cidrs[i];
-		struct clo_cidr6_key key = {.prefixlen = c->bits};
-
-		memcpy(key.addr, c->addr, 16);
-		if (c->family == 4)
-			put(&at4, &key, sizeof(struct clo_cidr4_key),
-			    &c->identity, sizeof(c->identity));
-		else
-			put(&at6, &key, sizeof(key), &c->identity,
-			    sizeof(c->identity));
-	}
+	if (passed(verdict) == !packet->drop)
+		return;
+	(void)fprintf(stderr, "%s: wrong verdict %u\n", packet->what, verdict);
+	exit(1);
 }
 
-static void add_pairs(struct clo_tables *tables, const struct world *world,
-		      size_t extra)
+static double run_one(int program, const struct packet *packet, uint32_t i,
+		      bool checked)
 {
-	uint8_t *at = grow(tables, CLO_TABLE_PAIRS, world->n_pairs + extra);
-	uint8_t *rows = grow(tables, CLO_TABLE_ROWS,
-			     (size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS);
-
-	memcpy(rows, world->rows, sizeof(world->rows));
-	memset(rows + sizeof(world->rows), 0xff,
-	       (size_t)EXTRA_ROWS * WORLD_WORDS * sizeof(__u64));
-	for (__u32 i = 0; i < world->n_pairs; i++)
-		put(&at, &world->pairs[i].key, sizeof(struct clo_pair),
-		    &world->pairs[i].row, sizeof(__u32));
-	for (__u32 i = 0; i < extra; i++) {
-		struct clo_pair key = {WORLD_IDENTITIES + i / EXTRA_SIDE,
-				       WORLD_IDENTITIES + i % EXTRA_SIDE};
-		__u32 row = WORLD_ROWS + i % EXTRA_ROWS;
-
-		put(&at, &key, sizeof(key), &row, sizeof(row));
-	}
-}
-
-static struct clo_tables *make_tables(const struct world *world, size_t extra)
-{
-	struct clo_tables *tables = calloc(1, sizeof(*tables));
-
-	if (!tables)
-		bench_check(-ENOMEM, "tables");
-	tables->gen = world->gen;
-	tables->gen.identities += EXTRA_SIDE;
-	add_addresses(tables, world);
-	add_cidrs(tables, world);
-	add_pairs(tables, world, extra);
-	memcpy(grow(tables, CLO_TABLE_SERVICES, CLO_SLOTS / 4), world->services,
-	       sizeof(world->services));
-	memcpy(grow(tables, CLO_TABLE_IDENTITIES, tables->gen.identities),
-	       world->identities, sizeof(world->identities));
-	memcpy(grow(tables, CLO_TABLE_RULES,
-		    (size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS * 32),
-	       world->rules, sizeof(world->rules));
-	clo_tables_sort(tables);
-	return tables;
-}
-
-static int open_program(const struct node *node, const char *name)
-{
-	char path[256];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%s/prog/%s", node->dir, name);
-	fd = bpf_obj_get(path);
-	bench_check(fd, path);
-	return fd;
-}
-
-static void node_open(struct node *node, const char *mount,
-		      const struct world *world, size_t extra)
-{
-	CLO_AUTO(clo_tables)
-	struct clo_tables *tables = make_tables(world, extra);
-	uint64_t epoch;
-	bool adopted;
-
-	(void)snprintf(node->dir, sizeof(node->dir), "%s/%zu", mount, extra);
-	bench_check(
-		clo_bpf_open(node->dir, CLO_ATTACH_AUTO, &node->bpf, &adopted),
-		"load");
-	bench_check(clo_bpf_tables_write(node->bpf, tables, &epoch), "write");
-	node->programs[0] = open_program(node, "from_guest");
-	node->programs[1] = open_program(node, "to_guest");
-}
-
-static uint64_t dropped(const struct node *node, const struct packet *packet)
-{
-	CLO_AUTO_MEM struct clo_bpf_drop *drops = NULL;
-	size_t n = 0;
-
-	bench_check(clo_bpf_drops_read(node->bpf, &drops, &n), "drops");
-	for (size_t i = 0; i < n; i++)
-		if (drops[i].key.reason == packet->drop &&
-		    drops[i].key.to_guest == packet->to_guest)
-			return drops[i].count;
-	return 0;
-}
-
-/* CPU nanoseconds for each of n runs. */
-static double run(int program, const struct packet *packet, __u32 n,
-		  __u32 *ret_verdict)
-{
-	struct __sk_buff ctx = {.ifindex = LOOPBACK, .mark = packet->mark};
 	struct frame frame;
-	double begin;
-
-	frame_build(&packet->frame, &frame);
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame.data,
-		    .data_size_in = frame.len, .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = (int)n);
-	begin = bench_cpu_ns();
-	bench_check(bpf_prog_test_run_opts(program, &opts), packet->what);
-	begin = bench_cpu_ns() - begin;
-	*ret_verdict = opts.retval;
-	return begin / n;
-}
-
-static double guarded(const struct node *node, const struct packet *packet,
-		      __u32 n)
-{
-	uint64_t before = packet->drop ? dropped(node, packet) : 0;
-	__u32 verdict;
+	uint32_t verdict;
 	double ns;
 
-	bench_check(clo_bpf_port_set(node->bpf, LOOPBACK,
-				     &world_nics[packet->port].port),
-		    "port");
-	ns = run(node->programs[packet->to_guest], packet, n, &verdict);
-	if (verdict != (packet->drop ? TC_ACT_SHOT : TC_ACT_OK) ||
-	    (packet->drop && dropped(node, packet) != before + n)) {
-		(void)fprintf(stderr, "%s: wrong verdict %u\n", packet->what,
-			      verdict);
+	frame_build(&packet->frame, &frame);
+	vary(packet, i, &frame);
+	ns = fixture_run(program, packet->iface, 0, &frame, 1, &verdict);
+	if (checked)
+		check(packet, verdict);
+	return ns;
+}
+
+static double run_many(const int programs[2], const struct packet *packet,
+		       uint32_t n, bool checked)
+{
+	struct frame frame;
+	uint32_t verdict;
+	double ns = 0;
+
+	frame_build(&packet->frame, &frame);
+	if (!packet->to_guest) {
+		ns = fixture_run(programs[0], packet->iface, 0, &frame, n,
+				 &verdict);
+		if (checked)
+			check(packet, verdict);
+	}
+	if (packet->to_guest || packet->both) {
+		ns += fixture_run(programs[1],
+				  packet->both ? packet->then : packet->iface,
+				  packet->mark, &frame, n, &verdict);
+		if (checked)
+			check(packet, verdict);
+	}
+	return ns;
+}
+
+/* Packets that each node sees once; the programs take turns. */
+static void run_each(const struct fixture nodes[SIZES], int empty,
+		     const struct packet *packet, uint32_t first,
+		     double ret_ns[1 + SIZES])
+{
+	struct packet leader = *packet;
+
+	leader.frame.offset = 0;
+	leader.frame.more = 1;
+	for (uint32_t i = first; i < first + singles; i++) {
+		ret_ns[0] += run_one(empty, packet, i, false) / singles;
+		for (size_t s = 0; s < SIZES; s++) {
+			int program = nodes[s].programs[0];
+
+			if (packet->later)
+				(void)run_one(program, &leader, i, true);
+			ret_ns[1 + s] +=
+				run_one(program, packet, i, true) / singles;
+		}
+	}
+}
+
+static double guarded(const struct fixture *node, const struct packet *packet)
+{
+	uint64_t before = fixture_dropped(node, packet->drop, packet->to_guest);
+	double ns = run_many(node->programs, packet, repeat, true);
+
+	if (packet->drop &&
+	    fixture_dropped(node, packet->drop, packet->to_guest) !=
+		    before + repeat) {
+		(void)fprintf(stderr, "%s: not counted\n", packet->what);
 		exit(1);
 	}
 	return ns;
 }
 
-static void measure(const struct node nodes[SIZES], int empty)
+/* Nanoseconds of the empty program and of each node. */
+static void run_round(struct fixture nodes[SIZES], int empty,
+		      const struct packet *packet, size_t round,
+		      double ret_ns[1 + SIZES])
 {
-	double base[PACKETS][ROUNDS_MAX], cost[PACKETS][SIZES][ROUNDS_MAX];
-	__u32 verdict;
+	const int both[2] = {empty, empty};
+
+	memset(ret_ns, 0, (1 + SIZES) * sizeof(*ret_ns));
+	for (size_t s = 0; s < SIZES; s++) {
+		fixture_port(&nodes[s], packet->iface, packet->limits);
+		if (packet->both)
+			fixture_port(&nodes[s], packet->then, packet->limits);
+	}
+	if (packet->once) {
+		run_each(nodes, empty, packet, (uint32_t)round * singles,
+			 ret_ns);
+		return;
+	}
+	ret_ns[0] = run_many(both, packet, repeat, false);
+	for (size_t s = 0; s < SIZES; s++)
+		ret_ns[1 + s] = guarded(&nodes[s], packet);
+}
+
+static void show(const char *what, double base[], double *cost[SIZES])
+{
+	double growth[ROUNDS_MAX], median[SIZES];
+
+	for (size_t i = 0; i < rounds; i++)
+		growth[i] = cost[1][i] / cost[0][i];
+	for (size_t s = 0; s < SIZES; s++) /* sorts */
+		median[s] = bench_median(cost[s], rounds);
+	printf("%-36s %7.1f | %7.1f [%5.0f-%6.0f] | %7.1f [%5.0f-%6.0f] | "
+	       "%.2fx\n",
+	       what, bench_median(base, rounds), median[0], cost[0][0],
+	       cost[0][rounds - 1], median[1], cost[1][0], cost[1][rounds - 1],
+	       bench_median(growth, rounds));
+}
+
+static void measure(struct fixture nodes[SIZES], int empty)
+{
+	static double cost[PACKETS][SIZES][ROUNDS_MAX];
+	static double base[PACKETS][ROUNDS_MAX];
 
 	for (size_t round = 0; round < rounds; round++)
 		for (size_t p = 0; p < PACKETS; p++) {
-			base[p][round] =
-				run(empty, &packets[p], repeat, &verdict);
+			double ns[1 + SIZES];
+
+			run_round(nodes, empty, &packets[p], round, ns);
+			base[p][round] = ns[0];
 			for (size_t s = 0; s < SIZES; s++)
-				cost[p][s][round] =
-					guarded(&nodes[s], &packets[p], repeat);
+				cost[p][s][round] = ns[1 + s] - ns[0];
 		}
 
-	printf("CPU ns per packet, median of %zu rounds of %u runs\n", rounds,
-	       repeat);
-	printf("%-32s %7s | %7s %7s %6s | %7s %7s %6s | %s\n", "packet",
-	       "empty", "10", "net", "ratio", "100000", "net", "ratio",
-	       "growth");
-	for (size_t p = 0; p < PACKETS; p++) {
-		double empty_ns = bench_median(base[p], rounds);
-		double small = bench_median(cost[p][0], rounds);
-		double large = bench_median(cost[p][1], rounds);
-
-		printf("%-32s %7.1f | %7.1f %7.1f %5.1fx | %7.1f %7.1f %5.1fx | "
-		       "%.2fx\n",
-		       packets[p].what, empty_ns, small, small - empty_ns,
-		       small / empty_ns, large, large - empty_ns,
-		       large / empty_ns,
-		       (large - empty_ns) / (small - empty_ns));
-	}
+	printf("CPU ns per packet, net of an empty program; median [min-max] "
+	       "of %zu rounds\nof %u runs, of %u where each packet is another\n"
+	       "%-36s %7s | %-22s | %-22s | %s\n",
+	       rounds, repeat, singles, "packet", "empty", "10 bits",
+	       "1,000,000 bits", "growth");
+	for (size_t p = 0; p < PACKETS; p++)
+		show(packets[p].what, base[p],
+		     (double *[SIZES]){cost[p][0], cost[p][1]});
 }
 
 int main(int argc, char **argv)
 {
-	static struct node nodes[SIZES];
-	static struct world world;
-	char mount_dir[] = "/tmp/cloison-bench-XXXXXX";
+	static struct fixture nodes[SIZES];
 	struct empty *skel;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return 77;
+	fixture_enter();
 	if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
 		repeat = 100; /* shows that it works, no more */
+		singles = 10;
 		rounds = 1;
 	}
-	if (!mkdtemp(mount_dir) ||
-	    mount("bpf", mount_dir, "bpf", 0, "mode=0700") < 0)
-		bench_check(-errno, "bpffs");
 	skel = empty__open_and_load();
-	if (!skel)
-		bench_check(-errno, "empty program");
-	world_build(0, &world);
+	bench_check(skel ? 0 : -errno, "empty program");
 	for (size_t s = 0; s < SIZES; s++) {
-		node_open(&nodes[s], mount_dir, &world, extra_pairs[s]);
+		fixture_open(&nodes[s], &sizes[s]);
 		for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]);
 		     i++)
-			(void)guarded(&nodes[s], &openers[i], 1);
+			(void)run_many(nodes[s].programs, &openers[i], 1, true);
 	}
 	measure(nodes, bpf_program__fd(skel->progs.empty));
 
 	empty__destroy(skel);
 	for (size_t s = 0; s < SIZES; s++)
-		clo_bpf_free(nodes[s].bpf);
-	/* the mount goes with the namespace */
-	(void)umount2(mount_dir, MNT_DETACH);
-	(void)rmdir(mount_dir);
+		fixture_close(&nodes[s]);
+	fixture_leave();
 	return 0;
 }

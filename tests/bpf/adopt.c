@@ -14,7 +14,9 @@ static int open_result(const struct sandbox *box)
 {
 	struct clo_bpf *bpf = NULL;
 	bool adopted = true;
-	int r = clo_bpf_open(box->dir, CLO_ATTACH_AUTO, &bpf, &adopted);
+	struct clo_bpf_config config = {box->dir, CLO_ATTACH_AUTO,
+					SANDBOX_CONNECTIONS};
+	int r = clo_bpf_open(&config, &bpf, &adopted);
 
 	if (r < 0)
 		assert_null(bpf);
@@ -199,18 +201,17 @@ static void test_fragments(void **state)
 static void test_not_a_bpffs(void **state)
 {
 	char dir[] = "/tmp/cloison-XXXXXX";
+	struct clo_bpf_config config = {.dir = dir};
 	struct clo_bpf *bpf = NULL;
 	bool adopted;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	assert_int_equal(clo_bpf_open(dir, CLO_ATTACH_AUTO, &bpf, &adopted),
-			 -EINVAL);
+	assert_int_equal(clo_bpf_open(&config, &bpf, &adopted), -EINVAL);
 	assert_int_equal(clo_bpf_remove(dir), -EINVAL);
 	assert_int_equal(rmdir(dir), 0);
-	assert_int_equal(clo_bpf_open("/tmp/cloison-none/x", CLO_ATTACH_AUTO,
-				      &bpf, &adopted),
-			 -ENOENT);
+	config.dir = "/tmp/cloison-none/x";
+	assert_int_equal(clo_bpf_open(&config, &bpf, &adopted), -ENOENT);
 }
 
 static void test_remove_leaves_nothing(void **state)

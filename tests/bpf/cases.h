@@ -17,6 +17,7 @@ struct step {
 	__u8 generation; /* of the tables; a change bumps the epoch */
 	__u8 no_port;
 	__u8 no_policy;
+	__u8 mode; /* enum clo_mode of the port */
 	__u32 mark_in;
 	struct frame_spec frame;
 	enum clo_drop drop;
@@ -32,6 +33,7 @@ struct script {
 
 extern const struct script script_flows, script_outside, script_pings,
 	script_errors, script_spoofs, script_marks, script_revocation,
-	script_neighbours, script_malformed;
+	script_neighbours, script_malformed, script_windows, script_fragments,
+	script_servers, script_groups, script_quarantine;
 extern const struct script *const scripts[];
 extern const size_t scripts_count;

@@ -13,11 +13,26 @@ enum frame_kind {
 	FRAME_SOLICIT,
 	FRAME_ADVERTISE,
 	FRAME_ERROR, /* ICMP `type` from src to dst about proto dst > inner */
+	FRAME_DHCP, /* type: v4: operation, v6: message; see reply, broadcast */
+	FRAME_ROUTER, /* type 133 or 134, from link-local, to all */
+	FRAME_MEMBER, /* type of IGMP or MLD, about a group */
 };
 
 struct frame_patch {
 	__u16 at; /* 0: none; the first byte is set by to_mac */
 	__u8 value;
+};
+
+/*
+ * What stands between the IP header and the transport: IPv4 options, or IPv6
+ * extension headers, of which the last begins at `last`; its next header is
+ * filled in.
+ */
+struct frame_extra {
+	__u8 first; /* number of the first extension header */
+	__u8 last;
+	__u8 len;
+	__u8 bytes[80];
 };
 
 struct frame_spec {
@@ -27,7 +42,17 @@ struct frame_spec {
 	__u8 proto;
 	__u16 sport, dport; /* ICMP: identifier in sport */
 	__u8 flags; /* TCP */
-	__u8 type; /* ICMP type; ARP operation; ND: 1 = DAD or all-nodes */
+	__u8 type; /* ICMP type; ARP operation; ND: 1 = DAD or all-nodes; SCTP
+		      chunk */
+	__u32 seq, ack; /* TCP; 0: what fits a flow without data */
+	__u16 payload; /* bytes behind what the kind has anyway */
+	__u8 reply; /* DHCP: the server's */
+	/* A fragment: `offset` in units of 8 bytes, `more` to come. */
+	__u8 fragment, more;
+	__u16 offset;
+	__u32 id;
+	const struct frame_extra *extra; /* not of ARP and ND */
+	const struct frame_extra *inner_extra; /* of what an error quotes */
 	enum world_host inner;
 	__u8 broadcast; /* destination MAC */
 	__u16 cut; /* keep only this many bytes */
@@ -35,7 +60,7 @@ struct frame_spec {
 };
 
 struct frame {
-	__u8 data[160];
+	__u8 data[1024];
 	__u32 len;
 };
 
@@ -74,3 +99,21 @@ void frame_build(const struct frame_spec *spec, struct frame *ret);
 	.kind = FRAME_ERROR, .family = (fam), .src = (from), .dst = (to),      \
 	.type = (ty), .inner = (about), .proto = (pr), .sport = (sp),          \
 	.dport = (dp)
+#define SCTP(fam, from, to, sp, dp, chunk)                                     \
+	.family = (fam), .src = (from), .dst = (to), .proto = IPPROTO_SCTP,    \
+	.sport = (sp), .dport = (dp), .type = (chunk)
+/* A client's message to all (bcast) or to one, and a server's. */
+#define DHCP_ASK(fam, from, to, ty, bcast)                                     \
+	.kind = FRAME_DHCP, .family = (fam), .src = (from), .dst = (to),       \
+	.type = (ty), .broadcast = (bcast)
+#define DHCP_TELL(fam, from, to, ty, bcast)                                    \
+	.kind = FRAME_DHCP, .family = (fam), .src = (from), .dst = (to),       \
+	.type = (ty), .broadcast = (bcast), .reply = 1
+#define ROUTER(from, ty)                                                       \
+	.kind = FRAME_ROUTER, .family = 6, .src = (from), .type = (ty),        \
+	.broadcast = 1
+#define MEMBER(fam, from, ty)                                                  \
+	.kind = FRAME_MEMBER, .family = (fam), .src = (from), .type = (ty),    \
+	.broadcast = 1
+#define PART(units, more_follow, number)                                       \
+	.fragment = 1, .offset = (units), .more = (more_follow), .id = (number)

@@ -269,18 +269,20 @@ static void test_probe(void **state)
 {
 	uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
 			     0,    0,    0,    0,    1,    0x08, 0x06};
+	CLO_AUTO_FD int foreign = sandbox_program("foreign");
 	CLO_AUTO_MEM struct clo_bpf_drop *drops = NULL;
 	struct sandbox *box = *state;
 	uint64_t counted = 0;
 	bool dropped = false;
+	uint32_t id;
 	size_t n;
 
-	(void)sandbox_open(box, attach);
-	assert_int_equal(clo_bpf_probe(box->bpf, false, box->ifindex, 0, frame,
+	open_attached(box);
+	id = query(box).from_guest.prog_id;
+	assert_int_equal(clo_bpf_probe(box->bpf, 0, box->ifindex, 0, frame,
 				       sizeof(frame), &dropped),
 			 -ENOENT);
-	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
-	assert_int_equal(clo_bpf_probe(box->bpf, false, box->ifindex, 0, frame,
+	assert_int_equal(clo_bpf_probe(box->bpf, id, box->ifindex, 0, frame,
 				       sizeof(frame), &dropped),
 			 0);
 	assert_true(dropped);
@@ -288,11 +290,17 @@ static void test_probe(void **state)
 	for (size_t i = 0; i < n; i++)
 		if (drops[i].key.ifindex == box->ifindex &&
 		    drops[i].key.reason == CLO_DROP_NO_ENDPOINT &&
-		    !drops[i].key.to_guest)
+		    !drops[i].key.to_guest && !drops[i].key.passed)
 			counted += drops[i].count;
 	assert_true(counted >= 1); /* its own chatter may add to it */
-	assert_true(clo_bpf_probe(box->bpf, false, box->ifindex, 0, frame, 1,
+	assert_true(clo_bpf_probe(box->bpf, id, box->ifindex, 0, frame, 1,
 				  &dropped) < 0);
+	/* Whose verdict is no drop passes. */
+	assert_int_equal(clo_bpf_probe(box->bpf, sandbox_program_id(foreign),
+				       box->ifindex, 0, frame, sizeof(frame),
+				       &dropped),
+			 0);
+	assert_false(dropped);
 }
 
 static void test_bad_interface(void **state)

@@ -220,7 +220,7 @@ __u64 rig_epoch(const struct rig *rig)
 
 int rig_set_epoch(struct rig *rig, __u64 epoch)
 {
-	struct clo_live live = {epoch};
+	struct clo_live live = {.epoch = epoch};
 	__u32 zero = 0;
 
 	if (epoch)
@@ -230,19 +230,32 @@ int rig_set_epoch(struct rig *rig, __u64 epoch)
 
 int rig_set_port(struct rig *rig, const struct clo_port *port)
 {
-	int fd = bpf_map__fd(rig->skel->maps.clo_ports);
+	static const struct clo_port none;
 	__u32 key = RIG_IFINDEX;
-	int r;
 
-	if (port)
-		return put(fd, &key, port);
-	r = bpf_map_delete_elem(fd, &key);
-	return r == -ENOENT ? 0 : r;
+	return put(bpf_map__fd(rig->skel->maps.clo_ports), &key,
+		   port ? port : &none);
+}
+
+/* Room for everybody: what accounts do is tested where they are small. */
+static int open_accounts(struct rig *rig)
+{
+	static const struct clo_account plenty = {.limit = 0x7fffffff};
+	int r = 0;
+
+	for (int i = 0; i < WORLD_HOSTS && !r; i++) {
+		__u64 key = world_nics[i].port.endpoint;
+
+		r = put(bpf_map__fd(rig->skel->maps.clo_accounts), &key,
+			&plenty);
+	}
+	return r;
 }
 
 static __u64 drop_count(struct rig *rig, int to_guest, __u32 reason)
 {
-	struct clo_drop_key key = {RIG_IFINDEX, (__u16)reason, (__u16)to_guest};
+	struct clo_drop_key key = {RIG_IFINDEX, (__u16)reason, (__u8)to_guest,
+				   0};
 	__u64 values[256] = {0}, sum = 0;
 
 	assert(libbpf_num_possible_cpus() <= 256);
@@ -299,7 +312,9 @@ int rig_flush(struct rig *rig)
 {
 	int r = flush(bpf_map__fd(rig->skel->maps.clo_conn4));
 
-	return r ? r : flush(bpf_map__fd(rig->skel->maps.clo_conn6));
+	if (!r)
+		r = flush(bpf_map__fd(rig->skel->maps.clo_conn6));
+	return r ? r : flush(bpf_map__fd(rig->skel->maps.clo_frags));
 }
 
 int rig_age(struct rig *rig, __u64 seconds)
@@ -322,6 +337,7 @@ int rig_age(struct rig *rig, __u64 seconds)
 int rig_new(struct rig **ret_rig)
 {
 	CLO_AUTO(rig) struct rig *rig = calloc(1, sizeof(*rig));
+	int r;
 
 	if (!rig)
 		return -ENOMEM;
@@ -332,6 +348,9 @@ int rig_new(struct rig **ret_rig)
 		return -errno;
 	if (guard__load(rig->skel))
 		return -errno;
+	r = open_accounts(rig);
+	if (r < 0)
+		return r;
 
 	*ret_rig = CLO_TAKE(rig);
 	return 0;

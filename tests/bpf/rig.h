@@ -38,6 +38,6 @@ int rig_run(struct rig *rig, int to_guest, __u32 mark,
 	    const struct frame *frame, struct rig_run *ret_run);
 /* Hits of one rule in the slot in force. */
 int rig_hits(struct rig *rig, __u32 rule, struct clo_hits *ret_hits);
-/* Forget all connections; make them look `seconds` older. */
+/* Forget all connections and fragments; make them look `seconds` older. */
 int rig_flush(struct rig *rig);
 int rig_age(struct rig *rig, __u64 seconds);

@@ -58,13 +58,23 @@ static inline int sandbox_pin(const struct sandbox *box, const char *name)
 	return fd;
 }
 
-static inline bool sandbox_open(struct sandbox *box, enum clo_attach attach)
+/* Room for few connections: what no test needs costs time. */
+#define SANDBOX_CONNECTIONS 8192U
+
+static inline bool sandbox_open_sized(struct sandbox *box,
+				      enum clo_attach attach,
+				      uint32_t connections)
 {
+	struct clo_bpf_config config = {box->dir, attach, connections};
 	bool adopted = false;
 
-	assert_int_equal(clo_bpf_open(box->dir, attach, &box->bpf, &adopted),
-			 0);
+	assert_int_equal(clo_bpf_open(&config, &box->bpf, &adopted), 0);
 	return adopted;
+}
+
+static inline bool sandbox_open(struct sandbox *box, enum clo_attach attach)
+{
+	return sandbox_open_sized(box, attach, SANDBOX_CONNECTIONS);
 }
 
 static inline void sandbox_close(struct sandbox *box)
@@ -105,10 +115,17 @@ static inline __u32 sandbox_program_id(int fd)
 	return info.id;
 }
 
+/* No chatter of the host's own stack: a test hears only what it sends. */
+static inline void sandbox_silence(void)
+{
+	sandbox_run("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+}
+
 static inline int sandbox_setup(void **state)
 {
 	static struct sandbox box;
 
+	sandbox_silence();
 	sandbox_run("ip link add tap0 type veth peer name peer0 && "
 		    "ip link set tap0 up && ip link set peer0 up");
 	box.ifindex = if_nametoindex("tap0");

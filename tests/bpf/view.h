@@ -8,9 +8,13 @@
 
 #include "bpf/world.h"
 #include "ebpf/lib/decide.h"
+#include "ebpf/lib/gate.h"
 
 enum {
-	HOST_CONNS = 8192
+	HOST_CONNS = 8192,
+	HOST_FRAGS = 512,
+	HOST_ACCOUNTS = 16,
+	HOST_PORTS = 8
 };
 
 struct host_conn {
@@ -24,6 +28,23 @@ struct host_state {
 	__u32 n_conns;
 	__u32 max_conns; /* of the table: to make it refuse */
 	struct clo_hits hits[WORLD_RULES];
+
+	struct {
+		struct clo_frag_key key;
+		struct clo_frag frag;
+	} frags[HOST_FRAGS];
+
+	__u32 n_frags;
+
+	struct {
+		__u64 key;
+		struct clo_account account;
+	} accounts[HOST_ACCOUNTS];
+
+	__u32 n_accounts; /* 0: every endpoint has room, nothing is counted */
+	struct clo_meter meter; /* of every port */
+	const struct clo_port *ports[HOST_PORTS]; /* by ifindex */
+	struct clo_work work;
 };
 
 struct clo_view {
@@ -87,6 +108,83 @@ CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
 	return view->world->rules[index / 2].rule[index % 2];
 }
 
+CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)
+{
+	return identity < WORLD_IDENTITIES
+		       ? view->world->identities[identity].flags
+		       : 0;
+}
+
+CLO_INLINE const struct clo_port *clo_view_port(const struct clo_view *view,
+						__u32 ifindex)
+{
+	return ifindex < HOST_PORTS ? view->state->ports[ifindex] : NULL;
+}
+
+CLO_INLINE __u32 clo_view_local(const struct clo_view *view, __u32 endpoint)
+{
+	/* port 1 is whichever the test runs on, as in the rig */
+	for (__u32 i = 2; i < HOST_PORTS; i++)
+		if (view->state->ports[i] &&
+		    view->state->ports[i]->endpoint == endpoint)
+			return i;
+	return 0;
+}
+
+CLO_INLINE struct clo_meter *clo_view_meter(const struct clo_view *view,
+					    const struct clo_port *port)
+{
+	(void)port;
+	return &view->state->meter;
+}
+
+CLO_INLINE struct clo_account *clo_view_account(const struct clo_view *view,
+						__u64 key)
+{
+	static struct clo_account plenty;
+
+	for (__u32 i = 0; i < view->state->n_accounts; i++)
+		if (view->state->accounts[i].key == key)
+			return &view->state->accounts[i].account;
+	plenty = (struct clo_account){.limit = 0x7fffffff};
+	return view->state->n_accounts ? NULL : &plenty;
+}
+
+CLO_INLINE struct clo_frag *clo_view_frag(const struct clo_view *view,
+					  const struct clo_frag_key *key)
+{
+	for (__u32 i = 0; i < view->state->n_frags; i++)
+		if (!memcmp(&view->state->frags[i].key, key, sizeof(*key)))
+			return &view->state->frags[i].frag;
+	return NULL;
+}
+
+CLO_INLINE int clo_view_frag_put(const struct clo_view *view,
+				 const struct clo_frag_key *key,
+				 const struct clo_frag *frag)
+{
+	struct clo_frag *entry = clo_view_frag(view, key);
+
+	if (!entry) {
+		if (view->state->n_frags >= HOST_FRAGS)
+			return -ENOMEM;
+		view->state->frags[view->state->n_frags].key = *key;
+		entry = &view->state->frags[view->state->n_frags++].frag;
+	}
+	*entry = *frag;
+	return 0;
+}
+
+CLO_INLINE void clo_view_frag_lock(struct clo_frag *frag)
+{
+	(void)frag;
+}
+
+CLO_INLINE void clo_view_frag_unlock(struct clo_frag *frag)
+{
+	(void)frag;
+}
+
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)
 {
 	return view->world->gen.words;
@@ -116,39 +214,62 @@ CLO_INLINE struct clo_conn *clo_view_conn(const struct clo_view *view,
 	return found ? &found->conn : NULL;
 }
 
-CLO_INLINE int clo_view_conn_put(const struct clo_view *view,
-				 const struct clo_flow *flow,
-				 const struct clo_conn *conn, int replace)
+CLO_INLINE enum clo_put clo_view_conn_put(const struct clo_view *view,
+					  const struct clo_flow *flow,
+					  const struct clo_conn *conn,
+					  int replace)
 {
 	struct host_conn *entry = host_conn(view, flow);
 
-	if (entry && !replace)
-		return 0;
+	if (!!entry != !!replace)
+		return CLO_PUT_OTHER;
 	if (!entry) {
 		if (view->state->n_conns >= view->state->max_conns)
-			return -ENOMEM;
+			return CLO_PUT_FULL;
 		entry = &view->state->conns[view->state->n_conns++];
 	}
 	entry->flow = *flow;
 	entry->conn = *conn;
-	return 0;
+	return CLO_PUT_DONE;
 }
 
-CLO_INLINE void clo_view_conn_del(const struct clo_view *view,
-				  const struct clo_flow *flow)
+CLO_INLINE int clo_view_conn_del(const struct clo_view *view,
+				 const struct clo_flow *flow)
 {
 	struct host_conn *entry = host_conn(view, flow);
 
-	if (entry)
-		*entry = view->state->conns[--view->state->n_conns];
+	if (!entry)
+		return 0;
+	*entry = view->state->conns[--view->state->n_conns];
+	return 1;
 }
 
-CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule,
-			     int new_flow)
+CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule)
 {
-	if (rule >= WORLD_RULES)
-		return;
-	view->state->hits[rule].packets++;
-	if (new_flow)
+	if (rule < WORLD_RULES)
 		view->state->hits[rule].flows++;
+}
+
+/* One frame through one hook, as the kernel's programs do it. */
+static inline enum clo_drop host_decide(const struct clo_view *view,
+					const struct clo_port *port, int to,
+					__u32 mark, const __u8 *data, __u32 len,
+					__u64 epoch, __u64 now,
+					struct clo_outcome *ret)
+{
+	struct clo_hook hook = {
+		.view = view,
+		.work = &view->state->work,
+		.port = port,
+		.epoch = epoch,
+		.now = now,
+		.ifindex = 1,
+	};
+	struct clo_packet packet = {data, data + len, len, 0};
+	struct clo_frame frame;
+
+	memset(ret, 0, sizeof(*ret));
+	view->state->ports[1] = port;
+	return to ? clo_decide_to(&hook, &packet, mark, &frame, ret)
+		  : clo_decide_from(&hook, &packet, &frame, ret);
 }

@@ -11,48 +11,53 @@
 	{                                                                      \
 		0x52, 0x54, 0, 0, 0, last                                      \
 	}
+#define TAP(endpoint_, space_, segment_, last)                                 \
+	{                                                                      \
+		.endpoint = (endpoint_), .space = (space_),                    \
+		.segment = (segment_), .mac = MAC(last), .kind = CLO_PORT_TAP  \
+	}
 #define LINK(last)                                                             \
 	{                                                                      \
 		0xfe, 0x80, [8] = 0x50, 0x54, 0, 0xff, 0xfe, 0, 0, last        \
 	}
 
 const struct world_nic world_nics[WORLD_HOSTS] = {
-	[WEB] = {{101, 1, 11, MAC(1), 0},
+	[WEB] = {TAP(101, 1, 11, 1),
 		 1,
 		 {10, 0, 0, 1},
 		 {0xfd, [15] = 1},
 		 LINK(1)},
-	[DB] = {{102, 1, 11, MAC(2), 0},
+	[DB] = {TAP(102, 1, 11, 2),
 		2,
 		{10, 0, 0, 2},
 		{0xfd, [15] = 2},
 		LINK(2)},
-	[FAR] = {{103, 1, 12, MAC(3), 0},
+	[FAR] = {TAP(103, 1, 12, 3),
 		 3,
 		 {10, 0, 1, 3},
 		 {0xfd, [7] = 1, [15] = 3},
 		 LINK(3)},
-	[LAB] = {{104, 1, 13, MAC(4), 0},
+	[LAB] = {TAP(104, 1, 13, 4),
 		 4,
 		 {10, 0, 2, 4},
 		 {0xfd, [7] = 2, [15] = 4},
 		 LINK(4)},
-	[WEB2] = {{201, 2, 21, MAC(5), 0},
+	[WEB2] = {TAP(201, 2, 21, 5),
 		  5,
 		  {10, 0, 0, 1},
 		  {0xfd, [15] = 1},
 		  LINK(5)},
-	[DB2] = {{202, 2, 21, MAC(6), 0},
+	[DB2] = {TAP(202, 2, 21, 6),
 		 6,
 		 {10, 0, 0, 2},
 		 {0xfd, [15] = 2},
 		 LINK(6)},
-	[PARTNER] = {{0, 0, 0, MAC(0xfe), 0},
+	[PARTNER] = {{.mac = MAC(0xfe)},
 		     8,
 		     {192, 0, 2, 9},
 		     {0x20, 0x01, 0x0d, 0xb8, [15] = 9},
 		     LINK(0xfe)},
-	[NET] = {{0, 0, 0, MAC(0xfe), 0},
+	[NET] = {{.mac = MAC(0xfe)},
 		 7,
 		 {10, 0, 0, 254},
 		 {0xfd, [15] = 0xfe},
@@ -71,34 +76,63 @@ static const struct {
 	__u16 number;
 	__u16 class;
 } services[] = {
-	{IPPROTO_TCP, 80, 0}, {IPPROTO_TCP, 5432, 1},   {IPPROTO_UDP, 53, 2},
-	{IPPROTO_ICMP, 8, 3}, {IPPROTO_ICMPV6, 128, 4}, {IPPROTO_ICMP, 13, 5},
-	{IPPROTO_GRE, 0, 6},  {IPPROTO_SCTP, 9, 7},     {IPPROTO_TCP, 22, 8},
-	{IPPROTO_ESP, 0, 9},  {IPPROTO_UDP, 5000, 70},
+	{IPPROTO_TCP, 80, 0},     {IPPROTO_TCP, 5432, 1},
+	{IPPROTO_UDP, 53, 2},     {IPPROTO_ICMP, 8, 3},
+	{IPPROTO_ICMPV6, 128, 4}, {IPPROTO_ICMP, 13, 5},
+	{IPPROTO_GRE, 0, 6},      {IPPROTO_SCTP, 9, 7},
+	{IPPROTO_TCP, 22, 8},     {IPPROTO_ESP, 0, 9},
+	{IPPROTO_UDP, 5000, 70},  {IPPROTO_UDP, 67, 10},
+	{IPPROTO_UDP, 547, 11},   {IPPROTO_ICMPV6, 133, 12},
 };
 
 static const struct {
 	__u32 src, dst, class, rule;
 } allowed[] = {
-	{1, 2, 1, 1},  {1, 2, 3, 2}, {1, 2, 4, 2}, {2, 1, 2, 3}, {2, 1, 3, 3},
-	{2, 1, 4, 3},  {1, 3, 0, 4}, {7, 1, 0, 5}, {7, 1, 3, 5}, {8, 1, 0, 5},
-	{1, 8, 0, 6},  {1, 8, 2, 6}, {1, 8, 5, 6}, {1, 8, 6, 6}, {1, 8, 7, 6},
-	{1, 8, 70, 6}, {1, 8, 3, 6}, {1, 8, 4, 6}, {5, 6, 0, 7}, {7, 1, 4, 5},
-	{1, 7, 9, 8},  {2, 1, 1, 3},
+	{1, 2, 1, 1},  {1, 2, 3, 2}, {1, 2, 4, 2},  {2, 1, 2, 3},
+	{2, 1, 3, 3},  {2, 1, 4, 3}, {1, 3, 0, 4},  {7, 1, 0, 5},
+	{7, 1, 3, 5},  {8, 1, 0, 5}, {1, 8, 0, 6},  {1, 8, 2, 6},
+	{1, 8, 5, 6},  {1, 8, 6, 6}, {1, 8, 7, 6},  {1, 8, 70, 6},
+	{1, 8, 3, 6},  {1, 8, 4, 6}, {5, 6, 0, 7},  {7, 1, 4, 5},
+	{1, 7, 9, 8},  {2, 1, 1, 3}, {1, 7, 10, 8}, {1, 7, 11, 8},
+	{1, 7, 12, 8},
 };
 
-static void add_addr(struct world *world, const struct world_nic *nic,
-		     __u8 family, const __u8 *addr)
+static struct clo_addr *add_entry(struct world *world, __u32 space, __u8 family,
+				  const __u8 *addr)
 {
 	struct world_addr *new = &world->addrs[world->n_addrs++];
 
 	assert(world->n_addrs <= WORLD_ADDRS);
 	new->family = family;
-	new->space = nic->port.space;
+	new->space = space;
 	memcpy(new->addr, addr, family == 4 ? 4 : 16);
-	new->entry.identity = nic->identity;
-	new->entry.endpoint = nic->port.endpoint;
-	new->entry.segment = nic->port.segment;
+	return &new->entry;
+}
+
+static void add_addr(struct world *world, const struct world_nic *nic,
+		     __u32 space, __u8 family, const __u8 *addr)
+{
+	struct clo_addr *entry = add_entry(world, space, family, addr);
+
+	entry->identity = nic->identity;
+	entry->endpoint = nic->port.endpoint;
+	entry->segment = nic->port.segment;
+}
+
+/* What tenant 1 declared: DHCP servers, a router, groups of its segment 11. */
+static void add_declared(struct world *world)
+{
+	static const __u8 all[4] = {255, 255, 255, 255};
+	static const __u8 servers[16] = {0xff, 2, [13] = 1, [15] = 2};
+	static const __u8 routers[16] = {0xff, 2, [15] = 2};
+	static const __u8 group4[4] = {239, 1, 2, 3};
+	static const __u8 group6[16] = {0xff, 5, [14] = 0x12, [15] = 0x34};
+
+	add_entry(world, 1, 4, all)->identity = 7;
+	add_entry(world, 1, 6, servers)->identity = 7;
+	add_entry(world, 1, 6, routers)->identity = 7;
+	add_entry(world, CLO_SPACE_GROUP | 11, 4, group4)->segment = 11;
+	add_entry(world, CLO_SPACE_GROUP | 11, 6, group6)->segment = 11;
 }
 
 static __u32 row_of(struct world *world, __u32 src, __u32 dst)
@@ -142,10 +176,14 @@ void world_build(unsigned int generation, struct world *ret)
 
 		if (!nic->port.endpoint)
 			continue;
-		add_addr(ret, nic, 4, nic->ip4);
-		add_addr(ret, nic, 6, nic->ip6);
-		add_addr(ret, nic, 6, nic->link);
+		add_addr(ret, nic, nic->port.space, 4, nic->ip4);
+		add_addr(ret, nic, nic->port.space, 6, nic->ip6);
+		add_addr(ret, nic, nic->port.space, 6, nic->link);
+		add_addr(ret, nic, CLO_SPACE_SELF, 4,
+			 (const __u8 *)&nic->port.endpoint);
 	}
+	add_declared(ret);
+	ret->identities[8].flags = CLO_IDENTITY_FORENSICS; /* PARTNER */
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		__u32 slot =
 			clo_judge_slot(services[i].proto, services[i].number);

@@ -42,8 +42,9 @@ def hostile() -> dict[str, list[bytes]]:
         "a segment in the middle": [
             to_db(*frames.tcp(WEB.ip4, DB.ip4, 8080, flags=0x10))],
         "a forbidden port": [to_db(*frames.tcp(WEB.ip4, DB.ip4, 2222))],
-        "IPv4 options": [to_db(*ip(WEB.ip4, DB.ip4, frames.TCP,
-                                   web8080[1][20:], options=b"\1\1\1\0"))],
+        "an unknown IPv4 option": [
+            to_db(*ip(WEB.ip4, DB.ip4, frames.TCP, web8080[1][20:],
+                      options=b"\x1e\4\0\0"))],
         "a fragment": [to_db(*ip(WEB.ip4, DB.ip4, frames.ICMP, b"x" * 16,
                                  fragment=0x2001))],
         "GRE": [to_db(*ip(WEB.ip4, DB.ip4, 47, b"\0" * 8))],

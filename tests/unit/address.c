@@ -187,6 +187,43 @@ static void a_use_decides_what_is_special(void **state)
 			    "IPv4-mapped");
 }
 
+static const char *group(const char *text)
+{
+	struct clo_cidr read = cidr(text);
+	const char *wrong = clo_group_refuse(&read);
+
+	return wrong ? wrong : "";
+}
+
+static void knows_groups_that_guests_may_share(void **state)
+{
+	static const char *const good[] = {
+		"224.0.0.251", "224.0.0.252", "224.0.1.1",  "239.255.255.255",
+		"232.1.1.1",   "ff02::fb",    "ff05::1234", "ff08::3",
+		"ff0e::101",   "ff15::1:5",   "ff05::1:2",  "ff02::1:3",
+	};
+	static const char *const control[] = {
+		"224.0.0.0", "224.0.0.1", "224.0.0.2",      "224.0.0.22",
+		"224.0.0.5", "ff02::1",   "ff02::2",        "ff02::16",
+		"ff02::1:2", "ff05::1:3", "ff02::1:ff00:0", "ff02::1:ffab:cdef",
+		"ff05::2",   "ff0e::1",
+	};
+	static const char *const scope[] = {"ff01::5", "ff03::5", "ff04::5",
+					    "ff00::5", "ff0f::5"};
+	static const char *const none[] = {"223.255.255.255", "240.0.0.1",
+					   "fe80::1", "255.255.255.255"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_string_equal(group(good[i]), "");
+	for (size_t i = 0; i < sizeof(control) / sizeof(control[0]); i++)
+		assert_non_null(strstr(group(control[i]), "control"));
+	for (size_t i = 0; i < sizeof(scope) / sizeof(scope[0]); i++)
+		assert_non_null(strstr(group(scope[i]), "scopes"));
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_string_equal(group(none[i]), "no multicast address");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +235,7 @@ int main(void)
 		cmocka_unit_test(knows_the_edges_of_a_block),
 		cmocka_unit_test(refuses_special_ranges),
 		cmocka_unit_test(a_use_decides_what_is_special),
+		cmocka_unit_test(knows_groups_that_guests_may_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

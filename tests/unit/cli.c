@@ -63,6 +63,20 @@ static void status_is_readable(void **state)
 		"status");
 }
 
+static void status_tells_of_a_log_that_is_not_written(void **state)
+{
+	struct cli *cli = *state;
+
+	cli_serve(cli,
+		  CLI_OK("{" STATUS ",\"verdict\":\"PASSED\",\"monitor\":{"
+			 "\"flowLog\":{\"lost\":7,\"error\":\"No space left "
+			 "on device\"}}}"),
+		  NULL);
+	cli_run(cli, "status", NULL);
+	assert_non_null(strstr(cli->out, "NOT WRITTEN: No space left on "
+					 "device, 7 records lost\n"));
+}
+
 static void status_as_json(void **state)
 {
 	struct cli *cli = *state;
@@ -376,9 +390,9 @@ static void lost_output_is_a_failure(void **state)
 
 static void help_for_all(void **state)
 {
-	static const char *const commands[] = {"apply",  "plan",      "status",
-					       "matrix", "endpoints", "trace",
-					       "attest", "verify",    "key"};
+	static const char *const commands[] = {
+		"apply",  "plan",   "status", "matrix", "endpoints", "trace",
+		"attest", "verify", "key",    "flows",  "monitor"};
 	struct cli *cli = *state;
 	char page[80];
 	size_t i;
@@ -409,6 +423,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
 		TEST(status_tells_the_verdict),
 		TEST(status_is_readable),
+		TEST(status_tells_of_a_log_that_is_not_written),
 		TEST(status_as_json),
 		TEST(hostile_replies),
 		TEST(broken_framing),

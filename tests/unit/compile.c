@@ -143,7 +143,7 @@ static void segments_and_both_families(void **state)
 	assert_string_equal(compiled->identities[1].name, "acme/test/front");
 }
 
-static void any_covers_every_slot(void **state)
+static void any_covers_all_but_encapsulations(void **state)
 {
 	struct made *made = *state;
 	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
@@ -151,11 +151,18 @@ static void any_covers_every_slot(void **state)
 	static const struct {
 		uint8_t proto;
 		uint16_t number;
-	} slots[] = {{IPPROTO_TCP, 0},  {IPPROTO_TCP, 65535},
-		     {IPPROTO_UDP, 53}, {IPPROTO_SCTP, 9},
-		     {IPPROTO_ICMP, 8}, {IPPROTO_ICMPV6, 255},
-		     {IPPROTO_GRE, 0},  {0, 0},
+	} slots[] = {{IPPROTO_TCP, 0},
+		     {IPPROTO_TCP, 65535},
+		     {IPPROTO_UDP, 53},
+		     {IPPROTO_SCTP, 9},
+		     {IPPROTO_ICMP, 8},
+		     {IPPROTO_ICMPV6, 255},
+		     {2, 0},
+		     {0, 0},
 		     {255, 65535}};
+
+	static const uint8_t encapsulations[] = {4,  41, 47, 50,  51,  55, 94,
+						 97, 98, 99, 108, 115, 137};
 
 	made_endpoint(made, "acme", CLO_ENV_TEST, 0, WEB, "10.0.0.1");
 	made_endpoint(made, "acme", CLO_ENV_TEST, 0, DB, "10.0.0.2");
@@ -171,6 +178,11 @@ static void any_covers_every_slot(void **state)
 		assert_int_equal(verdict.drop, 0);
 		assert_int_equal(verdict.rule, 2);
 	}
+	for (size_t i = 0; i < CLO_ARRAY_LEN(encapsulations); i++)
+		assert_int_equal(judge_flow(compiled, ACME, "10.0.0.1",
+					    "10.0.0.2", encapsulations[i], 0)
+					 .drop,
+				 CLO_DROP_POLICY);
 	assert_int_equal(tcp(compiled, "10.0.0.2", "10.0.0.1", 0), 0);
 	assert_int_equal(tcp(compiled, "10.0.0.2", "10.0.0.1", 1),
 			 CLO_DROP_POLICY);
@@ -441,7 +453,7 @@ int main(void)
 		TEST(groups_and_direction),
 		TEST(one_identity_where_nothing_differs),
 		TEST(segments_and_both_families),
-		TEST(any_covers_every_slot),
+		TEST(any_covers_all_but_encapsulations),
 		TEST(first_rule_owns_the_bit),
 		TEST(cidrs_cover_the_outside),
 		TEST(cidrs_stay_in_their_scope),

@@ -118,15 +118,20 @@ static bool means(const struct clo_policy *policy, const struct clo_peer *peer,
 	return false;
 }
 
+static bool carries_packets(uint8_t proto)
+{
+	return proto == IPPROTO_GRE || proto == IPPROTO_IPIP;
+}
+
 static bool has_port(const struct clo_rule_doc *rule, uint8_t proto,
 		     uint16_t number)
 {
 	for (size_t i = 0; i < rule->n_ports; i++) {
 		const struct clo_service_spec *port = &rule->ports[i];
 
-		if (port->any ||
-		    (port->proto == proto && port->first <= number &&
-		     number <= port->last))
+		if (port->any ? !carries_packets(proto)
+			      : port->proto == proto && port->first <= number &&
+					number <= port->last)
 			return true;
 	}
 	return false;
@@ -236,15 +241,15 @@ static const char *random_peer(struct made *made, bool to, char buffer[400])
 static const char *random_ports(char buffer[200])
 {
 	static const char *const ports[] = {
-		"any",         "tcp",        "tcp/0",     "tcp/65535",
-		"tcp/10-20",   "tcp/15-30",  "tcp/15",    "udp/0-65535",
-		"udp/10-20",   "sctp/5",     "icmp",      "icmp/8",
-		"icmpv6/0-10", "icmpv6/255", "tcp/20-30", "udp/20"};
+		"any",       "tcp",    "tcp/0",       "tcp/65535",  "tcp/10-20",
+		"tcp/15-30", "tcp/15", "udp/0-65535", "udp/10-20",  "sctp/5",
+		"icmp",      "icmp/8", "icmpv6/0-10", "icmpv6/255", "tcp/20-30",
+		"udp/20",    "gre",    "proto/89"};
 	uint32_t n = 1 + roll(3);
 
 	buffer[0] = '\0';
 	for (uint32_t i = 0; i < n; i++) {
-		size_t pick = roll(12) ? 1 + roll(15) : 0;
+		size_t pick = roll(12) ? 1 + roll(17) : 0;
 
 		append(buffer, 200, i ? "," : "");
 		append(buffer, 200, ports[pick]);
@@ -389,7 +394,7 @@ static struct clo_side find(const struct clo_compiled *compiled,
 	struct clo_side side;
 
 	if (party->workload)
-		space = party->workload->tenant->space;
+		space = party->workload->interfaces->segment->space;
 	clo_judge_side(&view, space, party->addr.family, party->addr.addr,
 		       &side);
 	return side;
@@ -424,14 +429,14 @@ static void note(const struct clo_compiled *compiled, uint32_t dst,
 
 static void check_packet(struct made *made, const struct clo_compiled *compiled)
 {
-	static const uint8_t protos[] = {IPPROTO_TCP,    IPPROTO_UDP,
-					 IPPROTO_SCTP,   IPPROTO_ICMP,
-					 IPPROTO_ICMPV6, IPPROTO_GRE};
+	static const uint8_t protos[] = {
+		IPPROTO_TCP,    IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP,
+		IPPROTO_ICMPV6, IPPROTO_GRE, IPPROTO_IPIP, 89};
 	static const uint16_t numbers[] = {0,  1,  4,  5,  6,  7,    8,
 					   9,  10, 11, 14, 15, 16,   19,
 					   20, 21, 29, 30, 31, 65535};
 	const struct clo_view view = {compiled->tables};
-	uint8_t proto = protos[roll(6)];
+	uint8_t proto = protos[roll(8)];
 	uint16_t number = numbers[roll(20)];
 	struct party parties[2];
 	struct clo_side sides[2];
@@ -440,6 +445,8 @@ static void check_packet(struct made *made, const struct clo_compiled *compiled)
 
 	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
 		number &= 0xff;
+	if (proto == IPPROTO_GRE || proto == IPPROTO_IPIP || proto == 89)
+		number = 0;
 	for (int i = 0; i < 2; i++) {
 		if (made->policy.n_workloads && roll(3))
 			random_endpoint(&made->policy, &parties[i]);
@@ -449,9 +456,11 @@ static void check_packet(struct made *made, const struct clo_compiled *compiled)
 	for (int i = 0; i < 2; i++) {
 		const struct party *other = &parties[!i];
 
-		sides[i] = find(compiled, &parties[i],
-				other->workload ? other->workload->tenant->space
-						: 1);
+		sides[i] = find(
+			compiled, &parties[i],
+			other->workload
+				? other->workload->interfaces->segment->space
+				: 1);
 		/* Outside by chance is an endpoint of the other's space. */
 		if (!parties[i].workload && sides[i].endpoint)
 			return;

@@ -323,13 +323,18 @@ static void trace_runs_on_the_tables_given(void **state)
 	json_auto_t *trace = NULL;
 	struct clo_addr *addr;
 	char text[160] = "";
+	size_t i = 0;
 
 	(void)state;
 	made_rule(made, "acme", CLO_ENV_PRODUCTION, "web", "db", "tcp/443");
 	compiled = compile_at(made, 0);
 	live = compile_at(made, 0);
 	/* In the live tables the source's address is another endpoint's. */
+	while (clo_tables_addr_kind(live->tables, CLO_TABLE_ADDR4, i) !=
+	       CLO_ADDR_ENDPOINT)
+		i++;
 	addr = (void *)(live->tables->table[CLO_TABLE_ADDR4].entries +
+			i * (sizeof(struct clo_addr4_key) + sizeof(*addr)) +
 			sizeof(struct clo_addr4_key));
 	addr->endpoint = 99;
 	trace = clo_explain_trace(compiled, live->tables, "w1", "w2", "tcp",

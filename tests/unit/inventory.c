@@ -7,9 +7,15 @@
 
 /* A policy of two workloads: web (by domain name) and db (by UUID). */
 static const char *bridges[] = {"clobr0"};
-static const char *uplinks[] = {"eth0"};
 static struct clo_tenant_doc tenant = {.name = "acme", .space = 7};
 static struct clo_segment_doc segment = {.name = "front", .id = 70};
+static struct clo_uplink_doc uplinks[] = {
+	{.interface = "eth0"}, /* of no segment */
+	{.interface = "eth1",
+	 .segment = &segment,
+	 .tenant = &tenant,
+	 .environment = CLO_ENV_PRODUCTION},
+};
 static struct clo_interface_doc web_nic = {
 	.mac = {2, 0, 0, 0, 0, 1},
 	.endpoint = 11,
@@ -42,12 +48,12 @@ static const struct clo_policy policy = {
 		 .bridges = bridges,
 		 .n_bridges = 1,
 		 .uplinks = uplinks,
-		 .n_uplinks = 1},
+		 .n_uplinks = 1}, /* the second in tests of its own */
 	.workloads = workloads,
 	.n_workloads = 2,
 };
 
-static const struct clo_link links[] = {
+static struct clo_link links[] = {
 	{.ifindex = 2, .master = 10, .name = "eth0"},
 	{.ifindex = 10, .name = "clobr0", .bridge = true},
 	{.ifindex = 21, .master = 10, .name = "vnet1"},
@@ -88,6 +94,9 @@ static void test_ports_of_governed_bridges_are_taps(void **state)
 	assert_int_equal(inventory->taps[0].ifindex, 20);
 	assert_int_equal(inventory->taps[1].ifindex, 21);
 	assert_string_equal(inventory->taps[0].bridge, "clobr0");
+	assert_int_equal(inventory->taps[0].master, 10);
+	assert_false(clo_tap_bound(&inventory->taps[0]));
+	assert_null(clo_tap_label(&inventory->taps[0]));
 	assert_null(inventory->taps[0].interface);
 }
 
@@ -95,18 +104,14 @@ static void test_a_domain_binds_its_tap_by_mac(void **state)
 {
 	CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
 	const struct clo_tap *tap;
-	struct clo_port port;
 
 	(void)state;
 	inventory = make(&policy, &web_domain, 1);
 	tap = clo_inventory_find(inventory, 20);
 	assert_ptr_equal(tap->interface, &web_nic);
 	assert_string_equal(tap->domain, web_domain.uuid);
-	clo_tap_port(tap, &port);
-	assert_int_equal(port.endpoint, 11);
-	assert_int_equal(port.space, 7);
-	assert_int_equal(port.segment, 70);
-	assert_memory_equal(port.mac, web_nic.mac, 6);
+	assert_true(clo_tap_bound(tap));
+	assert_string_equal(clo_tap_label(tap), "acme/production/web/0");
 	assert_int_equal(inventory->n_conflicts, 0);
 }
 
@@ -226,6 +231,71 @@ static void test_without_a_policy_nothing_is_governed(void **state)
 	assert_null(clo_inventory_find(inventory, 20));
 }
 
+/* eth1 is the segment's, on a governed bridge or not; eth0 is nobody's. */
+static void test_an_uplink_of_a_segment(void **state)
+{
+	struct clo_policy with = policy;
+
+	(void)state;
+	with.node.uplinks = uplinks;
+	with.node.n_uplinks = 2;
+	memcpy(links[4].name, "eth1", sizeof("eth1"));
+	for (int governed = 0; governed < 2; governed++) {
+		CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
+		const struct clo_tap *tap;
+
+		links[4].master = governed ? 10 : 99;
+		inventory = make(&with, NULL, 0);
+		assert_int_equal(inventory->n_taps, 3);
+		assert_int_equal(inventory->n_conflicts, 0);
+		assert_null(clo_inventory_find(inventory, 2));
+		tap = clo_inventory_find(inventory, 30);
+		assert_non_null(tap);
+		assert_ptr_equal(tap->uplink, &uplinks[1]);
+		assert_null(tap->interface);
+		assert_true(clo_tap_bound(tap));
+		assert_string_equal(clo_tap_label(tap), "eth1");
+		assert_int_equal(tap->master, 0); /* it is flooded */
+		assert_false(tap->on_bridge);
+	}
+	memcpy(links[4].name, "elsewhere", sizeof("elsewhere"));
+	links[4].master = 99;
+}
+
+static void test_a_missing_uplink_is_told(void **state)
+{
+	CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
+	struct clo_policy with = policy;
+
+	(void)state;
+	with.node.uplinks = uplinks;
+	with.node.n_uplinks = 2;
+	inventory = make(&with, NULL, 0);
+	assert_int_equal(inventory->n_taps, 2);
+	assert_int_equal(inventory->n_conflicts, 1);
+	assert_string_equal(inventory->conflicts[0].control,
+			    "net.no-bypass-path");
+	assert_ptr_equal(inventory->conflicts[0].uplink, &uplinks[1]);
+	assert_non_null(strstr(inventory->conflicts[0].text, "eth1"));
+}
+
+static void test_an_uplink_that_is_an_endpoint_is_neither(void **state)
+{
+	CLO_AUTO(clo_inventory) struct clo_inventory *inventory = NULL;
+	struct clo_uplink_doc uplink = uplinks[1];
+	struct clo_policy with = policy;
+
+	(void)state;
+	uplink.interface = "vnet0"; /* that of the domain web */
+	with.node.uplinks = &uplink;
+	with.node.n_uplinks = 1;
+	inventory = make(&with, &web_domain, 1);
+	assert_false(clo_tap_bound(clo_inventory_find(inventory, 20)));
+	assert_int_equal(inventory->n_conflicts, 1);
+	assert_string_equal(inventory->conflicts[0].control,
+			    "env.label-integrity");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +310,9 @@ int main(void)
 		cmocka_unit_test(test_two_endpoints_on_one_tap_bind_none),
 		cmocka_unit_test(test_a_device_binds_by_name),
 		cmocka_unit_test(test_without_a_policy_nothing_is_governed),
+		cmocka_unit_test(test_an_uplink_of_a_segment),
+		cmocka_unit_test(test_a_missing_uplink_is_told),
+		cmocka_unit_test(test_an_uplink_that_is_an_endpoint_is_neither),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,8 @@ void made_tenant(struct made *made, const char *name, uint32_t space)
 		scope->segments =
 			keep(made, calloc(2, sizeof(*scope->segments)));
 		scope->n_segments = 2;
+		scope->segments[0].space = space;
+		scope->segments[1].space = space;
 		scope->segments[0].name = "front";
 		scope->segments[0].id = space * 100 + e * 10;
 		scope->segments[1].name = "back";
@@ -152,6 +154,11 @@ static struct clo_service_spec parse_port(char *item)
 
 	if (!strcmp(item, "any")) {
 		spec.any = true;
+		return spec;
+	}
+	if (!strcmp(item, "gre") || !strncmp(item, "proto/", 6)) {
+		spec.proto = slash ? (uint8_t)strtoul(slash + 1, NULL, 10)
+				   : IPPROTO_GRE;
 		return spec;
 	}
 	if (slash)
@@ -247,6 +254,48 @@ void made_service(struct made *made, const char *name, bool node,
 	service->addresses =
 		parse_cidrs(made, addresses, ",", &service->n_addresses);
 	service->ports = parse_ports(made, ports, &service->n_ports);
+}
+
+void made_use(struct made *made, const char *tenant, const char *service)
+{
+	struct clo_tenant_doc *user = made_get(made, tenant);
+	const struct clo_node_doc *node = &made->policy.node;
+
+	user->services = grow(made, user->services, &user->n_services,
+			      sizeof(*user->services));
+	for (size_t i = 0; i < node->n_services; i++) {
+		if (!strcmp(node->services[i].name, service))
+			user->services[user->n_services - 1] =
+				&node->services[i];
+	}
+	assert(user->services[user->n_services - 1]);
+}
+
+void made_forensics(struct made *made, const char *blocks)
+{
+	struct clo_node_doc *node = &made->policy.node;
+
+	node->forensics = parse_cidrs(made, blocks, ",", &node->n_forensics);
+}
+
+void made_multicast(struct made *made, const char *tenant,
+		    enum clo_environment environment, size_t segment,
+		    const char *groups)
+{
+	struct clo_segment_doc *doc =
+		&made_get(made, tenant)->scopes[environment].segments[segment];
+
+	doc->multicast = parse_cidrs(made, groups, ",", &doc->n_multicast);
+}
+
+void made_space(struct made *made, const char *tenant,
+		enum clo_environment environment, uint32_t space)
+{
+	struct clo_scope_doc *scope =
+		&made_get(made, tenant)->scopes[environment];
+
+	for (size_t i = 0; i < scope->n_segments; i++)
+		scope->segments[i].space = space;
 }
 
 static struct clo_peer parse_named(struct made *made, const char *tenant,

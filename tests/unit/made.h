@@ -36,10 +36,19 @@ void made_node(struct made *made, const char *addresses);
 /* Services before the rules that name them. */
 void made_service(struct made *made, const char *name, bool node,
 		  const char *addresses, const char *ports);
+/* The tenant lists the service; after all services were made. */
+void made_use(struct made *made, const char *tenant, const char *service);
+void made_forensics(struct made *made, const char *blocks);
+void made_multicast(struct made *made, const char *tenant,
+		    enum clo_environment environment, size_t segment,
+		    const char *groups);
+/* A space of its own for one environment. */
+void made_space(struct made *made, const char *tenant,
+		enum clo_environment environment, uint32_t space);
 /*
  * Peers: "web" a group, "front" a segment, "other/test/web" of another scope,
  * "10.0.0.0/8", "10.0.0.0/8-10.1.0.0/16-...", "@dns" a service. Ports:
- * "tcp/80,udp/5-9,icmp,icmp/8,any". The rule is named r<n>, from 1, by scope.
+ * "tcp/80,udp/5-9,icmp,icmp/8,gre,proto/9,any". The rule is named r<n>, from 1, by scope.
  */
 struct clo_rule_doc *made_rule(struct made *made, const char *tenant,
 			       enum clo_environment environment,

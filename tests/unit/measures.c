@@ -314,6 +314,41 @@ static void test_taps_as_evidence(void **state)
 		"error");
 }
 
+static const char *mode_shown(size_t tap)
+{
+	const char *mode = json_string_value(json_object_get(
+		json_array_get(evidence("net.default-deny"), tap), "mode"));
+
+	assert_non_null(mode);
+	return mode;
+}
+
+/* As the kernel's port says it, and what the probes of such a port say. */
+static void test_modes_as_evidence(void **state)
+{
+	const json_t *probes;
+
+	(void)state;
+	f.results[TAP_ACME].port.mode = CLO_MODE_AUDIT;
+	f.results[TAP_GLOBEX].port.mode = CLO_MODE_QUARANTINE;
+	f.results[TAP_UNDECLARED].port.mode = CLO_MODE_AUDIT; /* no port */
+	for (size_t i = 0; i < clo_probes_count; i++)
+		f.results[TAP_ACME].probes[i] = CLO_PROBE_PASSED;
+	measure(NULL);
+	assert_string_equal(mode_shown(TAP_ACME), "audit");
+	assert_string_equal(mode_shown(TAP_GLOBEX), "quarantine");
+	assert_string_equal(mode_shown(TAP_UNDECLARED), "enforce");
+	probes = json_object_get(
+		json_array_get(evidence("spoof.source-binding"), TAP_ACME),
+		"probes");
+	assert_string_equal(
+		json_string_value(json_object_get(probes, "spoofed MAC")),
+		"passed in audit mode");
+	measure(GLOBEX); /* and of nobody else's */
+	assert_int_equal(json_array_size(evidence("net.default-deny")), 1);
+	assert_string_equal(mode_shown(0), "quarantine");
+}
+
 static void test_bindings_as_evidence(void **state)
 {
 	const json_t *one;
@@ -348,6 +383,7 @@ int main(void)
 		TEST(test_no_policy_no_pass),
 		TEST(test_verified_boot),
 		TEST(test_taps_as_evidence),
+		TEST(test_modes_as_evidence),
 		TEST(test_bindings_as_evidence),
 	};
 

@@ -13,7 +13,7 @@
 
 static char arguments[ARGUMENTS_MAX][64]; /* which the options point into */
 static struct clo_options options;
-static enum clo_mode mode;
+static enum clo_action action;
 static char printed[2][4096]; /* of stdout, of stderr */
 
 /* Put a file in the place of stdout or stderr, and back. */
@@ -64,7 +64,7 @@ static int parse(const char *line)
 	saved[0] = replace(STDOUT_FILENO, files[0]);
 	saved[1] = replace(STDERR_FILENO, files[1]);
 	optind = 0; /* getopt begins anew */
-	r = clo_options_parse(argc, argv, &options, &mode);
+	r = clo_options_parse(argc, argv, &options, &action);
 	(void)fflush(stdout);
 	restore(STDOUT_FILENO, saved[0], files[0], printed[0]);
 	restore(STDERR_FILENO, saved[1], files[1], printed[1]);
@@ -75,7 +75,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	options = (struct clo_options){.period = 4711};
-	mode = CLO_MODE_REMOVE;
+	action = CLO_ACTION_REMOVE;
 	return 0;
 }
 
@@ -83,13 +83,49 @@ static void test_defaults(void **state)
 {
 	(void)state;
 	assert_int_equal(parse(""), 0);
-	assert_int_equal(mode, CLO_MODE_RUN);
+	assert_int_equal(action, CLO_ACTION_RUN);
 	assert_string_equal(options.state_dir, "/var/lib/cloison");
 	assert_string_equal(options.pin_dir, "/sys/fs/bpf/cloison");
 	assert_string_equal(options.socket, "/run/cloison/control");
 	assert_string_equal(options.libvirt, "qemu:///system");
 	assert_int_equal(options.period, 60);
+	assert_int_equal(options.connections, 0);
 	assert_int_equal(options.attach, CLO_ATTACH_AUTO);
+}
+
+static void test_connections(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--connections 1024"), 0);
+	assert_int_equal(options.connections, 1024);
+	assert_int_equal(parse("--connections 4194304"), 0);
+	assert_int_equal(options.connections, 4194304);
+}
+
+static void test_flow_log(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t size, bytes;
+		unsigned int days;
+	} cases[] = {
+		{"", UINT64_C(64) << 20, UINT64_C(1) << 30, 30},
+		{"--flow-log-size none", 0, UINT64_C(1) << 30, 30},
+		{"--flow-log-size 65536", 65536, UINT64_C(1) << 30, 30},
+		{"--flow-log-size 64K", 65536, UINT64_C(1) << 30, 30},
+		{"--flow-log-size 2M --flow-log-bytes 3G --flow-log-days 400",
+		 UINT64_C(2) << 20, UINT64_C(3) << 30, 400},
+		{"--flow-log-size 64G --flow-log-bytes 1024G",
+		 UINT64_C(64) << 30, UINT64_C(1) << 40, 30},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		assert_int_equal(parse(cases[i].line), 0);
+		assert_int_equal(options.flow_log.file_bytes, cases[i].size);
+		assert_int_equal(options.flow_log.total_bytes, cases[i].bytes);
+		assert_int_equal(options.flow_log.days, cases[i].days);
+	}
 }
 
 static void test_directories_and_addresses(void **state)
@@ -98,7 +134,7 @@ static void test_directories_and_addresses(void **state)
 	assert_int_equal(parse("--state-dir /s --pin-dir /p --socket=/c "
 			       "--libvirt test:///default"),
 			 0);
-	assert_int_equal(mode, CLO_MODE_RUN);
+	assert_int_equal(action, CLO_ACTION_RUN);
 	assert_string_equal(options.state_dir, "/s");
 	assert_string_equal(options.pin_dir, "/p");
 	assert_string_equal(options.socket, "/c");
@@ -118,17 +154,18 @@ static void test_values(void **state)
 		const char *line;
 		unsigned int period;
 		enum clo_attach attach;
-		enum clo_mode mode;
+		enum clo_action action;
 	} cases[] = {
-		{"--period 1", 1, CLO_ATTACH_AUTO, CLO_MODE_RUN},
-		{"--period 3600", 3600, CLO_ATTACH_AUTO, CLO_MODE_RUN},
-		{"--period 5 --period 7", 7, CLO_ATTACH_AUTO, CLO_MODE_RUN},
-		{"--attach auto", 60, CLO_ATTACH_AUTO, CLO_MODE_RUN},
-		{"--attach tcx", 60, CLO_ATTACH_TCX, CLO_MODE_RUN},
-		{"--attach clsact", 60, CLO_ATTACH_CLSACT, CLO_MODE_RUN},
-		{"--init", 60, CLO_ATTACH_AUTO, CLO_MODE_INIT},
-		{"--remove", 60, CLO_ATTACH_AUTO, CLO_MODE_REMOVE},
-		{"--remove --attach tcx", 60, CLO_ATTACH_TCX, CLO_MODE_REMOVE},
+		{"--period 1", 1, CLO_ATTACH_AUTO, CLO_ACTION_RUN},
+		{"--period 3600", 3600, CLO_ATTACH_AUTO, CLO_ACTION_RUN},
+		{"--period 5 --period 7", 7, CLO_ATTACH_AUTO, CLO_ACTION_RUN},
+		{"--attach auto", 60, CLO_ATTACH_AUTO, CLO_ACTION_RUN},
+		{"--attach tcx", 60, CLO_ATTACH_TCX, CLO_ACTION_RUN},
+		{"--attach clsact", 60, CLO_ATTACH_CLSACT, CLO_ACTION_RUN},
+		{"--init", 60, CLO_ATTACH_AUTO, CLO_ACTION_INIT},
+		{"--remove", 60, CLO_ATTACH_AUTO, CLO_ACTION_REMOVE},
+		{"--remove --attach tcx", 60, CLO_ATTACH_TCX,
+		 CLO_ACTION_REMOVE},
 	};
 
 	(void)state;
@@ -136,7 +173,7 @@ static void test_values(void **state)
 		assert_int_equal(parse(cases[i].line), 0);
 		assert_int_equal(options.period, cases[i].period);
 		assert_int_equal(options.attach, cases[i].attach);
-		assert_int_equal(mode, cases[i].mode);
+		assert_int_equal(action, cases[i].action);
 		assert_string_equal(printed[0], "");
 		assert_string_equal(printed[1], "");
 	}
@@ -165,6 +202,25 @@ static void test_refused(void **state)
 		{"--period 0x10", "'0x10'"},
 		{"--period=", "''"},
 		{"--period", "--period"},
+		{"--connections 1023", "'1023'"},
+		{"--connections 4194305", "'4194305'"},
+		{"--connections -1", "'-1'"},
+		{"--connections 4294968320", "'4294968320'"},
+		{"--connections", "--connections"},
+		{"--flow-log-size 0", "'0'"},
+		{"--flow-log-size 63K", "'63K'"},
+		{"--flow-log-size 65G", "'65G'"},
+		{"--flow-log-size 64KB", "'64KB'"},
+		{"--flow-log-size -64K", "'-64K'"},
+		{"--flow-log-size 99999999999999999999", "'9999"},
+		{"--flow-log-size None", "'None'"},
+		{"--flow-log-bytes none", "'none'"},
+		{"--flow-log-bytes 1023K", "'1023K'"},
+		{"--flow-log-bytes 1025G", "'1025G'"},
+		{"--flow-log-bytes G", "'G'"},
+		{"--flow-log-bytes 1M", "--flow-log-size"},
+		{"--flow-log-days 0", "'0'"},
+		{"--flow-log-days 3651", "'3651'"},
 		{"--attach xdp", "'xdp'"},
 		{"--attach TCX", "'TCX'"},
 		{"--attach=", "''"},
@@ -183,7 +239,7 @@ static void test_refused(void **state)
 			fail_msg("accepted: %s", cases[i].line);
 		assert_int_equal(options.period, 4711);
 		assert_null(options.state_dir);
-		assert_int_equal(mode, CLO_MODE_REMOVE);
+		assert_int_equal(action, CLO_ACTION_REMOVE);
 		assert_string_equal(printed[0], "");
 		if (!is_one_line(printed[1]) ||
 		    !strstr(printed[1], cases[i].named))
@@ -194,19 +250,20 @@ static void test_refused(void **state)
 static void test_help_and_version(void **state)
 {
 	static const char *const names[] = {
-		"--state-dir", "--pin-dir", "--socket", "--libvirt", "--period",
-		"--attach",    "--init",    "--remove", "--help",
+		"--state-dir", "--pin-dir",     "--socket", "--libvirt",
+		"--period",    "--attach",      "--init",   "--remove",
+		"--help",      "--connections",
 	};
 
 	(void)state;
 	assert_int_equal(parse("--help --period bad"), 0);
-	assert_int_equal(mode, CLO_MODE_DONE);
+	assert_int_equal(action, CLO_ACTION_DONE);
 	for (size_t i = 0; i < CLO_ARRAY_LEN(names); i++)
 		assert_non_null(strstr(printed[0], names[i]));
 	assert_string_equal(printed[1], "");
 
 	assert_int_equal(parse("--version"), 0);
-	assert_int_equal(mode, CLO_MODE_DONE);
+	assert_int_equal(action, CLO_ACTION_DONE);
 	assert_string_equal(printed[0], "cloisond " CLO_VERSION "\n");
 }
 
@@ -214,9 +271,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
-		TEST(test_defaults),   TEST(test_directories_and_addresses),
-		TEST(test_no_libvirt), TEST(test_values),
-		TEST(test_refused),    TEST(test_help_and_version),
+		TEST(test_defaults),    TEST(test_directories_and_addresses),
+		TEST(test_no_libvirt),  TEST(test_values),
+		TEST(test_connections), TEST(test_flow_log),
+		TEST(test_refused),     TEST(test_help_and_version),
 #undef TEST
 	};
 

@@ -111,7 +111,7 @@ static void test_scope_names(void **state)
 		};
 		char scope[CLO_SCOPE_MAX];
 
-		clo_scope_of(&workload, scope);
+		clo_scope_name(workload.tenant, workload.environment, scope);
 		assert_string_equal(scope, cases[i].scope);
 	}
 }

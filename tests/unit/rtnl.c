@@ -163,6 +163,96 @@ static void test_no_filters(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* A port's flags as listed, asked fresh. */
+static struct clo_link port_of(const char *name)
+{
+	CLO_AUTO(clo_rtnl) struct clo_rtnl *rtnl = NULL;
+	CLO_AUTO_MEM struct clo_link *links = NULL;
+	const struct clo_link *link;
+	struct seen seen = {0};
+	size_t n;
+
+	assert_int_equal(clo_rtnl_new(on_change, &seen, &rtnl), 0);
+	assert_int_equal(clo_rtnl_list(rtnl, &links, &n), 0);
+	link = find(links, n, name);
+	assert_non_null(link);
+	return *link;
+}
+
+static void test_flooding(void **state)
+{
+	(void)state;
+	run("ip link add br7 type bridge && "
+	    "ip link add p7 type veth peer name q7 && "
+	    "ip link set p7 master br7");
+	assert_true(port_of("p7").unicast_flood);
+	assert_true(port_of("p7").group_flood);
+	assert_false(port_of("q7").unicast_flood); /* no port of a bridge */
+
+	assert_int_equal(clo_rtnl_flood_set(if_nametoindex("p7"), false), 0);
+	assert_false(port_of("p7").unicast_flood);
+	assert_true(port_of("p7").group_flood);
+	run("ip link set p7 type bridge_slave mcast_flood off");
+	assert_false(port_of("p7").group_flood);
+	run("ip link set p7 type bridge_slave mcast_flood on bcast_flood off");
+	assert_false(port_of("p7").group_flood);
+	assert_int_equal(clo_rtnl_flood_set(if_nametoindex("p7"), true), 0);
+	assert_true(port_of("p7").unicast_flood);
+	assert_true(port_of("p7").group_flood);
+
+	assert_int_equal(clo_rtnl_flood_set(if_nametoindex("q7"), false),
+			 -EOPNOTSUPP);
+	assert_int_equal(clo_rtnl_flood_set(12345, false), -ENODEV);
+	run("ip link del br7 && ip link del p7");
+}
+
+/* How many entries fix the MAC to the interface. */
+static size_t fixed(const char *name, const uint8_t mac[6])
+{
+	CLO_AUTO_MEM struct clo_fdb *entries = NULL;
+	uint32_t ifindex = if_nametoindex(name);
+	size_t found = 0;
+	size_t n;
+
+	assert_int_equal(clo_rtnl_fdb_list(&entries, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		found += entries[i].ifindex == ifindex &&
+			 memcmp(entries[i].mac, mac, 6) == 0;
+	return found;
+}
+
+static void test_fixed_macs(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+
+	(void)state;
+	run("ip link add br7 type bridge && "
+	    "ip link add p7 type veth peer name q7 && "
+	    "ip link add p8 type veth peer name q8 && "
+	    "ip link set p7 master br7 && ip link set p8 master br7");
+	assert_int_equal(fixed("p7", mac), 0);
+	/* one that may be learnt away, or that is the bridge's, is not fixed */
+	run("bridge fdb add 02:00:00:00:00:09 dev p7 master static");
+	assert_int_equal(fixed("p7", mac), 0);
+	run("bridge fdb replace 02:00:00:00:00:09 dev p7 master permanent");
+	assert_int_equal(fixed("p7", mac), 0);
+
+	assert_int_equal(clo_rtnl_fdb_add(if_nametoindex("p7"), mac), 0);
+	assert_true(fixed("p7", mac) > 0);
+	assert_int_equal(clo_rtnl_fdb_add(if_nametoindex("p7"), mac), 0);
+	assert_int_equal(clo_rtnl_fdb_add(if_nametoindex("p8"), mac), 0);
+	assert_true(fixed("p8", mac) > 0);
+	assert_int_equal(fixed("p7", mac), 0); /* a MAC is on one port */
+	assert_int_equal(clo_rtnl_fdb_del(if_nametoindex("p8"), mac), 0);
+	assert_int_equal(fixed("p8", mac), 0);
+	assert_int_equal(clo_rtnl_fdb_del(if_nametoindex("p8"), mac), -ENOENT);
+
+	assert_int_equal(clo_rtnl_fdb_add(if_nametoindex("q8"), mac),
+			 -EOPNOTSUPP);
+	assert_int_equal(clo_rtnl_fdb_add(12345, mac), -ENODEV);
+	run("ip link del br7 && ip link del p7 && ip link del p8");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +260,8 @@ int main(void)
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_overflow_is_reported),
 		cmocka_unit_test(test_no_filters),
+		cmocka_unit_test(test_flooding),
+		cmocka_unit_test(test_fixed_macs),
 	};
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)

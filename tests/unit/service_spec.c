@@ -22,6 +22,14 @@ static void reads_and_writes(void **state)
 		{"icmpv6", {false, IPPROTO_ICMPV6, 0, 255}},
 		{"icmpv6/128", {false, IPPROTO_ICMPV6, 128, 128}},
 		{"any", {true, 0, 0, 0}},
+		{"esp", {false, 50, 0, 0}},
+		{"ah", {false, 51, 0, 0}},
+		{"gre", {false, 47, 0, 0}},
+		{"ipip", {false, 4, 0, 0}},
+		{"ipv6", {false, 41, 0, 0}},
+		{"proto/0", {false, 0, 0, 0}},
+		{"proto/2", {false, 2, 0, 0}},
+		{"proto/255", {false, 255, 0, 0}},
 	};
 
 	char text[CLO_SERVICE_SPEC_TEXT];
@@ -46,7 +54,19 @@ static void says_what_is_wrong(void **state)
 {
 	static const char *const bad[][2] = {
 		{"", "protocol"},
-		{"gre", "protocol"},
+		{"igmp", "protocol"},
+		{"pro/1", "protocol"},
+		{"proto", "number is missing"},
+		{"proto/", "one decimal"},
+		{"proto/1-2", "one decimal"},
+		{"proto/256", "0 to 255"},
+		{"proto/1", "by its name"},
+		{"proto/6", "by its name"},
+		{"proto/17", "by its name"},
+		{"proto/58", "by its name"},
+		{"proto/132", "by its name"},
+		{"gre/1", "no ports"},
+		{"esp/", "no ports"},
 		{"TCP/80", "protocol"},
 		{"any/1", "protocol"},
 		{"tcp", "port is missing"},
@@ -81,11 +101,34 @@ static void says_what_is_wrong(void **state)
 	}
 }
 
+static void names_protocols(void **state)
+{
+	struct clo_service_spec spec;
+	const char *wrong;
+	char text[CLO_SERVICE_SPEC_TEXT];
+	uint8_t number = 0;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(clo_service_spec_parse("proto/47", &spec, &wrong), 0);
+	clo_service_spec_format(&spec, text);
+	assert_string_equal(text, "gre");
+	assert_true(clo_proto_find("esp", &number));
+	assert_int_equal(number, 50);
+	assert_false(clo_proto_find("igmp", &number));
+	assert_null(clo_proto_name(2));
+	for (unsigned int i = 0; i < 256; i++)
+		n += clo_proto_is_encapsulation((uint8_t)i);
+	assert_int_equal(n, CLO_ENCAPSULATIONS);
+	assert_false(clo_proto_is_encapsulation(IPPROTO_SCTP));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_and_writes),
 		cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(names_protocols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

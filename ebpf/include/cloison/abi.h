@@ -15,7 +15,7 @@
 #include <linux/types.h>
 #endif
 
-#define CLO_ABI_VERSION 1U
+#define CLO_ABI_VERSION 2U
 
 /* X(name, text): adding a line here adds the counter, the name and the log. */
 #define CLO_DROP_REASONS(X)                                                    \
@@ -28,21 +28,33 @@
 	X(SPOOFED_ARP, "ARP sender is not the endpoint")                       \
 	X(SPOOFED_ND, "neighbour discovery speaks for another")                \
 	X(ETHERTYPE, "ethertype is not IPv4, IPv6 or ARP")                     \
+	X(LLC, "IEEE 802.3 frame (LLC, SNAP, STP)")                            \
 	X(VLAN, "VLAN tag from or to a guest")                                 \
 	X(MALFORMED, "header contradicts itself")                              \
 	X(ARP_KIND, "ARP is neither an Ethernet/IPv4 request nor reply")       \
-	X(ND_KIND, "ICMP message only a router may send")                      \
-	X(IP_OPTIONS, "IPv4 header carries options")                           \
-	X(IP6_EXTENSION, "IPv6 extension header")                              \
-	X(FRAGMENT, "fragmented packet")                                       \
-	X(MULTICAST, "multicast or broadcast that no rule needs")              \
+	X(ND_KIND, "message only a router may send")                           \
+	X(DHCP, "DHCP other than of the endpoint's own client")                \
+	X(IP_OPTIONS, "IPv4 option that is not known as harmless")             \
+	X(SOURCE_ROUTE, "source route or routing header")                      \
+	X(IP6_EXTENSION, "IPv6 extension header or option not allowed")        \
+	X(FRAGMENT, "fragment of no datagram that was judged")                 \
+	X(FRAGMENT_OVERLAP, "fragment overlaps another")                       \
+	X(FRAGMENT_TINY, "fragment too small to be honest")                    \
+	X(MULTICAST, "multicast or broadcast that nobody declared")            \
 	X(PROTOCOL, "transport protocol has no service class")                 \
 	X(NO_CLASS, "address belongs to no class of the policy")               \
 	X(POLICY, "no rule allows the flow")                                   \
 	X(REVOKED, "established flow is no longer allowed")                    \
 	X(NO_FLOW, "packet belongs to no tracked flow")                        \
+	X(WINDOW, "TCP segment outside the connection's window")               \
 	X(NOT_FOR_ENDPOINT, "frame was not approved for this endpoint")        \
-	X(CONNECTIONS, "connection table refused the flow")
+	X(NOT_FOR_SEGMENT, "frame was not approved for this segment's uplink") \
+	X(CONNECTIONS, "connection table refused the flow")                    \
+	X(QUOTA, "connection quota is used up")                                \
+	X(FLOW_RATE, "new flows faster than the endpoint's limit")             \
+	X(RATE, "traffic faster than the endpoint's limit")                    \
+	X(MULTICAST_RATE, "multicast faster than the endpoint's limit")        \
+	X(QUARANTINE, "endpoint is in quarantine")
 
 enum clo_drop {
 #define X(name, text) CLO_DROP_##name,
@@ -52,26 +64,124 @@ enum clo_drop {
 };
 
 /*
- * skb->mark between the two hooks of one packet. from_guest sets it on every
- * frame it passes; to_guest passes a frame only if the mark names its own
- * endpoint, and judges it itself only if the mark is 0: then it came from no
- * guarded tap. A guest cannot set a mark.
+ * skb->mark between the two hooks of one packet: what kind of receiver it was
+ * approved for, and which. The hook before sets it on every frame it passes; a
+ * tap passes to its guest only what names its own endpoint or a group of its
+ * own segment, an uplink passes to the wire only what leaves by its segment.
+ * 0 came from no guarded interface: a tap judges it, an uplink drops it. A
+ * guest cannot set a mark.
  */
 #define CLO_MARK_NONE 0U
-#define CLO_MARK_OUTSIDE 0x80000000U /* approved, but to no endpoint here */
-#define CLO_ENDPOINT_MAX 0x7fffffffU /* endpoint ids: 1 to this; 0 = outside */
+#define CLO_MARK_KIND 0xc0000000U
+#define CLO_MARK_ENDPOINT 0x40000000U /* | endpoint: here or on another node */
+#define CLO_MARK_OUTSIDE 0x80000000U /* | segment by which it leaves */
+#define CLO_MARK_GROUP 0xc0000000U /* | segment that shares the multicast */
+#define CLO_ENDPOINT_MAX 0x3fffffffU /* endpoint ids: 1 to this; 0 = outside */
+#define CLO_SEGMENT_MAX 0x3fffffffU /* segment ids: 1 to this; 0 = outside */
 #define CLO_SPACE_MAX 0xffffffU /* space ids: 1 to this */
 
-/* Map clo_ports, key: ifindex (__u32). A tap without an entry drops all. */
-struct clo_port {
-	__u32 endpoint;
-	__u32 space;
-	__u32 segment;
-	__u8 mac[6];
-	__u16 reserved;
+enum clo_port_kind {
+	CLO_PORT_NONE,
+	CLO_PORT_TAP, /* of one endpoint */
+	CLO_PORT_UPLINK, /* of one segment, to other nodes */
 };
 
-_Static_assert(sizeof(struct clo_port) == 20, "struct clo_port is ABI");
+/* What becomes of a verdict. The strictest that the policy names wins. */
+enum clo_mode {
+	CLO_MODE_ENFORCE,
+	CLO_MODE_AUDIT, /* judged, counted and logged, but all passes */
+	CLO_MODE_QUARANTINE, /* only what forensic addresses open */
+};
+
+#define CLO_PORT_LIMIT_FROM 1U /* traffic from the guest has a limit */
+#define CLO_PORT_LIMIT_TO 2U /* traffic to the guest has a limit */
+#define CLO_PORT_ANSWER 4U /* the guard answers ARP and ND for neighbours */
+
+/*
+ * Map clo_ports, index: ifindex below CLO_PORTS_NEAR; the rest are in the hash
+ * clo_ports_far. An interface without an entry (kind NONE) drops all.
+ */
+struct clo_port {
+	__u32 endpoint; /* TAP */
+	__u32 space;
+	__u32 segment;
+	__u8 mac[6]; /* TAP */
+	__u8 kind; /* enum clo_port_kind; written last */
+	__u8 mode; /* enum clo_mode */
+	__u32 slot; /* of clo_meters; 0 is nobody's */
+	__u32 flags; /* CLO_PORT_* */
+	__u32 reserved;
+};
+
+#define CLO_PORTS_NEAR 65536U
+_Static_assert(sizeof(struct clo_port) == 32, "struct clo_port is ABI");
+
+/*
+ * A limit as the time at which what was sent so far is paid for (GCRA, ITU-T
+ * I.371): each unit adds `cost`, and a unit passes while that time is at most
+ * `burst` ahead of now. cost 0: no limit.
+ */
+struct clo_bucket {
+	__u64 paid; /* coarse monotonic nanoseconds; the datapath writes it */
+	__u64 cost; /* of one unit, in 1/1024 ns */
+	__u64 burst; /* ns */
+};
+
+enum clo_bucket_kind {
+	CLO_BUCKET_BYTES_FROM, /* unit: byte of a frame */
+	CLO_BUCKET_PACKETS_FROM,
+	CLO_BUCKET_BYTES_TO,
+	CLO_BUCKET_PACKETS_TO,
+	CLO_BUCKET_FLOWS, /* new flows that the endpoint opens or receives */
+	CLO_BUCKET_MULTICAST, /* multicast and broadcast from the guest */
+	CLO_BUCKET_EVENTS, /* entries of clo_events */
+	CLO_BUCKET_COUNT,
+};
+
+/* Map clo_meters, index: clo_port.slot. */
+struct clo_meter {
+	struct clo_bucket bucket[CLO_BUCKET_COUNT];
+	__u64 unsent; /* events that the limit or a full ring left out */
+};
+
+#define CLO_METERS 8192U
+_Static_assert(sizeof(struct clo_meter) == 176, "struct clo_meter is ABI");
+
+/*
+ * Map clo_accounts: who may track how many flows. A flow is charged to the
+ * endpoint that opened it (from outside: to the endpoint that it reached) and
+ * to each account above. Without an account: refused.
+ */
+#define CLO_ACCOUNT_SCOPE (1ULL << 32) /* | the agent's number of the scope */
+#define CLO_ACCOUNT_TENANT (2ULL << 32) /* | the agent's number of the tenant */
+#define CLO_ACCOUNT_LEVELS 3
+
+struct clo_account {
+	__u64 parent; /* key of the account above; 0: none */
+	__u32 limit;
+	__u32 used;
+	__u32 pressure; /* flows that began above 7/8 of the limit */
+	__u32 refused; /* flows that did not begin */
+};
+
+_Static_assert(sizeof(struct clo_account) == 24, "struct clo_account is ABI");
+
+/* Map clo_local: endpoint (__u32) -> ifindex (__u32) of its guarded tap. */
+
+/* Context of program clo_account: make the account, or change its limit. */
+struct clo_account_args {
+	__u64 key;
+	__u64 parent;
+	__u32 limit;
+	__u32 reserved;
+};
+
+/* Context of program clo_sweep: it ends every flow that has timed out. */
+struct clo_sweep_args {
+	__u64 now; /* in: CLOCK_MONOTONIC_COARSE, ns */
+	__u64 live; /* out */
+	__u64 ended; /* out */
+};
 
 /*
  * The tables of one generation. Each is an outer array-of-maps with two slots;
@@ -95,10 +205,20 @@ enum clo_table {
 	CLO_TABLE_COUNT,
 };
 
-/* Map clo_live, key 0: the one value that an apply flips. 0 = no policy. */
+/*
+ * Map clo_live, key 0. An apply flips the epoch, by one store; 0 = no policy.
+ * Until `pickup` (coarse monotonic nanoseconds) a packet in mid-flow that the
+ * tables allow begins a flow: for the moment in which connections move from
+ * one table to another.
+ */
 struct clo_live {
 	__u64 epoch;
+	__u64 pickup;
+	__u32 capture; /* bytes of a dropped frame that its event carries */
+	__u32 reserved;
 };
+
+_Static_assert(sizeof(struct clo_live) == 24, "struct clo_live is ABI");
 
 /* Map clo_gens, key: slot. Describes the tables of that slot. */
 struct clo_gen {
@@ -107,11 +227,24 @@ struct clo_gen {
 	__u32 words; /* 64-bit words in one row: ceil(classes / 64) */
 	__u32 identities; /* identity 0 is "none": 1 to identities - 1 */
 	__u32 rules; /* rule 0 is "none": 1 to rules - 1 */
+	__u32 n[CLO_TABLE_COUNT]; /* entries; a map may have room for more */
+	__u32 reserved;
 	__u8 policy_digest[32]; /* SHA-256 of the documents, canonical */
 	__u8 tables_digest[32]; /* SHA-256 over the nine tables */
 };
 
-_Static_assert(sizeof(struct clo_gen) == 88, "struct clo_gen is ABI");
+_Static_assert(sizeof(struct clo_gen) == 128, "struct clo_gen is ABI");
+
+/*
+ * Beside the addresses of endpoints, the address tables hold, by space:
+ *   CLO_SPACE_SELF, address = endpoint id in host order (IPv4 table): itself;
+ *   CLO_SPACE_GROUP | segment, multicast address: a group that the segment
+ *     declared (only .segment counts);
+ *   a tenant's space, 255.255.255.255, ff02::1:2 or ff02::2: the class of the
+ *     tenant's DHCPv4 server, DHCPv6 server or router (.endpoint is 0).
+ */
+#define CLO_SPACE_SELF 0U
+#define CLO_SPACE_GROUP 0x40000000U
 
 struct clo_addr4_key {
 	__u32 space;
@@ -175,6 +308,8 @@ enum clo_environment {
 
 /* The tenant allows flows between its test and its development. */
 #define CLO_IDENTITY_TEST_DEV 1U
+/* External: may open flows to endpoints in quarantine. */
+#define CLO_IDENTITY_FORENSICS 2U
 
 struct clo_identity {
 	__u32 space; /* 0 for external classes */
@@ -203,17 +338,22 @@ struct clo_rules {
 	__u32 rule[2];
 };
 
-/* Outer map clo_hits, slots as the tables; inner array, index = rule. */
+/*
+ * Outer map clo_hits, slots as the tables; inner array, index = rule. Packets
+ * and bytes are added when a flow ends.
+ */
 struct clo_hits {
 	__u64 flows;
 	__u64 packets;
+	__u64 bytes;
 };
 
 /* Map clo_drops, per CPU, value __u64. ifindex 0: no room for the key. */
 struct clo_drop_key {
 	__u32 ifindex;
 	__u16 reason;
-	__u16 to_guest; /* 0: dropped in from_guest, 1: in to_guest */
+	__u8 to_guest; /* 0: coming from the guest or wire, 1: going there */
+	__u8 passed; /* audit mode: it would have been dropped */
 };
 
 _Static_assert(sizeof(struct clo_drop_key) == 8, "struct clo_drop_key is ABI");
@@ -243,17 +383,132 @@ _Static_assert(sizeof(struct clo_conn6_key) == 40, "struct clo_conn6_key");
 enum clo_conn_state {
 	CLO_CONN_NEW, /* only the initiator has spoken */
 	CLO_CONN_ESTABLISHED, /* both have */
-	CLO_CONN_CLOSING, /* TCP: FIN or RST seen */
+	CLO_CONN_HALF_CLOSED, /* TCP: one side sent FIN; SCTP: SHUTDOWN */
+	CLO_CONN_CLOSED, /* TCP: both did; SCTP: complete */
+	CLO_CONN_RESET, /* TCP: RST, SCTP: ABORT; alive again if it is */
 };
 
+/* Side 0 is lo's, side 1 hi's. Plain stores: counts may lose under a race. */
 struct clo_conn {
 	__u64 epoch; /* of the policy that allowed it last */
 	__u64 seen; /* coarse monotonic nanoseconds, last packet */
-	__u32 endpoint[2]; /* lo's, hi's; 0 = outside */
+	__u32 endpoint[2]; /* 0 = outside */
+	__u32 ifindex[2]; /* guarded interface each side was seen on; 0: none */
 	__u32 rule; /* rule index in that epoch */
-	__u8 initiator; /* 0 lo, 1 hi */
+	__u8 initiator; /* side */
 	__u8 state; /* enum clo_conn_state */
+	__u8 fin; /* TCP: bit of each side that sent FIN */
+	__u8 picked; /* began in mid-flow: sequence numbers unknown */
+	__u32 next[2]; /* TCP: behind the last byte that the side sent */
+	__u32 ack[2]; /* TCP: what the side has acknowledged */
+	__u64 opened; /* coarse monotonic nanoseconds */
+	__u64 packets[2];
+	__u64 bytes[2]; /* of frames */
+};
+
+_Static_assert(sizeof(struct clo_conn) == 96, "struct clo_conn is ABI");
+
+/*
+ * Map clo_frags: datagrams of which fragments were seen. Each sender (from
+ * outside: each receiver) has CLO_FRAG_SLOTS of them, so nobody can push out
+ * another's.
+ */
+#define CLO_FRAG_SLOTS 32U
+#define CLO_FRAG_RECEIVED 32U /* slot + this: of a receiver */
+#define CLO_FRAG_PAIRS 64U /* slot + this: last head between two addresses */
+#define CLO_FRAG_SECONDS 30U
+#define CLO_FRAG_RANGES 4
+
+struct clo_frag_key {
+	__u32 endpoint;
+	__u32 slot;
+};
+
+/* The datagram: what its fragments have in common. IPv4 in the first bytes. */
+struct clo_frag_id {
+	__u8 src[16];
+	__u8 dst[16];
+	__u32 id;
+	__u8 family;
+	__u8 proto; /* IPv6: of the transport, as the first fragment says; 0 */
 	__u16 reserved;
 };
 
-_Static_assert(sizeof(struct clo_conn) == 32, "struct clo_conn is ABI");
+enum clo_frag_end {
+	CLO_FRAG_OPEN,
+	CLO_FRAG_OVERLAPPED, /* once is enough */
+	CLO_FRAG_REFUSED, /* its first fragment was */
+};
+
+/* Offsets in units of 8 bytes; [from, to) is there, from == to: unused. */
+struct clo_frag_ranges {
+	__u16 from[CLO_FRAG_RANGES];
+	__u16 to[CLO_FRAG_RANGES];
+	__u16 end; /* where the last fragment ended, rounded up; 0: not seen */
+	__u8 dead; /* nothing more passes; enum clo_frag_end */
+	__u8 reserved;
+};
+
+/* What stands for the ports in a first fragment, as struct clo_tuple. */
+struct clo_frag_head {
+	__u16 sport;
+	__u16 dport;
+	__u8 proto; /* 0: not known */
+	__u8 type;
+	__u8 first; /* the datagram's own; else an earlier datagram's */
+	__u8 reserved;
+};
+
+struct clo_frag {
+#ifdef __bpf__
+	struct bpf_spin_lock lock; /* of the ranges */
+#else
+	__u32 lock;
+#endif
+	struct clo_frag_ranges ranges;
+	struct clo_frag_head head;
+	struct clo_frag_id id;
+	__u64 begun; /* coarse monotonic nanoseconds */
+};
+
+_Static_assert(sizeof(struct clo_frag) == 80, "struct clo_frag is ABI");
+
+/* Map clo_events, a ring buffer of these, each with `captured` bytes after. */
+enum clo_event_kind {
+	CLO_EVENT_NEW,
+	CLO_EVENT_DENIED,
+	CLO_EVENT_ENDED,
+};
+
+#define CLO_CAPTURE_MAX 256U
+
+struct clo_event {
+	__u64 time; /* coarse monotonic nanoseconds */
+	__u64 epoch;
+	__u32 ifindex;
+	__u32 endpoint[2]; /* source's, destination's; 0: outside or unknown */
+	__u32 rule; /* that allowed it; 0: none */
+	__u8 kind; /* enum clo_event_kind */
+	__u8 to_guest;
+	__u8 passed; /* DENIED in audit mode */
+	__u8 family; /* 4 or 6; 0: no IP, or not read that far */
+	__u16 reason; /* enum clo_drop */
+	__u8 proto;
+	__u8 type; /* ICMP */
+	__u8 src[16]; /* IPv4 in the first bytes */
+	__u8 dst[16];
+	__u8 src_mac[6];
+	__u8 dst_mac[6];
+	__u16 sport; /* network order */
+	__u16 dport;
+	__u16 ethertype; /* host order */
+	__u16 captured; /* bytes of the frame behind this */
+	__u32 len; /* of the frame */
+	__u32 reserved;
+	/* ENDED; of the initiator, of the other side */
+	__u64 opened;
+	__u64 packets[2];
+	__u64 bytes[2];
+};
+
+_Static_assert(sizeof(struct clo_event) == 144, "struct clo_event is ABI");

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#pragma once
+
+/* Programs that the agent runs: ending flows, changing limits. */
+
+#include "ebpf/prog/view.h"
+
+struct bpf_map;
+
+struct sweep {
+	__u64 now;
+	__u64 live;
+	__u64 ended;
+	__u64 epoch;
+};
+
+/* What the flow carried counts for the rule, if its numbers are still ours. */
+CLO_INLINE void sum_up(const struct sweep *sweep, const struct clo_conn *conn)
+{
+	struct clo_view view = {.slot = sweep->epoch & 1};
+	__u32 rule = conn->rule;
+	struct clo_hits *hits;
+
+	if (conn->epoch != sweep->epoch)
+		return;
+	hits = (void *)(long)lookup(&clo_hits, &view, &rule);
+	if (!hits)
+		return;
+	__sync_fetch_and_add(&hits->packets,
+			     conn->packets[0] + conn->packets[1]);
+	__sync_fetch_and_add(&hits->bytes, conn->bytes[0] + conn->bytes[1]);
+}
+
+CLO_INLINE void tell_end(const struct sweep *sweep, const struct clo_conn *conn,
+			 struct clo_event *event)
+{
+	event->time = sweep->now;
+	event->epoch = conn->epoch;
+	event->kind = CLO_EVENT_ENDED;
+	event->rule = conn->rule;
+	event->opened = conn->opened;
+	__builtin_memcpy(event->endpoint, conn->endpoint,
+			 sizeof(event->endpoint));
+	__builtin_memcpy(event->packets, conn->packets, sizeof(event->packets));
+	__builtin_memcpy(event->bytes, conn->bytes, sizeof(event->bytes));
+	event->ifindex = conn->ifindex[0];
+	if (!conn->initiator)
+		return;
+	event->ifindex = conn->ifindex[1];
+	event->endpoint[0] = conn->endpoint[1];
+	event->endpoint[1] = conn->endpoint[0];
+	event->packets[0] = conn->packets[1];
+	event->packets[1] = conn->packets[0];
+	event->bytes[0] = conn->bytes[1];
+	event->bytes[1] = conn->bytes[0];
+}
+
+/* Room in the ring, or the meter of whoever opened the flow counts it. */
+CLO_INLINE struct clo_event *end_event(const struct clo_conn *conn)
+{
+	struct clo_event *event =
+		bpf_ringbuf_reserve(&clo_events, sizeof(*event), 0);
+	const struct clo_port *port;
+	struct clo_meter *meter;
+	__u32 slot;
+
+	if (event) {
+		__builtin_memset(event, 0, sizeof(*event));
+		return event;
+	}
+	port = clo_view_port(NULL, conn->initiator ? conn->ifindex[1]
+						   : conn->ifindex[0]);
+	slot = port ? port->slot : 0;
+	meter = bpf_map_lookup_elem(&clo_meters, &slot);
+	if (meter)
+		__sync_fetch_and_add(&meter->unsent, 1);
+	return NULL;
+}
+
+CLO_INLINE void end_flow(struct sweep *sweep, struct clo_conn *conn)
+{
+	sum_up(sweep, conn);
+	clo_limit_release(NULL, clo_conn_payer(conn), CLO_ACCOUNT_LEVELS);
+	sweep->ended++;
+}
+
+static long sweep4(struct bpf_map *map, struct clo_conn4_key *key,
+		   struct clo_conn *conn, struct sweep *sweep)
+{
+	struct clo_conn ended = *conn;
+	struct clo_event *event;
+	__u8 side;
+
+	(void)map;
+	if (!clo_flow_expired(&ended, key->space_proto & 0xff, sweep->now)) {
+		sweep->live++;
+		return 0;
+	}
+	if (bpf_map_delete_elem(&clo_conn4, key))
+		return 0;
+	end_flow(sweep, &ended);
+	event = end_event(&ended);
+	if (!event)
+		return 0;
+
+	side = ended.initiator & 1;
+	tell_end(sweep, &ended, event);
+	event->family = 4;
+	event->proto = key->space_proto & 0xff;
+	clo_copy_addr4(event->src, side ? key->hi : key->lo);
+	clo_copy_addr4(event->dst, side ? key->lo : key->hi);
+	event->sport = side ? key->port[1] : key->port[0];
+	event->dport = side ? key->port[0] : key->port[1];
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static long sweep6(struct bpf_map *map, struct clo_conn6_key *key,
+		   struct clo_conn *conn, struct sweep *sweep)
+{
+	struct clo_conn ended = *conn;
+	struct clo_event *event;
+	__u8 side;
+
+	(void)map;
+	if (!clo_flow_expired(&ended, key->space_proto & 0xff, sweep->now)) {
+		sweep->live++;
+		return 0;
+	}
+	if (bpf_map_delete_elem(&clo_conn6, key))
+		return 0;
+	end_flow(sweep, &ended);
+	event = end_event(&ended);
+	if (!event)
+		return 0;
+
+	side = ended.initiator & 1;
+	tell_end(sweep, &ended, event);
+	event->family = 6;
+	event->proto = key->space_proto & 0xff;
+	clo_copy_addr6(event->src, side ? key->hi : key->lo);
+	clo_copy_addr6(event->dst, side ? key->lo : key->hi);
+	event->sport = side ? key->port[1] : key->port[0];
+	event->dport = side ? key->port[0] : key->port[1];
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("syscall")
+
+int clo_sweep(struct clo_sweep_args *args)
+{
+	__u32 zero = 0;
+	const struct clo_live *live = bpf_map_lookup_elem(&clo_live, &zero);
+	struct sweep sweep = {.now = args->now};
+
+	if (!live)
+		return -ENOENT;
+	sweep.epoch = live->epoch;
+	bpf_for_each_map_elem(&clo_conn4, sweep4, &sweep, 0);
+	bpf_for_each_map_elem(&clo_conn6, sweep6, &sweep, 0);
+	args->live = sweep.live;
+	args->ended = sweep.ended;
+	return 0;
+}
+
+/* In the kernel, for user space could only overwrite what the guards count. */
+SEC("syscall")
+
+int clo_account(struct clo_account_args *args)
+{
+	__u64 key = args->key;
+	struct clo_account *account = bpf_map_lookup_elem(&clo_accounts, &key);
+	struct clo_account fresh = {
+		.parent = args->parent,
+		.limit = args->limit,
+	};
+
+	if (!account)
+		return (int)bpf_map_update_elem(&clo_accounts, &key, &fresh,
+						BPF_NOEXIST);
+	account->parent = fresh.parent;
+	account->limit = fresh.limit;
+	return 0;
+}
