@@ -34,6 +34,21 @@ static int read_programs(struct clo_node *node, struct clo_audit *audit)
 	return 0;
 }
 
+/* What holds the guards when this process ends. */
+static int check_pins(struct clo_node *node, struct clo_audit *audit)
+{
+	int r = clo_bpf_pins_check(node->bpf);
+
+	if (r == 0)
+		return 0;
+	audit->repair |= CLO_REPAIR_PINS;
+	return clo_problem_everyone(clo_problem_add(
+		&audit->problems, "agt.self-integrity",
+		"the pins are not where their name leads: %s is %s",
+		node->options->pin_dir,
+		r == -EBUSY ? "another directory" : strerrordesc_np(-r)));
+}
+
 static int note_conflicts(struct clo_node *node, struct clo_audit *audit)
 {
 	for (size_t i = 0; i < node->inventory->n_conflicts; i++) {
@@ -144,9 +159,10 @@ int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 {
 	static int (*const steps[])(struct clo_node * node,
 				    struct clo_audit * audit) = {
-		clo_audit_tables, read_programs,  clo_audit_ports,
-		clo_audit_quotas, clo_audit_taps, clo_audit_bridges,
-		note_conflicts,   check_log,      check_exceptions,
+		clo_audit_tables,  read_programs,    check_pins,
+		clo_audit_ports,   clo_audit_quotas, clo_audit_taps,
+		clo_audit_bridges, note_conflicts,   check_log,
+		check_exceptions,
 	};
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 

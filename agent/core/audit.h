@@ -33,6 +33,7 @@ enum clo_repair {
 	CLO_REPAIR_PROGRAMS = 8,
 	CLO_REPAIR_QUOTAS = 16,
 	CLO_REPAIR_BRIDGES = 32,
+	CLO_REPAIR_PINS = 64,
 };
 
 struct clo_audit {

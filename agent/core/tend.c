@@ -287,6 +287,12 @@ static int repair(struct clo_node *node, unsigned int what)
 	int worst = 0;
 	int r;
 
+	if (what & CLO_REPAIR_PINS) {
+		r = clo_bpf_pins_restore(node->bpf);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "pins not restored");
+	}
 	if (what & CLO_REPAIR_PROGRAMS) {
 		r = clo_bpf_programs_restore(node->bpf);
 		if (r < 0)

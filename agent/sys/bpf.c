@@ -261,5 +261,5 @@ int clo_bpf_remove(const char *dir)
 	if (r < 0)
 		return r;
 
-	return clo_bpf_dir_wipe(bpf, "");
+	return clo_bpf_dir_remove(bpf);
 }

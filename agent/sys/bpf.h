@@ -45,6 +45,15 @@ CLO_DEFINE_FREEP(clo_bpf)
 /* Take everything out of the kernel and remove `dir`: for uninstall, tests. */
 int clo_bpf_remove(const char *dir);
 
+/*
+ * The pins are held by an open directory, so what hides its name (another
+ * mount, an unmount) takes no guard off while this process lives. check: 0 if
+ * the name still leads there, else -EBUSY or -ENOENT. restore: pin all of it
+ * where the name leads now; -EINVAL: that is no bpffs.
+ */
+int clo_bpf_pins_check(const struct clo_bpf *bpf);
+int clo_bpf_pins_restore(struct clo_bpf *bpf);
+
 /* "tcx" or "clsact": what is in use. */
 const char *clo_bpf_attach_name(const struct clo_bpf *bpf);
 

@@ -141,6 +141,8 @@ int clo_bpf_dir_open(struct clo_bpf *bpf, bool create);
 int clo_bpf_dir_make(const struct clo_bpf *bpf, const char *name);
 /* Everything below dir/name; missing is fine. */
 int clo_bpf_dir_wipe(const struct clo_bpf *bpf, const char *name);
+/* All of dir, and dir. */
+int clo_bpf_dir_remove(const struct clo_bpf *bpf);
 int clo_bpf_dir_is_empty(const struct clo_bpf *bpf, const char *name);
 /* Atomic: the path names the old object or the new one, never nothing. */
 int clo_bpf_pin(const struct clo_bpf *bpf, int fd, const char *name);

@@ -16,6 +16,9 @@
 #include "agent/base/log.h"
 #include "agent/sys/bpf_impl.h"
 
+#define FD_PATH "/proc/self/fd/%d/%s"
+#define DEPTH_MAX 3 /* link/<ifindex>/<pin> */
+
 static void dir_freep(DIR **dir)
 {
 	if (*dir)
@@ -35,7 +38,11 @@ int clo_bpf_path(const struct clo_bpf *bpf, char ret_path[CLO_BPF_PATH_MAX],
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return -ENAMETOOLONG;
 
-	n = snprintf(ret_path, CLO_BPF_PATH_MAX, "%s/%s", bpf->dir, name);
+	/*
+	 * Below the directory that we hold, not below its name: another mount
+	 * may hide that.
+	 */
+	n = snprintf(ret_path, CLO_BPF_PATH_MAX, FD_PATH, bpf->dir_fd, name);
 	if (n < 0 || n >= CLO_BPF_PATH_MAX)
 		return -ENAMETOOLONG;
 
@@ -70,36 +77,41 @@ static int require_same(int fd, const char *dir)
 		       : -EBUSY;
 }
 
-int clo_bpf_dir_open(struct clo_bpf *bpf, bool create)
+static int dir_take(const char *dir, bool create, int *ret_fd)
 {
 	CLO_AUTO_FD int fd = -1;
 	bool made = false;
 	int r;
 
 	if (create) {
-		made = mkdir(bpf->dir, 0700) == 0;
+		made = mkdir(dir, 0700) == 0;
 		if (!made && errno != EEXIST)
 			return -errno;
 	}
-	fd = open(bpf->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = require_bpffs(fd, bpf->dir);
+	r = require_bpffs(fd, dir);
 	if (r < 0) {
 		if (made)
-			(void)rmdir(bpf->dir);
+			(void)rmdir(dir);
 		return r;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	r = require_same(fd, bpf->dir);
+	r = require_same(fd, dir);
 	if (r < 0)
 		return r;
 	if (fchmod(fd, 0700) < 0)
 		return -errno;
 
-	bpf->dir_fd = clo_take_fd(&fd);
+	*ret_fd = clo_take_fd(&fd);
 	return 0;
+}
+
+int clo_bpf_dir_open(struct clo_bpf *bpf, bool create)
+{
+	return dir_take(bpf->dir, create, &bpf->dir_fd);
 }
 
 int clo_bpf_dir_make(const struct clo_bpf *bpf, const char *name)
@@ -121,8 +133,18 @@ static int remove_entry(const char *path, const struct stat *st, int type,
 {
 	(void)st;
 	(void)type;
-	(void)ftw;
+	if (ftw->level == 0)
+		return 0;
 	return remove(path) < 0 ? -errno : 0;
+}
+
+static int wipe(const char *path)
+{
+	int r = nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+
+	if (r == -1)
+		r = -errno;
+	return r == -ENOENT ? 0 : r;
 }
 
 int clo_bpf_dir_wipe(const struct clo_bpf *bpf, const char *name)
@@ -131,13 +153,101 @@ int clo_bpf_dir_wipe(const struct clo_bpf *bpf, const char *name)
 	int r;
 
 	r = clo_bpf_path(bpf, path, "%s", name);
+	return r < 0 ? r : wipe(path);
+}
+
+int clo_bpf_dir_remove(const struct clo_bpf *bpf)
+{
+	int r = clo_bpf_dir_wipe(bpf, ".");
+
 	if (r < 0)
 		return r;
-	r = nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-	if (r == -1)
-		r = -errno;
+	return rmdir(bpf->dir) < 0 ? -errno : 0;
+}
 
-	return r == -ENOENT ? 0 : r;
+static int copy_pin(int from, int to, const char *name)
+{
+	char path[CLO_BPF_PATH_MAX];
+	CLO_AUTO_FD int fd = -1;
+
+	(void)snprintf(path, sizeof(path), FD_PATH, from, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd;
+	(void)snprintf(path, sizeof(path), FD_PATH, to, name);
+	return bpf_obj_pin(fd, path);
+}
+
+static int copy_dir(int from, int to, int depth);
+
+static int copy_subdir(int from, int to, const char *name, int depth)
+{
+	CLO_AUTO_FD int below = -1;
+	CLO_AUTO_FD int above = -1;
+
+	if (mkdirat(to, name, 0700) < 0)
+		return -errno;
+	below = openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	above = openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (below < 0 || above < 0)
+		return -errno;
+	return copy_dir(below, above, depth + 1);
+}
+
+/* Everything that is pinned below `from`, also below `to`. */
+static int copy_dir(int from, int to, int depth)
+{
+	__attribute__((cleanup(dir_freep))) DIR *dir = NULL;
+	const struct dirent *entry;
+	int r = 0;
+	int fd;
+
+	if (depth > DEPTH_MAX)
+		return -ELOOP; /* nothing that we made */
+	fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		r = entry->d_type == DT_DIR
+			    ? copy_subdir(from, to, entry->d_name, depth)
+			    : copy_pin(from, to, entry->d_name);
+	}
+	return r;
+}
+
+int clo_bpf_pins_check(const struct clo_bpf *bpf)
+{
+	return require_same(bpf->dir_fd, bpf->dir);
+}
+
+int clo_bpf_pins_restore(struct clo_bpf *bpf)
+{
+	char path[CLO_BPF_PATH_MAX];
+	CLO_AUTO_FD int fd = -1;
+	int r;
+
+	if (clo_bpf_pins_check(bpf) == 0)
+		return 0;
+	r = dir_take(bpf->dir, true, &fd);
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof(path), FD_PATH, fd, ".");
+	r = wipe(path);
+	if (r == 0)
+		r = copy_dir(bpf->dir_fd, fd, 0);
+	if (r < 0)
+		return r;
+
+	clo_fd_closep(&bpf->dir_fd);
+	bpf->dir_fd = clo_take_fd(&fd);
+	return 0;
 }
 
 int clo_bpf_dir_is_empty(const struct clo_bpf *bpf, const char *name)

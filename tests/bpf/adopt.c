@@ -214,6 +214,49 @@ static void test_not_a_bpffs(void **state)
 	assert_int_equal(clo_bpf_open(&config, &bpf, &adopted), -ENOENT);
 }
 
+/* Hidden below another mount: still in force, and pinned again on top. */
+static void test_pins_follow_their_name(void **state)
+{
+	struct sandbox *box = *state;
+	struct clo_bpf_guard before, after;
+	char name[64];
+
+	(void)sandbox_open(box, CLO_ATTACH_AUTO);
+	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
+	before = query(box);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), 0);
+	assert_int_equal(clo_bpf_pins_restore(box->bpf), 0); /* nothing to do */
+
+	assert_int_equal(mount("tmpfs", box->mount, "tmpfs", 0, NULL), 0);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), -ENOENT);
+	assert_int_equal(clo_bpf_pins_restore(box->bpf), -EINVAL);
+	assert_int_equal(mount("bpf", box->mount, "bpf", 0, "mode=0700"), 0);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), -ENOENT);
+	/* a tap that comes meanwhile is guarded all the same */
+	assert_int_equal(clo_bpf_guard_detach(box->bpf, box->ifindex), 0);
+	assert_int_equal(clo_bpf_guard_attach(box->bpf, box->ifindex), 0);
+
+	assert_int_equal(clo_bpf_pins_restore(box->bpf), 0);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), 0);
+	assert_true(sandbox_exists(box, "map/clo_abi"));
+	assert_true(sandbox_exists(box, "gen/1"));
+	(void)snprintf(name, sizeof(name), "link/%u/to_guest", box->ifindex);
+	assert_true(sandbox_exists(box, name) || !sandbox_has_tcx());
+	sandbox_close(box);
+	assert_true(sandbox_open(box, CLO_ATTACH_AUTO));
+	after = query(box);
+	assert_true(after.from_guest.ours && after.to_guest.ours);
+	assert_int_equal(before.to_guest.prog_id, after.to_guest.prog_id);
+
+	/* what lies below comes back, and is brought up to date */
+	assert_int_equal(umount2(box->mount, MNT_DETACH), 0);
+	assert_int_equal(umount2(box->mount, MNT_DETACH), 0);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), -EBUSY);
+	assert_int_equal(clo_bpf_pins_restore(box->bpf), 0);
+	assert_int_equal(clo_bpf_pins_check(box->bpf), 0);
+	assert_true(query(box).from_guest.ours);
+}
+
 static void test_remove_leaves_nothing(void **state)
 {
 	static const enum clo_attach modes[] = {CLO_ATTACH_AUTO,
@@ -253,6 +296,7 @@ int main(void)
 		SANDBOX_TEST(test_other_shape_is_refused),
 		SANDBOX_TEST(test_fragments),
 		SANDBOX_TEST(test_not_a_bpffs),
+		SANDBOX_TEST(test_pins_follow_their_name),
 		SANDBOX_TEST(test_remove_leaves_nothing),
 	};
 

@@ -231,7 +231,7 @@ static void test_a_port_that_differs(void **state)
 	assert_one("net.flow-matrix", "its limits", ACME, CLO_REPAIR_PORTS);
 	build_kernel();
 	port->port.slot = kernel.ports[TAP_GLOBEX].port.slot;
-	assert_one("net.flow-matrix", "share meter 2", NULL, 0);
+	assert_one("net.flow-matrix", "share meter 2", NULL, CLO_REPAIR_PORTS);
 }
 
 static void test_a_port_too_few_or_too_many(void **state)
