@@ -8,6 +8,7 @@
 
 #include "ebpf/lib/bind.h"
 #include "ebpf/lib/flow.h"
+#include "ebpf/lib/frag.h"
 #include "ebpf/lib/hook.h"
 #include "ebpf/lib/limit.h"
 

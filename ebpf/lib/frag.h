@@ -9,6 +9,71 @@
 
 #include "ebpf/lib/frame_type.h"
 
+/*
+ * Map clo_frags: datagrams of which fragments were seen. Each sender (from
+ * outside: each receiver) has CLO_FRAG_SLOTS of them, so nobody can push out
+ * another's.
+ */
+#define CLO_FRAG_SLOTS 32U
+#define CLO_FRAG_RECEIVED 32U /* slot + this: of a receiver */
+#define CLO_FRAG_PAIRS 64U /* slot + this: last head between two addresses */
+#define CLO_FRAG_SECONDS 30U
+#define CLO_FRAG_RANGES 4
+
+struct clo_frag_key {
+	__u32 endpoint;
+	__u32 slot;
+};
+
+/* The datagram: what its fragments have in common. IPv4 in the first bytes. */
+struct clo_frag_id {
+	__u8 src[16];
+	__u8 dst[16];
+	__u32 id;
+	__u8 family;
+	__u8 proto; /* IPv6: of the transport, as the first fragment says; 0 */
+	__u16 reserved;
+};
+
+enum clo_frag_end {
+	CLO_FRAG_OPEN,
+	CLO_FRAG_OVERLAPPED, /* once is enough */
+	CLO_FRAG_REFUSED, /* its first fragment was */
+};
+
+/* Offsets in units of 8 bytes; [from, to) is there, from == to: unused. */
+struct clo_frag_ranges {
+	__u16 from[CLO_FRAG_RANGES];
+	__u16 to[CLO_FRAG_RANGES];
+	__u16 end; /* where the last fragment ended, rounded up; 0: not seen */
+	__u8 dead; /* nothing more passes; enum clo_frag_end */
+	__u8 reserved;
+};
+
+/* What stands for the ports in a first fragment, as struct clo_tuple. */
+struct clo_frag_head {
+	__u16 sport;
+	__u16 dport;
+	__u8 proto; /* 0: not known */
+	__u8 type;
+	__u8 first; /* the datagram's own; else an earlier datagram's */
+	__u8 reserved;
+};
+
+struct clo_frag {
+#ifdef __bpf__
+	struct bpf_spin_lock lock; /* of the ranges */
+#else
+	__u32 lock;
+#endif
+	struct clo_frag_ranges ranges;
+	struct clo_frag_head head;
+	struct clo_frag_id id;
+	__u64 begun; /* coarse monotonic nanoseconds */
+};
+
+_Static_assert(sizeof(struct clo_frag) == 80, "struct clo_frag is ABI");
+
 /* The key of the datagram that a fragment belongs to. */
 CLO_INLINE void clo_frag_id_init(const struct clo_frame *frame,
 				 struct clo_frag_id *ret_id)

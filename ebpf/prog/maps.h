@@ -7,6 +7,7 @@
 
 #include "cloison/abi.h"
 #include "ebpf/lib/conn.h"
+#include "ebpf/lib/frag.h"
 #include "ebpf/lib/frame.h"
 
 /*

@@ -84,19 +84,23 @@ CLO_INLINE void end_flow(struct sweep *sweep, struct clo_conn *conn)
 	sweep->ended++;
 }
 
-static long sweep4(struct bpf_map *map, struct clo_conn4_key *key,
-		   struct clo_conn *conn, struct sweep *sweep)
+/* One entry, whose key begins with what is alike in both families. */
+CLO_INLINE long sweep_one(struct sweep *sweep, void *map, const void *key,
+			  const struct clo_conn *conn, __u8 family)
 {
+	const struct clo_conn4_key *v4 = key;
+	const struct clo_conn6_key *v6 = key;
+	const __u8 proto = v4->space_proto & 0xff;
+	const __u16 *port = family == 4 ? v4->port : v6->port;
 	struct clo_conn ended = *conn;
 	struct clo_event *event;
 	__u8 side;
 
-	(void)map;
-	if (!clo_flow_expired(&ended, key->space_proto & 0xff, sweep->now)) {
+	if (!clo_flow_expired(&ended, proto, sweep->now)) {
 		sweep->live++;
 		return 0;
 	}
-	if (bpf_map_delete_elem(&clo_conn4, key))
+	if (bpf_map_delete_elem(map, key))
 		return 0;
 	end_flow(sweep, &ended);
 	event = end_event(&ended);
@@ -105,45 +109,33 @@ static long sweep4(struct bpf_map *map, struct clo_conn4_key *key,
 
 	side = ended.initiator & 1;
 	tell_end(sweep, &ended, event);
-	event->family = 4;
-	event->proto = key->space_proto & 0xff;
-	clo_copy_addr4(event->src, side ? key->hi : key->lo);
-	clo_copy_addr4(event->dst, side ? key->lo : key->hi);
-	event->sport = side ? key->port[1] : key->port[0];
-	event->dport = side ? key->port[0] : key->port[1];
+	event->family = family;
+	event->proto = proto;
+	if (family == 4) {
+		clo_copy_addr4(event->src, side ? v4->hi : v4->lo);
+		clo_copy_addr4(event->dst, side ? v4->lo : v4->hi);
+	} else {
+		clo_copy_addr6(event->src, side ? v6->hi : v6->lo);
+		clo_copy_addr6(event->dst, side ? v6->lo : v6->hi);
+	}
+	event->sport = side ? port[1] : port[0];
+	event->dport = side ? port[0] : port[1];
 	bpf_ringbuf_submit(event, 0);
 	return 0;
+}
+
+static long sweep4(struct bpf_map *map, struct clo_conn4_key *key,
+		   struct clo_conn *conn, struct sweep *sweep)
+{
+	(void)map;
+	return sweep_one(sweep, &clo_conn4, key, conn, 4);
 }
 
 static long sweep6(struct bpf_map *map, struct clo_conn6_key *key,
 		   struct clo_conn *conn, struct sweep *sweep)
 {
-	struct clo_conn ended = *conn;
-	struct clo_event *event;
-	__u8 side;
-
 	(void)map;
-	if (!clo_flow_expired(&ended, key->space_proto & 0xff, sweep->now)) {
-		sweep->live++;
-		return 0;
-	}
-	if (bpf_map_delete_elem(&clo_conn6, key))
-		return 0;
-	end_flow(sweep, &ended);
-	event = end_event(&ended);
-	if (!event)
-		return 0;
-
-	side = ended.initiator & 1;
-	tell_end(sweep, &ended, event);
-	event->family = 6;
-	event->proto = key->space_proto & 0xff;
-	clo_copy_addr6(event->src, side ? key->hi : key->lo);
-	clo_copy_addr6(event->dst, side ? key->lo : key->hi);
-	event->sport = side ? key->port[1] : key->port[0];
-	event->dport = side ? key->port[0] : key->port[1];
-	bpf_ringbuf_submit(event, 0);
-	return 0;
+	return sweep_one(sweep, &clo_conn6, key, conn, 6);
 }
 
 SEC("syscall")

@@ -4,7 +4,8 @@
 
 That kernel has no TCX, so what is shown here goes by clsact.
 
-usage: kernel61.py BUILD TEST...    TEST: bpf/NAME or e2e/NAME of this tree
+usage: kernel61.py BUILD TEST...
+TEST: bpf/NAME or e2e/NAME of this tree; :WORD... behind it are its arguments
 """
 
 import os
@@ -22,10 +23,11 @@ SECONDS = 840 # everything is emulated, and the machine may be busy
 
 
 def command(build, test):
+    test, *arguments = test.split(":")
     kind, name = test.split("/")
     if kind == "bpf":
         return [f"{build}/tests/test_bpf_{name}"]
-    return ["/usr/bin/python3", f"{E2E}/{name}.py", build]
+    return ["/usr/bin/python3", f"{E2E}/{name}.py", build, *arguments]
 
 
 def main(build, *tests):

@@ -21,8 +21,6 @@ static uint32_t roll(uint32_t sides)
 	return dice % sides;
 }
 
-/* ---- the plain evaluator ---- */
-
 /* One end of a packet: an endpoint by one of its addresses, or an address. */
 struct party {
 	const struct clo_workload_doc *workload; /* NULL: outside */
@@ -164,8 +162,6 @@ static uint32_t evaluate(const struct clo_policy *policy,
 	}
 	return 0;
 }
-
-/* ---- random policies; few bits vary, so that everything meets ---- */
 
 static const char *random_address(char buffer[80])
 {
@@ -330,8 +326,6 @@ static struct made *random_policy(void)
 	}
 	return made;
 }
-
-/* ---- random packets ---- */
 
 static const struct clo_cidr *first_like(const struct clo_interface_doc *doc)
 {

@@ -21,7 +21,7 @@ from lab import image
 NODE = Path("/var/cache/cloison/node")
 HERE = Path(__file__).parent
 MODULES = ("virtio_pci", "virtio_rng", "9p", "9pnet_virtio", "overlay", "veth",
-           "bridge", "tun", "sch_ingress", "cls_bpf")
+           "bridge", "tun", "sch_ingress", "cls_bpf", "8021q", "vxlan")
 MEMORY = 2048 # MiB
 PROCESSORS = 2
 
