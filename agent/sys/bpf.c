@@ -168,6 +168,9 @@ static int take_over(struct clo_bpf *bpf, const struct bpf_object *obj,
 	r = clo_bpf_programs_adopt(bpf, obj);
 	if (r < 0)
 		return r;
+	r = clo_bpf_clock_set(bpf);
+	if (r < 0)
+		return r;
 	r = clo_bpf_resize_finish(bpf);
 	if (r < 0)
 		return r;

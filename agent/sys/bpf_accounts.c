@@ -8,9 +8,8 @@
 
 #include "agent/sys/bpf_impl.h"
 
-/* A program that no hook runs; it changes `args` in place. */
-static int call(const struct clo_bpf *bpf, enum clo_bpf_call which, void *args,
-		size_t size)
+int clo_bpf_call(const struct clo_bpf *bpf, enum clo_bpf_call which, void *args,
+		 size_t size)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args,
 		    .ctx_size_in = (__u32)size);
@@ -32,7 +31,7 @@ int clo_bpf_account_set(struct clo_bpf *bpf, uint64_t key, uint64_t parent,
 	if (key == 0)
 		return -EINVAL;
 
-	return call(bpf, CLO_BPF_CALL_ACCOUNT, &args, sizeof(args));
+	return clo_bpf_call(bpf, CLO_BPF_CALL_ACCOUNT, &args, sizeof(args));
 }
 
 int clo_bpf_account_del(struct clo_bpf *bpf, uint64_t key)
@@ -92,7 +91,7 @@ int clo_bpf_sweep(struct clo_bpf *bpf, struct clo_bpf_swept *ret_swept)
 	struct clo_sweep_args args = {.now = clo_bpf_now()};
 	int r;
 
-	r = call(bpf, CLO_BPF_CALL_SWEEP, &args, sizeof(args));
+	r = clo_bpf_call(bpf, CLO_BPF_CALL_SWEEP, &args, sizeof(args));
 	if (r < 0)
 		return r;
 

@@ -13,6 +13,35 @@ __u64 clo_bpf_now(void)
 	return (__u64)t.tv_sec * 1000000000ULL + (__u64)t.tv_nsec;
 }
 
+static long tick_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+	return t.tv_nsec;
+}
+
+#define CLOCK_TRIES 100 /* each one fails only if a tick comes just then */
+
+int clo_bpf_clock_set(struct clo_bpf *bpf)
+{
+	struct clo_clock_args args = {.tick = (__u32)tick_ns()};
+	int r = -EAGAIN;
+
+	for (int i = 0; i < CLOCK_TRIES && r == -EAGAIN; i++)
+		r = clo_bpf_call(bpf, CLO_BPF_CALL_CLOCK, &args, sizeof(args));
+
+	return r;
+}
+
+void clo_bpf_clock_wait(void)
+{
+	struct timespec t = {.tv_nsec = CLO_BPF_TICKS * tick_ns()};
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
 /* The connection tables change under every walk. */
 struct flows {
 	struct clo_bpf_flow *flow; /* NULL: they are only counted */

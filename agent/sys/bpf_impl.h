@@ -111,6 +111,7 @@ extern const struct clo_bpf_side clo_bpf_sides[CLO_BPF_SIDES];
 enum clo_bpf_call {
 	CLO_BPF_CALL_SWEEP,
 	CLO_BPF_CALL_ACCOUNT,
+	CLO_BPF_CALL_CLOCK,
 	CLO_BPF_CALL_COUNT,
 };
 
@@ -223,11 +224,22 @@ int clo_bpf_clsact_remove(void);
 int clo_bpf_meters_adopt(struct clo_bpf *bpf);
 
 /* bpf_accounts.c */
+/* Run a program that no hook runs; it changes `args`. What it returns. */
+int clo_bpf_call(const struct clo_bpf *bpf, enum clo_bpf_call which, void *args,
+		 size_t size);
 /* Give back one flow of `endpoint`, as the datapath does when one ends. */
 int clo_bpf_account_release(struct clo_bpf *bpf, __u32 endpoint);
 
-/* bpf_flows.c: coarse monotonic nanoseconds, the clock of the entries. */
+/*
+ * bpf_flows.c: coarse monotonic nanoseconds, the clock of the entries. That of
+ * the datapath may be CLO_BPF_TICKS ticks ahead or behind.
+ */
+#define CLO_BPF_TICKS 3
 __u64 clo_bpf_now(void);
+/* Set the datapath's clock. */
+int clo_bpf_clock_set(struct clo_bpf *bpf);
+/* Until the datapath's clock is at what clo_bpf_now() was, or beyond. */
+void clo_bpf_clock_wait(void);
 
 /* bpf_events.c */
 void clo_bpf_events_close(struct clo_bpf *bpf);

@@ -196,6 +196,7 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 	static const char *const names[CLO_BPF_CALL_COUNT] = {
 		[CLO_BPF_CALL_SWEEP] = "clo_sweep",
 		[CLO_BPF_CALL_ACCOUNT] = "clo_account",
+		[CLO_BPF_CALL_CLOCK] = "clo_clock",
 	};
 
 	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++) {

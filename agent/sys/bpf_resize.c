@@ -204,6 +204,7 @@ int clo_bpf_resize_copy(struct clo_bpf *bpf)
 	if (r < 0)
 		return r;
 	/* Who read an earlier clock has added its flow by then. */
+	clo_bpf_clock_wait();
 	r = clo_bpf_grace(bpf);
 	for (size_t i = 0; r == 0 && i < CLO_ARRAY_LEN(tables); i++)
 		if (clo_bpf_resize_replaces(bpf, tables[i].map))

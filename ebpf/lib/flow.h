@@ -16,6 +16,7 @@ struct clo_flow {
 	union {
 		struct clo_conn4_key v4;
 		struct clo_conn6_key v6;
+		__u64 words[5]; /* either, as a look-up reads it */
 	} key;
 
 	__u8 family;

@@ -111,6 +111,7 @@ enum {
 #ifdef __bpf__
 typedef __u16 clo_u16_alias __attribute__((may_alias));
 typedef __u32 clo_u32_alias __attribute__((may_alias));
+typedef __u64 clo_u64_alias __attribute__((may_alias));
 
 CLO_INLINE __u16 clo_load16(const __u8 *p)
 {
@@ -120,6 +121,11 @@ CLO_INLINE __u16 clo_load16(const __u8 *p)
 CLO_INLINE __u32 clo_load32(const __u8 *p)
 {
 	return *(const clo_u32_alias *)p;
+}
+
+CLO_INLINE __u64 clo_load64(const __u8 *p)
+{
+	return *(const clo_u64_alias *)p;
 }
 #else
 CLO_INLINE __u16 clo_load16(const __u8 *p)
@@ -133,6 +139,14 @@ CLO_INLINE __u16 clo_load16(const __u8 *p)
 CLO_INLINE __u32 clo_load32(const __u8 *p)
 {
 	__u32 v;
+
+	__builtin_memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+CLO_INLINE __u64 clo_load64(const __u8 *p)
+{
+	__u64 v;
 
 	__builtin_memcpy(&v, p, sizeof(v));
 	return v;

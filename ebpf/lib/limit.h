@@ -35,6 +35,12 @@ CLO_INLINE int clo_limit_take(struct clo_bucket *bucket, __u64 units, __u64 now)
 	return 1;
 }
 
+/* Would it pay now? */
+CLO_INLINE int clo_limit_has(const struct clo_bucket *bucket, __u64 now)
+{
+	return !bucket->cost || bucket->paid <= now + bucket->burst;
+}
+
 /* Give one flow back, from the account up to `levels` accounts. */
 CLO_INLINE void clo_limit_release(const struct clo_view *view, __u64 key,
 				  int levels)

@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "ebpf/lib/answer.h"
+#include "ebpf/lib/quick.h"
 #include "ebpf/prog/gate.h"
 #include "ebpf/prog/tell.h"
 #include "ebpf/prog/upkeep.h"
@@ -66,14 +67,25 @@ CLO_INLINE int judge(struct __sk_buff *skb, int to_guest, struct slot *slot)
 	};
 	struct clo_packet packet;
 	enum clo_drop drop;
+	__u32 ifindex = 0;
+	__u32 mark = 0;
 
 	if (!live)
 		return TC_ACT_SHOT;
 	hook.epoch = *(const volatile __u64 *)&live->epoch;
 	hook.pickup = live->pickup;
 	view.slot = hook.epoch & 1;
-	hook.now = bpf_ktime_get_coarse_ns();
+	hook.now = clock_of(live);
 	hook.port = clo_view_port(&view, hook.ifindex);
+
+	look(skb, &packet);
+	if (hook.port && to_guest && clo_quick_to(&hook, &packet, skb->mark))
+		return TC_ACT_OK;
+	if (hook.port && !to_guest &&
+	    clo_quick_from(&hook, &packet, &mark, &ifindex)) {
+		skb->mark = mark;
+		return ifindex ? (int)bpf_redirect(ifindex, 0) : TC_ACT_OK;
+	}
 
 	pull_headers(skb);
 	look(skb, &packet);

@@ -17,6 +17,11 @@ CLO_INLINE void look(struct __sk_buff *skb, struct clo_packet *ret)
 	ret->vlan = skb->vlan_present != 0;
 }
 
+CLO_INLINE __u64 clock_of(const struct clo_live *live)
+{
+	return bpf_jiffies64() * live->tick + live->clock;
+}
+
 /*
  * Headers may lie in page fragments. If the pull fails: a runt. It copies the
  * head of every cloned frame: not where it is not needed.

@@ -156,6 +156,24 @@ int clo_sweep(struct clo_sweep_args *args)
 	return 0;
 }
 
+SEC("syscall")
+
+int clo_clock(struct clo_clock_args *args)
+{
+	__u32 zero = 0;
+	struct clo_live *live = bpf_map_lookup_elem(&clo_live, &zero);
+	__u64 jiffies = bpf_jiffies64();
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!live)
+		return -ENOENT;
+	if (bpf_jiffies64() != jiffies) /* between the two readings */
+		return -EAGAIN;
+	live->clock = now - jiffies * args->tick;
+	live->tick = args->tick;
+	return 0;
+}
+
 /* In the kernel, for user space could only overwrite what the guards count. */
 SEC("syscall")
 

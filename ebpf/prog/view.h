@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 #pragma once
 
-/* struct clo_view of the kernel: the maps, at the slot in force. */
+/*
+ * struct clo_view of the kernel: the maps, at the slot in force. Where one of
+ * two maps is looked up, CLO_OPAQUE() keeps the compiler from making one call
+ * of both: the kernel puts a look-up in place of the call only if it knows the
+ * map.
+ */
 
 #include "ebpf/lib/decide.h"
 #include "ebpf/prog/maps.h"
@@ -114,9 +119,14 @@ CLO_INLINE __u32 clo_view_words(const struct clo_view *view)
 CLO_INLINE const struct clo_port *clo_view_port(const struct clo_view *view,
 						__u32 ifindex)
 {
+	const struct clo_port *port;
+
 	(void)view;
-	if (ifindex < CLO_PORTS_NEAR)
-		return bpf_map_lookup_elem(&clo_ports, &ifindex);
+	if (ifindex < CLO_PORTS_NEAR) {
+		port = bpf_map_lookup_elem(&clo_ports, &ifindex);
+		CLO_OPAQUE(port);
+		return port;
+	}
 	return bpf_map_lookup_elem(&clo_ports_far, &ifindex);
 }
 
@@ -172,9 +182,14 @@ CLO_INLINE void clo_view_frag_unlock(struct clo_frag *frag)
 CLO_INLINE struct clo_conn *clo_view_conn(const struct clo_view *view,
 					  const struct clo_flow *flow)
 {
+	struct clo_conn *conn;
+
 	(void)view;
-	if (flow->family == 4)
-		return bpf_map_lookup_elem(&clo_conn4, &flow->key.v4);
+	if (flow->family == 4) {
+		conn = bpf_map_lookup_elem(&clo_conn4, &flow->key.v4);
+		CLO_OPAQUE(conn);
+		return conn;
+	}
 	return bpf_map_lookup_elem(&clo_conn6, &flow->key.v6);
 }
 

@@ -220,12 +220,17 @@ __u64 rig_epoch(const struct rig *rig)
 
 int rig_set_epoch(struct rig *rig, __u64 epoch)
 {
-	struct clo_live live = {.epoch = epoch};
+	struct clo_live live;
 	__u32 zero = 0;
+	int r;
 
 	if (epoch)
 		rig->epoch = epoch;
-	return put(bpf_map__fd(rig->skel->maps.clo_live), &zero, &live);
+	r = bpf_map_lookup_elem(bpf_map__fd(rig->skel->maps.clo_live), &zero,
+				&live);
+	live.epoch = epoch;
+	return r < 0 ? r
+		     : put(bpf_map__fd(rig->skel->maps.clo_live), &zero, &live);
 }
 
 int rig_set_port(struct rig *rig, const struct clo_port *port)
@@ -235,6 +240,20 @@ int rig_set_port(struct rig *rig, const struct clo_port *port)
 
 	return put(bpf_map__fd(rig->skel->maps.clo_ports), &key,
 		   port ? port : &none);
+}
+
+static int set_clock(const struct rig *rig)
+{
+	struct clo_clock_args args = {.tick = 4000000};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args,
+		    .ctx_size_in = sizeof(args));
+	int fd = bpf_program__fd(rig->skel->progs.clo_clock);
+	int r;
+
+	do
+		r = bpf_prog_test_run_opts(fd, &opts);
+	while (r == 0 && (int)opts.retval == -EAGAIN);
+	return r < 0 ? r : (int)opts.retval;
 }
 
 /* Room for everybody: what accounts do is tested where they are small. */
@@ -348,6 +367,9 @@ int rig_new(struct rig **ret_rig)
 		return -errno;
 	if (guard__load(rig->skel))
 		return -errno;
+	r = set_clock(rig);
+	if (r < 0)
+		return r;
 	r = open_accounts(rig);
 	if (r < 0)
 		return r;

@@ -206,6 +206,18 @@ static void test_flags_follow_the_limits(void **state)
 	assert_int_equal(setting.port.flags, 0);
 }
 
+static void test_guards_answer_where_the_segment_says_so(void **state)
+{
+	(void)state;
+	segment.answer = true;
+	clo_setting_make(&tap, &setting);
+	assert_int_equal(setting.port.flags, CLO_PORT_ANSWER);
+	tap.interface = NULL;
+	tap.uplink = &uplink;
+	clo_setting_make(&tap, &setting);
+	assert_int_equal(setting.port.flags, 0);
+}
+
 static struct clo_bpf_port as_read(void)
 {
 	struct clo_bpf_port port = {.ifindex = 20, .port = setting.port};
@@ -320,6 +332,7 @@ int main(void)
 		TEST(test_limits_hold_in_the_datapath),
 		TEST(test_no_rate_is_too_large_to_limit),
 		TEST(test_flags_follow_the_limits),
+		TEST(test_guards_answer_where_the_segment_says_so),
 		TEST(test_compare),
 		TEST(test_equal),
 		TEST(test_quotas),

@@ -176,6 +176,16 @@ struct clo_account_args {
 	__u32 reserved;
 };
 
+/*
+ * Context of program clo_clock: from now on the datapath's clock is made of
+ * jiffies, which cost it nothing. It is CLOCK_MONOTONIC_COARSE to within some
+ * ticks. Nothing was changed if it returns -EAGAIN.
+ */
+struct clo_clock_args {
+	__u32 tick; /* in: ns, the resolution of CLOCK_MONOTONIC_COARSE */
+	__u32 reserved;
+};
+
 /* Context of program clo_sweep: it ends every flow that has timed out. */
 struct clo_sweep_args {
 	__u64 now; /* in: CLOCK_MONOTONIC_COARSE, ns */
@@ -215,10 +225,11 @@ struct clo_live {
 	__u64 epoch;
 	__u64 pickup;
 	__u32 capture; /* bytes of a dropped frame that its event carries */
-	__u32 reserved;
+	__u32 tick; /* ns of a jiffy; 0: program clo_clock has not run yet */
+	__u64 clock; /* coarse monotonic nanoseconds less jiffies * tick */
 };
 
-_Static_assert(sizeof(struct clo_live) == 24, "struct clo_live is ABI");
+_Static_assert(sizeof(struct clo_live) == 32, "struct clo_live is ABI");
 
 /* Map clo_gens, key: slot. Describes the tables of that slot. */
 struct clo_gen {
