@@ -57,17 +57,21 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* What asks the kernel, not the request: status, and a fresh proof. */
+/* What asks the kernel, not the request: its state, and a fresh proof. */
 static bool needs_kernel(const json_t *request)
 {
+	static const char *const asking[] = {"status", "endpoints", "flows",
+					     "monitor"};
 	const char *op = json_string_value(json_object_get(request, "op"));
 	const char *nonce =
 		json_string_value(json_object_get(request, "nonce"));
 
 	if (!op)
 		return false;
-	return strcmp(op, "status") == 0 ||
-	       (strcmp(op, "attest") == 0 && nonce);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(asking); i++)
+		if (strcmp(op, asking[i]) == 0)
+			return true;
+	return strcmp(op, "attest") == 0 && nonce;
 }
 
 /* Each reply is one that a client can act on. */

@@ -60,13 +60,11 @@ static inline void node_unplug(__u32 ifindex)
 	node.state.ports[ifindex] = NULL;
 }
 
-static inline enum clo_drop node_frame(__u32 ifindex, int to, __u32 mark,
-				       const struct frame *frame,
-				       struct clo_outcome *ret)
+static inline struct clo_hook node_hook(__u32 ifindex,
+					const struct clo_view *view)
 {
-	struct clo_view view = {&node.worlds[node.generation], &node.state};
-	struct clo_hook hook = {
-		.view = &view,
+	return (struct clo_hook){
+		.view = view,
 		.work = &node.state.work,
 		.port = node.state.ports[ifindex],
 		.epoch = node.epoch,
@@ -74,6 +72,14 @@ static inline enum clo_drop node_frame(__u32 ifindex, int to, __u32 mark,
 		.now = node.now,
 		.ifindex = ifindex,
 	};
+}
+
+static inline enum clo_drop node_frame(__u32 ifindex, int to, __u32 mark,
+				       const struct frame *frame,
+				       struct clo_outcome *ret)
+{
+	struct clo_view view = {&node.worlds[node.generation], &node.state};
+	struct clo_hook hook = node_hook(ifindex, &view);
 	struct clo_packet packet = {frame->data, frame->data + frame->len,
 				    frame->len, 0};
 	struct clo_frame parsed;

@@ -13,8 +13,8 @@ struct clo_view {
 	int unused;
 };
 
-CLO_INLINE struct clo_meter *clo_view_meter(const struct clo_view *view,
-					    const struct clo_port *port)
+__attribute__((unused)) CLO_INLINE struct clo_meter *
+clo_view_meter(const struct clo_view *view, const struct clo_port *port)
 {
 	(void)view;
 	(void)port;
