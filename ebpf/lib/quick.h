@@ -27,11 +27,15 @@ CLO_INLINE int clo_quick_is_dhcp(__u16 dport)
 	return dport - 67U < 2 || dport - 546U < 2;
 }
 
-/* `len` bytes from l4 on, as IP claims; 20 are readable. */
-CLO_INLINE int clo_quick_tcp(const __u8 *l4, __u32 len, struct clo_quick *ret)
+/* `len` bytes from l4 on, as IP claims. */
+CLO_INLINE int clo_quick_tcp(const __u8 *l4, const __u8 *end, __u32 len,
+			     struct clo_quick *ret)
 {
-	__u32 header = (__u32)(l4[12] >> 4) * 4;
+	__u32 header;
 
+	if (l4 + CLO_TCP_LEN > end)
+		return 0;
+	header = (__u32)(l4[12] >> 4) * 4;
 	if ((l4[13] & (CLO_TCP_FIN | CLO_TCP_SYN | CLO_TCP_RST |
 		       CLO_TCP_ACK)) != CLO_TCP_ACK ||
 	    header < CLO_TCP_LEN || header > len || !clo_load16(l4 + 2))
@@ -51,10 +55,12 @@ CLO_INLINE int clo_quick_udp(const __u8 *l4, __u32 len)
 	       claimed <= len;
 }
 
-CLO_INLINE int clo_quick_l4(const __u8 *l4, __u32 len, struct clo_quick *ret)
+/* CLO_L4_LEN bytes are readable. */
+CLO_INLINE int clo_quick_l4(const __u8 *l4, const __u8 *end, __u32 len,
+			    struct clo_quick *ret)
 {
 	if (ret->proto == IPPROTO_TCP)
-		return clo_quick_tcp(l4, len, ret);
+		return clo_quick_tcp(l4, end, len, ret);
 	return ret->proto == IPPROTO_UDP && clo_quick_udp(l4, len);
 }
 
@@ -80,7 +86,7 @@ CLO_INLINE int clo_quick_ip4(const struct clo_packet *packet, __u32 space,
 	__u32 total, saddr, daddr;
 	__u8 src;
 
-	if (l4 + CLO_TCP_LEN > packet->end)
+	if (l4 + CLO_L4_LEN > packet->end)
 		return 0;
 	total = clo_load16_host(ip + 2);
 	/* more fragments, or an offset */
@@ -88,7 +94,7 @@ CLO_INLINE int clo_quick_ip4(const struct clo_packet *packet, __u32 space,
 	    total > packet->len - CLO_ETH_LEN || total < CLO_IP4_LEN)
 		return 0;
 	ret->proto = ip[9];
-	if (!clo_quick_l4(l4, total - CLO_IP4_LEN, ret))
+	if (!clo_quick_l4(l4, packet->end, total - CLO_IP4_LEN, ret))
 		return 0;
 
 	saddr = clo_load32(ip + 12);
@@ -131,14 +137,14 @@ CLO_INLINE int clo_quick_ip6(const struct clo_packet *packet, __u32 space,
 	__u32 payload;
 	__u8 src;
 
-	if (l4 + CLO_TCP_LEN > packet->end)
+	if (l4 + CLO_L4_LEN > packet->end)
 		return 0;
 	payload = clo_load16_host(ip + 4);
 	if (ip[0] >> 4 != 6 ||
 	    payload + CLO_IP6_LEN + CLO_ETH_LEN > packet->len)
 		return 0;
 	ret->proto = ip[6];
-	if (!clo_quick_l4(l4, payload, ret))
+	if (!clo_quick_l4(l4, packet->end, payload, ret))
 		return 0;
 
 	s0 = clo_load64(ip + 8);
