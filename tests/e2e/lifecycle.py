@@ -5,6 +5,8 @@
 A tap is renamed, moved to another namespace and back, replaced by a stranger
 under its number and under its name; the bridge goes; the bpffs is hidden and
 comes back. Each time an attack runs, and the legal flow that ought to work.
+
+usage: lifecycle.py BUILD [OPTION of cloisond...]
 """
 
 import sys
@@ -185,11 +187,11 @@ def hidden(daemon, guests):
     legal(guests, "with the bpffs taken away again")
 
 
-def main(build):
+def main(build, *options):
     veth.inside()
     guests = world.build()
     with tempfile.TemporaryDirectory() as directory:
-        daemon = veth.Daemon(build, directory, period=PERIOD)
+        daemon = veth.Daemon(build, directory, period=PERIOD, options=options)
         daemon.start()
         daemon.apply(world.policy())
         legal(guests, "at first")
