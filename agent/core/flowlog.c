@@ -318,14 +318,14 @@ void clo_flowlog_put(struct clo_flowlog *log, const char *line, size_t len,
 
 json_t *clo_flowlog_status(const struct clo_flowlog *log)
 {
-	bool current = log->fd >= 0;
+	json_int_t files = (json_int_t)log->n_closed + (log->fd >= 0 ? 1 : 0);
 
-	return json_pack(
-		"{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s?}", "enabled",
-		log->limits.file_bytes > 0, "directory", log->dir, "files",
-		(json_int_t)(log->n_closed + (current ? 1 : 0)), "bytes",
-		(json_int_t)(log->closed_bytes + log->bytes), "records",
-		(json_int_t)log->records, "lost", (json_int_t)log->lost,
-		"errors", (json_int_t)log->errors, "error",
-		log->error ? strerrordesc_np(-log->error) : NULL);
+	return json_pack("{s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:s?}", "enabled",
+			 log->limits.file_bytes > 0, "directory", log->dir,
+			 "files", files, "bytes",
+			 (json_int_t)log->closed_bytes + (json_int_t)log->bytes,
+			 "records", (json_int_t)log->records, "lost",
+			 (json_int_t)log->lost, "errors",
+			 (json_int_t)log->errors, "error",
+			 log->error ? strerrordesc_np(-log->error) : NULL);
 }

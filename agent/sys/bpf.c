@@ -78,8 +78,8 @@ static int bpf_new(const char *dir, struct clo_bpf **ret_bpf)
 		bpf->grace[i] = -1;
 		bpf->resize[i].old = -1;
 	}
-	for (size_t i = 0; i < 2 * CLO_BPF_OUTER_COUNT; i++)
-		bpf->content[i % 2][i / 2].fd = -1;
+	for (size_t i = 0; i < CLO_BPF_OUTER_COUNT; i++)
+		bpf->content[0][i].fd = bpf->content[1][i].fd = -1;
 	*ret_bpf = bpf;
 	return 0;
 }

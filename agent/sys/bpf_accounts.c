@@ -130,6 +130,8 @@ static int chain(const struct clo_bpf *bpf, __u32 endpoint,
  */
 static int release_program(int accounts)
 {
+	/* some codes are 0; they stand there for who reads them */
+	/* NOLINTBEGIN(misc-redundant-expression) */
 	const struct bpf_insn insns[] = {
 		/* r6 = context; *(fp - 8) = *context */
 		{BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0},
@@ -149,6 +151,7 @@ static int release_program(int accounts)
 		{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
 		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
 	};
+	/* NOLINTEND(misc-redundant-expression) */
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_SLEEPABLE);
 
 	return bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "clo_release", "GPL", insns,

@@ -204,6 +204,26 @@ CLO_INLINE int clo_flow_reset_fits(const struct clo_conn *conn,
 				conn->next[src & 1]);
 }
 
+CLO_INLINE enum clo_flow_step clo_flow_syn(const struct clo_conn *conn,
+					   const struct clo_frame *frame,
+					   __u8 src, int by_initiator,
+					   struct clo_flow_change *ret)
+{
+	if (!(frame->tuple.flags & CLO_TCP_ACK)) /* nobody may call back */
+		return by_initiator && conn->state < CLO_CONN_CLOSED
+			       ? CLO_FLOW_PASS
+			       : CLO_FLOW_FRESH;
+	if (by_initiator)
+		return CLO_FLOW_STRAY;
+	if (conn->state != CLO_CONN_NEW)
+		return CLO_FLOW_PASS;
+	if (!conn->picked &&
+	    !clo_flow_between(frame->ack, conn->ack[src & 1], conn->next[!src]))
+		return CLO_FLOW_WINDOW;
+	ret->state = CLO_CONN_ESTABLISHED;
+	return CLO_FLOW_PASS;
+}
+
 CLO_INLINE enum clo_flow_step clo_flow_tcp(const struct clo_conn *conn,
 					   const struct clo_frame *frame,
 					   __u8 src, int by_initiator,
@@ -217,22 +237,8 @@ CLO_INLINE enum clo_flow_step clo_flow_tcp(const struct clo_conn *conn,
 		ret->state = CLO_CONN_RESET;
 		return CLO_FLOW_PASS;
 	}
-	if (flags & CLO_TCP_SYN) {
-		if (!(flags & CLO_TCP_ACK)) /* nobody may call back */
-			return by_initiator && conn->state < CLO_CONN_CLOSED
-				       ? CLO_FLOW_PASS
-				       : CLO_FLOW_FRESH;
-		if (by_initiator)
-			return CLO_FLOW_STRAY;
-		if (conn->state != CLO_CONN_NEW)
-			return CLO_FLOW_PASS;
-		if (!conn->picked &&
-		    !clo_flow_between(frame->ack, conn->ack[src & 1],
-				      conn->next[!src]))
-			return CLO_FLOW_WINDOW;
-		ret->state = CLO_CONN_ESTABLISHED;
-		return CLO_FLOW_PASS;
-	}
+	if (flags & CLO_TCP_SYN)
+		return clo_flow_syn(conn, frame, src, by_initiator, ret);
 	if (conn->state == CLO_CONN_NEW)
 		return by_initiator ? CLO_FLOW_PASS : CLO_FLOW_STRAY;
 	if (!clo_flow_reaches(conn, frame, src))

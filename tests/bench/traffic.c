@@ -71,12 +71,13 @@ static double busy_ns(void)
 	(void)snprintf(name, sizeof(name), "cpu%d ", sched_getcpu());
 	while (file && fgets(line, sizeof(line), file)) {
 		unsigned long t[7];
+		char *at = line + strlen(name);
 
-		if (strncmp(line, name, strlen(name)) == 0 &&
-		    sscanf(line + strlen(name), "%lu %lu %lu %lu %lu %lu %lu",
-			   &t[0], &t[1], &t[2], &t[3], &t[4], &t[5],
-			   &t[6]) == 7)
-			busy = (double)(t[0] + t[1] + t[2] + t[5] + t[6]);
+		if (strncmp(line, name, strlen(name)) != 0)
+			continue;
+		for (size_t i = 0; i < 7; i++)
+			t[i] = strtoul(at, &at, 10);
+		busy = (double)(t[0] + t[1] + t[2] + t[5] + t[6]);
 	}
 	if (file)
 		(void)fclose(file);

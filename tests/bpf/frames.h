@@ -35,6 +35,8 @@ struct frame_extra {
 	__u8 bytes[80];
 };
 
+/* In the order in which one describes a frame. */
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct frame_spec {
 	enum frame_kind kind;
 	__u8 family; /* 4 or 6 */

@@ -177,11 +177,11 @@ static void *watch_port(void *arg)
 	while (!watch->end) {
 		struct clo_port port;
 
-		if (bpf_map_lookup_elem(watch->ports, &ifindex, &port) < 0)
-			watch->mixed++;
-		else if (port.kind == CLO_PORT_NONE)
+		int r = bpf_map_lookup_elem(watch->ports, &ifindex, &port);
+
+		if (r == 0 && port.kind == CLO_PORT_NONE)
 			watch->nobody++;
-		else if (port.mac[5] != port.endpoint)
+		else if (r < 0 || port.mac[5] != port.endpoint)
 			watch->mixed++;
 	}
 	return NULL;

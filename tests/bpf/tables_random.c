@@ -42,7 +42,7 @@ static void fill_table(struct clo_tables *tables, unsigned int t,
 
 	data->n = 0;
 	free(data->entries);
-	data->entries = calloc(KEYS * 4, type->entry_size);
+	data->entries = calloc((size_t)KEYS * 4, type->entry_size);
 	assert_non_null(data->entries);
 	if (type->kind == CLO_TABLE_ARRAY) {
 		uint32_t n = draw(KEYS * (1 + 3 * (density == 100)));

@@ -270,12 +270,16 @@ static inline int host_quick(const struct clo_view *view,
 	};
 	struct clo_packet packet = {data, data + len, len, 0};
 
+	int passes;
+
 	memset(ret, 0, sizeof(*ret));
-	view->state->ports[1] = port;
 	if (!port)
 		return 0;
-	return to ? clo_quick_to(&hook, &packet, mark)
-		  : clo_quick_from(&hook, &packet, &ret->mark, &ret->ifindex);
+	view->state->ports[1] = port;
+	passes = to ? clo_quick_to(&hook, &packet, mark)
+		    : clo_quick_from(&hook, &packet, &ret->mark, &ret->ifindex);
+	view->state->ports[1] = NULL;
+	return passes;
 }
 
 /* One frame through one hook, by the whole decision. */
@@ -295,9 +299,12 @@ static inline enum clo_drop host_decide(const struct clo_view *view,
 	};
 	struct clo_packet packet = {data, data + len, len, 0};
 	struct clo_frame frame;
+	enum clo_drop drop;
 
 	memset(ret, 0, sizeof(*ret));
 	view->state->ports[1] = port;
-	return to ? clo_decide_to(&hook, &packet, mark, &frame, ret)
+	drop = to ? clo_decide_to(&hook, &packet, mark, &frame, ret)
 		  : clo_decide_from(&hook, &packet, &frame, ret);
+	view->state->ports[1] = NULL;
+	return drop;
 }

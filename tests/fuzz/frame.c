@@ -37,6 +37,22 @@ static struct clo_port port_of(uint8_t control)
 	return port;
 }
 
+static __u32 mark_of(const struct clo_port *port, unsigned int which)
+{
+	const __u32 marks[4] = {0, CLO_MARK_ENDPOINT | port->endpoint,
+				CLO_MARK_OUTSIDE | port->segment,
+				CLO_MARK_GROUP | port->segment};
+
+	return marks[which];
+}
+
+static int same(const struct clo_outcome *quick,
+		const struct clo_outcome *whole, int to_guest)
+{
+	return quick->ifindex == whole->ifindex &&
+	       (to_guest || quick->mark == whole->mark);
+}
+
 /* What must hold whatever the frame. */
 static int sound(const struct clo_port *port, int to_guest, enum clo_drop drop,
 		 __u32 mark)
@@ -70,10 +86,7 @@ static void run(const uint8_t *control, const uint8_t *frame, size_t len)
 	struct clo_view view = {&worlds[control[0] >> 7], &state};
 	struct clo_port port = port_of(control[0]);
 	int to_guest = control[0] >> 6 & 1;
-	__u32 marks[4] = {0, CLO_MARK_ENDPOINT | port.endpoint,
-			  CLO_MARK_OUTSIDE | port.segment,
-			  CLO_MARK_GROUP | port.segment};
-	__u32 mark = marks[control[1] & 3];
+	__u32 mark = mark_of(&port, control[1] & 3);
 	__u64 epoch = 2 + (control[0] >> 7);
 	__u64 now = CLO_SECOND * (1 + (control[1] >> 2));
 	size_t conns = state.n_conns * sizeof(*before);
@@ -91,8 +104,8 @@ static void run(const uint8_t *control, const uint8_t *frame, size_t len)
 	assert(sound(&port, to_guest, drop, whole.mark));
 	if (!passes)
 		return;
-	assert(!drop && (to_guest || quick.mark == whole.mark));
-	assert(quick.ifindex == whole.ifindex);
+	assert(!drop);
+	assert(same(&quick, &whole, to_guest));
 	assert(memcmp(after, state.conns, conns) == 0);
 }
 

@@ -44,12 +44,14 @@ static void stream(struct cli *cli, ...)
 
 	va_start(more, cli);
 	while ((message = va_arg(more, const char *))) {
-		uint32_t le = htole32((uint32_t)strlen(message));
+		size_t n = strlen(message);
+		uint32_t le = htole32((uint32_t)n);
 
-		assert_true(len + 4 + strlen(message) < sizeof(bytes));
+		assert_true(len + 4 + n < sizeof(bytes));
 		memcpy(bytes + len, &le, 4);
-		memcpy(bytes + len + 4, message, strlen(message));
-		len += 4 + strlen(message);
+		for (size_t i = 0; i < n; i++) /* without its end */
+			bytes[len + 4 + i] = message[i];
+		len += 4 + n;
 	}
 	va_end(more);
 	cli_serve_raw(cli, bytes, len);

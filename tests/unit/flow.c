@@ -322,9 +322,9 @@ static void test_syn_ack_must_answer_the_syn(void **state)
 static void test_reset_must_be_in_the_window(void **state)
 {
 	static const struct {
-		__u8 src;
+		__u32 src;
 		__u32 seq;
-		__u8 step;
+		__u32 step;
 	} cases[] = {
 		{0, 0xfffffff0, CLO_FLOW_WINDOW},
 		{0, 0xfffffff1, CLO_FLOW_PASS},
@@ -339,7 +339,7 @@ static void test_reset_must_be_in_the_window(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct clo_conn conn = handshake();
-		enum clo_flow_step step = see(&conn, cases[i].src,
+		enum clo_flow_step step = see(&conn, (__u8)cases[i].src,
 					      segment(R, cases[i].seq, 0, 0));
 
 		if (step != cases[i].step)

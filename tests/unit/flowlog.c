@@ -59,7 +59,8 @@ static void list(void)
 	n_names = 0;
 	while (d && (entry = readdir(d)))
 		if (entry->d_name[0] != '.')
-			strcpy(names[n_names++], entry->d_name);
+			(void)snprintf(names[n_names++], sizeof(names[0]), "%s",
+				       entry->d_name);
 	if (d)
 		(void)closedir(d);
 	qsort(names, n_names, sizeof(names[0]), by_name);
@@ -224,7 +225,7 @@ static void test_rotates_daily(void **state)
 	assert_string_equal(names[0], "20260101-00000000.jsonl");
 	put(2, NOON + DAY);
 	clo_flowlog_flush(flowlog, NOON + DAY);
-	clo_flowlog_flush(flowlog, NOON + 2 * DAY);
+	clo_flowlog_flush(flowlog, NOON + DAY + DAY);
 	list();
 	assert_string_equal(names[1], "20260102-00000001.jsonl");
 	assert_int_equal(count_lines(), 2);

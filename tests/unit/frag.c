@@ -118,11 +118,12 @@ static void test_random_orders(void **state)
 		struct part parts[UNITS];
 		size_t n = 0;
 
-		for (__u16 at = 0; at < UNITS; at = parts[n - 1].to) {
+		for (unsigned int at = 0; at < UNITS; at = parts[n - 1].to) {
 			__u16 to = (__u16)(at + 1 + roll(8));
 
 			to = to < UNITS ? to : UNITS;
-			parts[n++] = (struct part){at, to, to == UNITS, NONE};
+			parts[n++] =
+				(struct part){(__u16)at, to, to == UNITS, NONE};
 		}
 		while (n) {
 			size_t i = roll((__u32)n);

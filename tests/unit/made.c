@@ -261,8 +261,10 @@ void made_use(struct made *made, const char *tenant, const char *service)
 	struct clo_tenant_doc *user = made_get(made, tenant);
 	const struct clo_node_doc *node = &made->policy.node;
 
+	/* NOLINTBEGIN(bugprone-sizeof-expression): an array of pointers */
 	user->services = grow(made, user->services, &user->n_services,
 			      sizeof(*user->services));
+	/* NOLINTEND(bugprone-sizeof-expression) */
 	for (size_t i = 0; i < node->n_services; i++) {
 		if (!strcmp(node->services[i].name, service))
 			user->services[user->n_services - 1] =

@@ -103,6 +103,15 @@ static inline __u32 nb_number(__u8 family, const __u8 *addr)
 	return 0;
 }
 
+/* Does the router answer who asks this address? */
+static inline int nb_is_asked(__u8 family, const __u8 *addr)
+{
+	if (family == 4)
+		return !memcmp(addr, nb_all4, 4);
+	return !memcmp(addr, nb_all_routers, 16) ||
+	       !memcmp(addr, nb_all_dhcp6, 16);
+}
+
 CLO_INLINE const struct clo_addr *clo_view_addr(const struct clo_view *view,
 						__u32 space, __u8 family,
 						const __u8 *addr)
@@ -126,9 +135,7 @@ CLO_INLINE const struct clo_addr *clo_view_addr(const struct clo_view *view,
 		return n == WEB ? &nb_endpoints[TWIN] : NULL;
 	if (space != 1)
 		return NULL;
-	if (family == 4 ? !memcmp(addr, nb_all4, 4)
-			: !memcmp(addr, nb_all_routers, 16) ||
-				  !memcmp(addr, nb_all_dhcp6, 16))
+	if (nb_is_asked(family, addr))
 		return &nb_router;
 	return n && n < TWIN ? &nb_endpoints[n] : NULL;
 }

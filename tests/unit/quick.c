@@ -108,6 +108,12 @@ static void try_whole(__u32 ifindex, int to, __u32 mark,
 	ret->meter = node.state.meter;
 }
 
+/* Two copies of one memory, padding and all. */
+static int same_bytes(const void *a, const void *b, size_t len)
+{
+	return memcmp(a, b, len) == 0;
+}
+
 /* 1: the short way took it. The flows are then as before. */
 static int compare(__u32 ifindex, int to, __u32 mark, const struct frame *frame)
 {
@@ -128,8 +134,8 @@ static int compare(__u32 ifindex, int to, __u32 mark, const struct frame *frame)
 		return 0;
 	if (!whole.passes || (!to && quick.mark != whole.mark) ||
 	    quick.ifindex != whole.ifindex ||
-	    memcmp(quick.conns, whole.conns, sizeof(quick.conns)) != 0 ||
-	    memcmp(&quick.meter, &whole.meter, sizeof(quick.meter)) != 0) {
+	    !same_bytes(quick.conns, whole.conns, sizeof(quick.conns)) ||
+	    !same_bytes(&quick.meter, &whole.meter, sizeof(quick.meter))) {
 		for (__u32 i = 0; i < frame->len; i++)
 			print_error("%02x", frame->data[i]);
 		fail_msg(": whole decision %s",
