@@ -77,6 +77,16 @@ CLO_INLINE __u32 clo_conn_payer(const struct clo_conn *conn)
 	return ends[0] ? ends[0] : ends[1];
 }
 
+CLO_INLINE void clo_conn_count(const struct clo_hook *hook,
+			       struct clo_conn *conn, __u8 src, __u32 len)
+{
+	/* A write per packet would bounce the cache line between CPUs. */
+	if (conn->seen + CLO_SECOND / 2 < hook->now)
+		conn->seen = hook->now;
+	conn->packets[src & 1]++;
+	conn->bytes[src & 1] += len;
+}
+
 CLO_INLINE void clo_conn_touch(const struct clo_hook *hook,
 			       const struct clo_frame *frame, __u32 len,
 			       struct clo_conn *conn, __u8 src,
@@ -88,11 +98,17 @@ CLO_INLINE void clo_conn_touch(const struct clo_hook *hook,
 		conn->state = change->state;
 	if (conn->fin != change->fin)
 		conn->fin = change->fin;
-	/* A write per packet would bounce the cache line between CPUs. */
-	if (conn->seen + CLO_SECOND / 2 < hook->now)
-		conn->seen = hook->now;
-	conn->packets[src & 1]++;
-	conn->bytes[src & 1] += len;
+	clo_conn_count(hook, conn, src, len);
+}
+
+/* Is this hook where the entry's sender was seen, and its tap's own? */
+CLO_INLINE int clo_conn_is_from(const struct clo_hook *hook,
+				const struct clo_conn *conn, __u8 src,
+				const __u32 ends[2])
+{
+	return conn->ifindex[src & 1] == hook->ifindex &&
+	       (hook->port->kind != CLO_PORT_TAP ||
+		ends[0] == hook->port->endpoint);
 }
 
 /*
@@ -100,9 +116,9 @@ CLO_INLINE void clo_conn_touch(const struct clo_hook *hook,
  * is still a guarded one of the same segment. 0: the frame is for another MAC
  * than the receiver's, and no router is on the way to it.
  */
-CLO_INLINE int clo_conn_direct(const struct clo_hook *hook,
-			       const struct clo_frame *frame, __u32 ifindex,
-			       __u32 endpoint, struct clo_outcome *ret)
+CLO_INLINE int clo_conn_direct(const struct clo_hook *hook, __u64 dst_mac,
+			       __u32 ifindex, __u32 endpoint,
+			       __u32 *ret_ifindex)
 {
 	const struct clo_port *peer;
 
@@ -112,11 +128,11 @@ CLO_INLINE int clo_conn_direct(const struct clo_hook *hook,
 	if (!peer || peer->segment != hook->port->segment)
 		return 1;
 	if (peer->kind == CLO_PORT_UPLINK) {
-		ret->ifindex = ifindex;
+		*ret_ifindex = ifindex;
 	} else if (peer->kind == CLO_PORT_TAP && peer->endpoint == endpoint) {
-		if (clo_load_mac(peer->mac) != frame->dst_mac)
+		if (clo_load_mac(peer->mac) != dst_mac)
 			return 0;
-		ret->ifindex = ifindex;
+		*ret_ifindex = ifindex;
 	}
 	return 1;
 }
@@ -144,9 +160,7 @@ CLO_INLINE enum clo_flow_step clo_conn_fast(const struct clo_hook *hook,
 		return CLO_FLOW_FRESH;
 	clo_conn_ends(conn, src, ends);
 	if (passage->to_guest ? ends[1] != port->endpoint || ends[0]
-			      : conn->ifindex[src] != hook->ifindex ||
-					(port->kind == CLO_PORT_TAP &&
-					 ends[0] != port->endpoint))
+			      : !clo_conn_is_from(hook, conn, src, ends))
 		return CLO_FLOW_FRESH;
 
 	step = clo_flow_next(conn, frame, src, &change);
@@ -158,7 +172,8 @@ CLO_INLINE enum clo_flow_step clo_conn_fast(const struct clo_hook *hook,
 	ret->endpoint[0] = ends[0];
 	ret->endpoint[1] = ends[1];
 	if (!passage->to_guest &&
-	    !clo_conn_direct(hook, frame, conn->ifindex[!src], ends[1], ret))
+	    !clo_conn_direct(hook, frame->dst_mac, conn->ifindex[!src], ends[1],
+			     &ret->ifindex))
 		return CLO_FLOW_ASTRAY;
 	clo_conn_touch(hook, frame, passage->len, conn, src, &change);
 	return CLO_FLOW_PASS;

@@ -169,12 +169,11 @@ CLO_INLINE __u32 clo_flow_end(const struct clo_frame *frame)
  */
 #define CLO_FLOW_REACH (1U << 28)
 
-CLO_INLINE int clo_flow_reaches(const struct clo_conn *conn,
-				const struct clo_frame *frame, __u8 src)
+CLO_INLINE int clo_flow_reaches(const struct clo_conn *conn, __u32 seq,
+				__u8 src)
 {
 	return conn->picked ||
-	       clo_flow_between(frame->seq,
-				conn->next[src & 1] - CLO_FLOW_REACH,
+	       clo_flow_between(seq, conn->next[src & 1] - CLO_FLOW_REACH,
 				conn->next[src & 1] + CLO_FLOW_REACH);
 }
 
@@ -241,7 +240,7 @@ CLO_INLINE enum clo_flow_step clo_flow_tcp(const struct clo_conn *conn,
 		return clo_flow_syn(conn, frame, src, by_initiator, ret);
 	if (conn->state == CLO_CONN_NEW)
 		return by_initiator ? CLO_FLOW_PASS : CLO_FLOW_STRAY;
-	if (!clo_flow_reaches(conn, frame, src))
+	if (!clo_flow_reaches(conn, frame->seq, src))
 		return CLO_FLOW_WINDOW;
 
 	/* Whoever still speaks did not take the reset for true. */
@@ -309,6 +308,19 @@ CLO_INLINE enum clo_flow_step clo_flow_next(const struct clo_conn *conn,
 	return CLO_FLOW_PASS;
 }
 
+/* What a side has sent, up to `end`, and acknowledged: only ever more. */
+CLO_INLINE void clo_flow_sent(struct clo_conn *conn, __u8 src, __u32 end)
+{
+	if (end - conn->next[src & 1] - 1 < 1U << 30)
+		conn->next[src & 1] = end;
+}
+
+CLO_INLINE void clo_flow_acked(struct clo_conn *conn, __u8 src, __u32 ack)
+{
+	if (ack - conn->ack[src & 1] - 1 < 1U << 30)
+		conn->ack[src & 1] = ack;
+}
+
 /* Where both sides stand after a TCP segment that may pass. */
 CLO_INLINE void clo_flow_advance(struct clo_conn *conn,
 				 const struct clo_frame *frame, __u8 src)
@@ -328,8 +340,7 @@ CLO_INLINE void clo_flow_advance(struct clo_conn *conn,
 			conn->ack[src] = frame->ack;
 		return;
 	}
-	if (end - conn->next[src] - 1 < 1U << 30)
-		conn->next[src] = end;
-	if (flags & CLO_TCP_ACK && frame->ack - conn->ack[src] - 1 < 1U << 30)
-		conn->ack[src] = frame->ack;
+	clo_flow_sent(conn, src, end);
+	if (flags & CLO_TCP_ACK)
+		clo_flow_acked(conn, src, frame->ack);
 }

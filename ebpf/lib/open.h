@@ -182,7 +182,8 @@ clo_open_again(const struct clo_hook *hook, const struct clo_frame *frame,
 	(void)clo_view_conn_put(hook->view, &hook->work->flow, conn, 1);
 	/* back to the outside by the wire that it came from */
 	if (!passage->to_guest && !side[1].endpoint)
-		(void)clo_conn_direct(hook, frame, conn->ifindex[!src], 0, ret);
+		(void)clo_conn_direct(hook, frame->dst_mac, conn->ifindex[!src],
+				      0, &ret->ifindex);
 	return CLO_DROP_NONE;
 }
 
@@ -216,9 +217,9 @@ CLO_INLINE enum clo_drop clo_open(const struct clo_hook *hook,
 	ret->endpoint[1] = side[1].endpoint;
 	ret->mark = clo_conn_mark(hook->port, side[1].endpoint);
 	if (!passage->to_guest && side[1].endpoint &&
-	    !clo_conn_direct(hook, frame,
+	    !clo_conn_direct(hook, frame->dst_mac,
 			     clo_view_local(hook->view, side[1].endpoint),
-			     side[1].endpoint, ret))
+			     side[1].endpoint, &ret->ifindex))
 		return CLO_DROP_NOT_FOR_ENDPOINT;
 
 	if (conn && clo_flow_expired(conn, frame->tuple.proto, hook->now)) {
@@ -299,8 +300,9 @@ CLO_INLINE enum clo_drop clo_open_error(const struct clo_hook *hook,
 	ret->rule = conn->rule;
 	ret->endpoint[0] = side[0].endpoint;
 	ret->endpoint[1] = ends[0];
-	return to_guest || clo_conn_direct(hook, frame, conn->ifindex[sender],
-					   ends[0], ret)
+	return to_guest || clo_conn_direct(hook, frame->dst_mac,
+					   conn->ifindex[sender], ends[0],
+					   &ret->ifindex)
 		       ? CLO_DROP_NONE
 		       : CLO_DROP_NOT_FOR_ENDPOINT;
 }

@@ -175,36 +175,12 @@ CLO_INLINE int clo_quick_fits(const struct clo_hook *hook,
 			      const struct clo_quick *quick,
 			      const __u32 ends[2])
 {
-	const struct clo_port *port = hook->port;
-	__u8 src = quick->src & 1;
-
 	return conn->epoch == hook->epoch &&
 	       conn->state == CLO_CONN_ESTABLISHED &&
-	       conn->ifindex[src] == hook->ifindex &&
-	       (port->kind == CLO_PORT_UPLINK || ends[0] == port->endpoint) &&
+	       clo_conn_is_from(hook, conn, quick->src, ends) &&
 	       !clo_flow_expired(conn, quick->proto, hook->now) &&
-	       (quick->proto != IPPROTO_TCP || conn->picked ||
-		clo_flow_between(quick->seq, conn->next[src] - CLO_FLOW_REACH,
-				 conn->next[src] + CLO_FLOW_REACH));
-}
-
-/* As clo_conn_direct(); -1: that would refuse it. */
-CLO_INLINE long clo_quick_out(const struct clo_hook *hook,
-			      const struct clo_quick *quick, __u32 ifindex,
-			      __u32 endpoint)
-{
-	const struct clo_port *peer;
-
-	if (!ifindex)
-		return 0;
-	peer = clo_view_port(hook->view, ifindex);
-	if (!peer || peer->segment != hook->port->segment)
-		return 0;
-	if (peer->kind == CLO_PORT_UPLINK)
-		return ifindex;
-	if (peer->kind != CLO_PORT_TAP || peer->endpoint != endpoint)
-		return 0;
-	return clo_load_mac(peer->mac) == quick->dst_mac ? (long)ifindex : -1;
+	       (quick->proto != IPPROTO_TCP ||
+		clo_flow_reaches(conn, quick->seq, quick->src));
 }
 
 /* As clo_conn_touch(), of what fits. */
@@ -212,18 +188,11 @@ CLO_INLINE void clo_quick_touch(const struct clo_hook *hook,
 				const struct clo_quick *quick, __u32 len,
 				struct clo_conn *conn)
 {
-	__u8 src = quick->src & 1;
-
 	if (quick->proto == IPPROTO_TCP) {
-		if (quick->end - conn->next[src] - 1 < 1U << 30)
-			conn->next[src] = quick->end;
-		if (quick->ack - conn->ack[src] - 1 < 1U << 30)
-			conn->ack[src] = quick->ack;
+		clo_flow_sent(conn, quick->src, quick->end);
+		clo_flow_acked(conn, quick->src, quick->ack);
 	}
-	if (conn->seen + CLO_SECOND / 2 < hook->now)
-		conn->seen = hook->now;
-	conn->packets[src]++;
-	conn->bytes[src] += len;
+	clo_conn_count(hook, conn, quick->src, len);
 }
 
 /*
@@ -255,8 +224,8 @@ CLO_INLINE int clo_quick_from(const struct clo_hook *hook,
 	struct clo_quick quick = {.flow = &hook->work->flow};
 	struct clo_conn *conn;
 	__u32 ends[2];
+	__u32 out = 0;
 	__u16 type;
-	long out;
 
 	if (eth + CLO_ETH_LEN > packet->end || packet->vlan || eth[0] & 1 ||
 	    port->kind == CLO_PORT_NONE || !hook->epoch ||
@@ -279,14 +248,14 @@ CLO_INLINE int clo_quick_from(const struct clo_hook *hook,
 	clo_conn_ends(conn, quick.src & 1, ends);
 	if (!clo_quick_fits(hook, conn, &quick, ends))
 		return 0;
-	out = clo_quick_out(hook, &quick, conn->ifindex[!quick.src], ends[1]);
-	if (out < 0 ||
+	if (!clo_conn_direct(hook, quick.dst_mac, conn->ifindex[!quick.src],
+			     ends[1], &out) ||
 	    !clo_quick_pay(hook, CLO_PORT_LIMIT_FROM, CLO_BUCKET_PACKETS_FROM,
 			   CLO_BUCKET_BYTES_FROM, packet->len))
 		return 0;
 	clo_quick_touch(hook, &quick, packet->len, conn);
 	*ret_mark = clo_conn_mark(port, ends[1]);
-	*ret_ifindex = (__u32)out;
+	*ret_ifindex = out;
 	return 1;
 }
 

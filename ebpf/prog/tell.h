@@ -108,43 +108,26 @@ CLO_INLINE struct clo_meter *meter_of(const struct clo_port *port)
 	return bpf_map_lookup_elem(&clo_meters, &slot);
 }
 
-/* Global like the gates, so that nothing of the decision must stay alive. */
-GLOBAL gate_tell(struct __sk_buff *skb)
-{
-	struct clo_event *event;
-	struct clo_meter *meter;
-	struct inside in;
-	__u32 what;
-
-	if (!enter(skb, &in))
-		return TC_ACT_SHOT;
-	what = in.slot->what;
-	meter = meter_of(in.hook.port);
-	if (!meter)
-		return action(what);
-	event = reserve(meter, in.hook.now, sizeof(*event));
-	if (event) {
-		fill_event(event, &in, skb->len);
-		bpf_ringbuf_submit(event, 0);
-	}
-	return action(what);
-}
-
-CLO_INLINE __u32 capture_of(__u32 len)
+/* The beginning of the frame, as far as somebody asked for it. */
+CLO_INLINE void capture(struct __sk_buff *skb, struct captured *captured)
 {
 	__u32 zero = 0;
 	const struct clo_live *live = bpf_map_lookup_elem(&clo_live, &zero);
-	__u32 most = live ? live->capture : 0;
+	__u32 len = live ? live->capture : 0, last;
 
-	if (len > most)
-		len = most;
-	return len > CLO_CAPTURE_MAX ? CLO_CAPTURE_MAX : len;
+	if (len > skb->len)
+		len = skb->len;
+	/* a length that older verifiers see to be neither 0 nor too large */
+	last = len - 1;
+	CLO_OPAQUE(last);
+	if (last < CLO_CAPTURE_MAX &&
+	    !bpf_skb_load_bytes(skb, 0, captured->data, last + 1))
+		captured->event.captured = (__u16)len;
 }
 
-/* The same with the beginning of the frame. */
-GLOBAL gate_capture(struct __sk_buff *skb)
+/* Inlined with a constant `with_frame`, which decides on the size. */
+CLO_INLINE int put_event(struct __sk_buff *skb, int with_frame)
 {
-	__u32 len = capture_of(skb->len), last;
 	struct captured *captured;
 	struct clo_meter *meter;
 	struct inside in;
@@ -156,18 +139,27 @@ GLOBAL gate_capture(struct __sk_buff *skb)
 	meter = meter_of(in.hook.port);
 	if (!meter)
 		return action(what);
-	captured = reserve(meter, in.hook.now, sizeof(*captured));
+	captured = reserve(meter, in.hook.now,
+			   with_frame ? sizeof(*captured)
+				      : sizeof(captured->event));
 	if (!captured)
 		return action(what);
 	fill_event(&captured->event, &in, skb->len);
-	/* a length that older verifiers see to be neither 0 nor too large */
-	last = len - 1;
-	CLO_OPAQUE(last);
-	if (last < CLO_CAPTURE_MAX &&
-	    !bpf_skb_load_bytes(skb, 0, captured->data, last + 1))
-		captured->event.captured = (__u16)len;
+	if (with_frame)
+		capture(skb, captured);
 	bpf_ringbuf_submit(captured, 0);
 	return action(what);
+}
+
+/* Global like the gates, so that nothing of the decision must stay alive. */
+GLOBAL gate_tell(struct __sk_buff *skb)
+{
+	return put_event(skb, 0);
+}
+
+GLOBAL gate_capture(struct __sk_buff *skb)
+{
+	return put_event(skb, 1);
 }
 
 /* What the guard returns, after the event was told as far as there is room. */

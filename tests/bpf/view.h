@@ -251,16 +251,12 @@ CLO_INLINE void clo_view_hit(const struct clo_view *view, __u32 rule)
 		view->state->hits[rule].flows++;
 }
 
-/*
- * The same by the short way alone, which the kernel's programs try first: 1 if
- * it lets the frame pass, with its mark and ifindex.
- */
-static inline int host_quick(const struct clo_view *view,
-			     const struct clo_port *port, int to, __u32 mark,
-			     const __u8 *data, __u32 len, __u64 epoch,
-			     __u64 now, struct clo_outcome *ret)
+/* Port 1 is whichever the test runs on. */
+static inline struct clo_hook host_hook(const struct clo_view *view,
+					const struct clo_port *port,
+					__u64 epoch, __u64 now)
 {
-	struct clo_hook hook = {
+	return (struct clo_hook){
 		.view = view,
 		.work = &view->state->work,
 		.port = port,
@@ -268,18 +264,6 @@ static inline int host_quick(const struct clo_view *view,
 		.now = now,
 		.ifindex = 1,
 	};
-	struct clo_packet packet = {data, data + len, len, 0};
-
-	int passes;
-
-	memset(ret, 0, sizeof(*ret));
-	if (!port)
-		return 0;
-	view->state->ports[1] = port;
-	passes = to ? clo_quick_to(&hook, &packet, mark)
-		    : clo_quick_from(&hook, &packet, &ret->mark, &ret->ifindex);
-	view->state->ports[1] = NULL;
-	return passes;
 }
 
 /* One frame through one hook, by the whole decision. */
@@ -289,14 +273,7 @@ static inline enum clo_drop host_decide(const struct clo_view *view,
 					__u64 epoch, __u64 now,
 					struct clo_outcome *ret)
 {
-	struct clo_hook hook = {
-		.view = view,
-		.work = &view->state->work,
-		.port = port,
-		.epoch = epoch,
-		.now = now,
-		.ifindex = 1,
-	};
+	struct clo_hook hook = host_hook(view, port, epoch, now);
 	struct clo_packet packet = {data, data + len, len, 0};
 	struct clo_frame frame;
 	enum clo_drop drop;
@@ -307,4 +284,27 @@ static inline enum clo_drop host_decide(const struct clo_view *view,
 		  : clo_decide_from(&hook, &packet, &frame, ret);
 	view->state->ports[1] = NULL;
 	return drop;
+}
+
+/*
+ * The same by the short way alone, which the kernel's programs try first: 1 if
+ * it lets the frame pass, with its mark and ifindex.
+ */
+static inline int host_quick(const struct clo_view *view,
+			     const struct clo_port *port, int to, __u32 mark,
+			     const __u8 *data, __u32 len, __u64 epoch,
+			     __u64 now, struct clo_outcome *ret)
+{
+	struct clo_hook hook = host_hook(view, port, epoch, now);
+	struct clo_packet packet = {data, data + len, len, 0};
+	int passes;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!port)
+		return 0;
+	view->state->ports[1] = port;
+	passes = to ? clo_quick_to(&hook, &packet, mark)
+		    : clo_quick_from(&hook, &packet, &ret->mark, &ret->ifindex);
+	view->state->ports[1] = NULL;
+	return passes;
 }

@@ -13,7 +13,7 @@ import random
 import re
 import select
 import socket
-import struct
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -307,3 +307,18 @@ class Stage:
                 found[interface(drop["interface"]), drop["direction"],
                       drop["reason"]] += drop["count"]
         return found
+
+
+@contextlib.contextmanager
+def filtered(stage, build, shots, node):
+    """Two of the three settings, without guards and with guards that drop
+    all, for which `node` is a document that declares no endpoint. Then the
+    daemon, for the third; it stops in order. shots: makes a list of them."""
+    stage.unfiltered(shots())
+    with tempfile.TemporaryDirectory() as directory:
+        stage.daemon = daemon = veth.Daemon(build, directory)
+        daemon.start()
+        daemon.apply({"node": node})
+        stage.closed(shots())
+        yield daemon
+        veth.check(daemon.stop() == 0, "the daemon stops in order")

@@ -4,7 +4,6 @@
 
 import struct
 import sys
-import tempfile
 
 import craft
 import frames
@@ -310,15 +309,9 @@ def main(build):
     veth.inside()
     frames.build()
     stage = frames.Stage(frames.ports(), sentinels())
-    stage.unfiltered(shots())
-    with tempfile.TemporaryDirectory() as directory:
-        stage.daemon = daemon = veth.Daemon(build, directory)
-        daemon.start()
-        daemon.apply({"node": policy()["node"]})
-        stage.closed(shots())
+    with frames.filtered(stage, build, shots, policy()["node"]) as daemon:
         daemon.apply(policy())
         stage.judged(shots())
-        veth.check(daemon.stop() == 0, "the daemon stops in order")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 
 import dataclasses
 import sys
-import tempfile
 
 import craft
 import frames
@@ -346,15 +345,10 @@ def main(build):
     veth.inside()
     frames.build()
     stage = frames.Stage(frames.ports(), sentinels())
-    stage.unfiltered(shots())
-    with tempfile.TemporaryDirectory() as directory:
-        stage.daemon = daemon = veth.Daemon(build, directory)
-        daemon.start()
-        daemon.apply({"node": {**policy()["node"], "services": []}})
-        stage.closed(shots())
+    node = {**policy()["node"], "services": []}
+    with frames.filtered(stage, build, shots, node) as daemon:
         daemon.apply(policy())
         stage.judged(shots())
-        veth.check(daemon.stop() == 0, "the daemon stops in order")
 
 
 if __name__ == "__main__":

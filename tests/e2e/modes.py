@@ -4,7 +4,6 @@
 
 import dataclasses
 import sys
-import tempfile
 
 import craft
 import frames
@@ -140,13 +139,8 @@ def main(build):
     veth.inside()
     frames.build()
     stage = frames.Stage(frames.ports(), sentinels())
-    stage.unfiltered(shots())
-    with tempfile.TemporaryDirectory() as directory:
-        stage.daemon = daemon = veth.Daemon(build, directory)
-        daemon.start()
-        daemon.apply({"node": {k: v for k, v in policy()["node"].items()
-                               if k != "forensics"}})
-        stage.closed(shots())
+    node = {k: v for k, v in policy()["node"].items() if k != "forensics"}
+    with frames.filtered(stage, build, shots, node) as daemon:
         daemon.apply(policy(a_web="audit", a_db="audit"))
         stage.judged(audited() + protected())
         observed(stage, 0)
@@ -159,7 +153,6 @@ def main(build):
         daemon.apply(policy())
         stage.judged([passes("out of quarantine again", "a-web",
                              udp(WEB, DB, 30), "a-db")])
-        check(daemon.stop() == 0, "the daemon stops in order")
 
 
 if __name__ == "__main__":

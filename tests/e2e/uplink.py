@@ -11,7 +11,6 @@ usage: uplink.py BUILD [vlan|vxlan|veth]    veth: one wire for each segment
 
 import dataclasses
 import sys
-import tempfile
 
 import craft
 import frames
@@ -279,15 +278,9 @@ def main(build, kind="vlan"):
     ports = {name: Port(name) for name in HOSTS}
     ports.update(wires(kind))
     stage = frames.Stage(ports, sentinels())
-    stage.unfiltered(shots())
-    with tempfile.TemporaryDirectory() as directory:
-        stage.daemon = daemon = veth.Daemon(build, directory)
-        daemon.start()
-        daemon.apply({"node": world.policy()["node"]})
-        stage.closed(shots())
+    with frames.filtered(stage, build, shots, world.policy()["node"]) as daemon:
         daemon.apply(policy())
         stage.judged(shots())
-        veth.check(daemon.stop() == 0, "the daemon stops in order")
 
 
 if __name__ == "__main__":
