@@ -308,20 +308,22 @@ static bool is_zero(const uint8_t *bytes, size_t len)
 	       (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
 }
 
-int clo_bpf_fill_array(const struct clo_bpf_content *content, size_t entry_size,
+int clo_bpf_fill_array(struct clo_bpf_content *content, size_t entry_size,
 		       const struct clo_table_data *wanted)
 {
 	size_t total = content->capacity * entry_size;
 	size_t len = wanted->n * entry_size;
-	struct clo_bpf_memory memory;
 	uint8_t *to;
 	int r;
 
-	r = clo_bpf_memory_map(content->fd, 0, total, true, &memory);
-	if (r < 0)
-		return r;
+	if (!content->memory.page) {
+		r = clo_bpf_memory_map(content->fd, 0, total, true,
+				       &content->memory);
+		if (r < 0)
+			return r;
+	}
 
-	to = memory.at;
+	to = content->memory.at;
 	for (size_t at = 0; at < len; at += CHUNK) {
 		size_t n = len - at < CHUNK ? len - at : CHUNK;
 
@@ -330,6 +332,5 @@ int clo_bpf_fill_array(const struct clo_bpf_content *content, size_t entry_size,
 	}
 	if (!is_zero(to + len, total - len))
 		memset(to + len, 0, total - len);
-	clo_bpf_memory_unmap(&memory);
 	return 0;
 }

@@ -51,11 +51,21 @@ struct clo_bpf_inner {
 	__u32 flags;
 };
 
+/* Part of a map, mapped: `at` is where it begins, within a page. */
+struct clo_bpf_memory {
+	void *page;
+	size_t len;
+	void *at;
+};
+
 /* The inner map in one slot of one outer map. */
 struct clo_bpf_content {
 	int fd; /* -1: none, or none of ours */
 	__u32 id;
 	__u32 capacity; /* entries */
+	/* An array that was filled stays mapped: that is dearer than to fill
+	 * it. */
+	struct clo_bpf_memory memory;
 };
 
 /*
@@ -70,13 +80,6 @@ struct clo_bpf_idle {
 	size_t need[CLO_BPF_OUTER_COUNT]; /* entries of the live slot */
 	bool known[CLO_TABLE_COUNT]; /* HASH and LPM: it holds `copy` */
 	struct clo_table_data copy[CLO_TABLE_COUNT];
-};
-
-/* Part of a map, mapped: `at` is where it begins, within a page. */
-struct clo_bpf_memory {
-	void *page;
-	size_t len;
-	void *at;
 };
 
 /* The ring of events as one reader has it. */
@@ -267,7 +270,7 @@ int clo_bpf_fill_difference(int fd, const struct clo_table_type *type,
 int clo_bpf_fill_any(int fd, const struct clo_table_type *type,
 		     const struct clo_table_data *wanted);
 /* An array; behind the wanted entries it is zero. */
-int clo_bpf_fill_array(const struct clo_bpf_content *content, size_t entry_size,
+int clo_bpf_fill_array(struct clo_bpf_content *content, size_t entry_size,
 		       const struct clo_table_data *wanted);
 /* bpf_tables.c */
 void clo_bpf_tables_done(struct clo_bpf *bpf);

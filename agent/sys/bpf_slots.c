@@ -10,6 +10,7 @@
 
 static void content_close(struct clo_bpf_content *content)
 {
+	clo_bpf_memory_unmap(&content->memory);
 	if (content->fd >= 0)
 		(void)close(content->fd);
 	*content = (struct clo_bpf_content){.fd = -1};

@@ -78,7 +78,7 @@ static int table_bring(struct clo_bpf *bpf, __u32 slot, unsigned int t,
 		       const struct clo_table_data *data, bool *ret_changed)
 {
 	const struct clo_table_type *type = &clo_table_types[t];
-	const struct clo_bpf_content *content = &bpf->content[slot][t];
+	struct clo_bpf_content *content = &bpf->content[slot][t];
 	struct clo_bpf_idle *idle = &bpf->idle;
 	int r;
 

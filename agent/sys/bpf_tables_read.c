@@ -31,8 +31,11 @@ int clo_bpf_inner_open(struct clo_bpf *bpf, unsigned int outer, __u32 slot,
 	    info.max_entries > 2 * CLO_BPF_ENTRIES_MAX)
 		return -EBADMSG;
 
-	*ret_content = (struct clo_bpf_content){clo_take_fd(&fd), id,
-						info.max_entries};
+	*ret_content = (struct clo_bpf_content){
+		.fd = clo_take_fd(&fd),
+		.id = id,
+		.capacity = info.max_entries,
+	};
 	return 0;
 }
 
