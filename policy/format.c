@@ -99,6 +99,26 @@ static bool is_prose(const char *text)
 	return n > 0 && n <= 1024;
 }
 
+/* Absolute, and the only way to write it. */
+static bool is_path(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (text[0] != '/' || len < 2 || len > 255 || text[len - 1] == '/')
+		return false;
+	for (const char *at = text; *at; at++) {
+		size_t part = strcspn(at + 1, "/");
+
+		if (*at <= ' ' || *at > '~')
+			return false;
+		if (*at == '/' &&
+		    (part == 0 || strncmp(at + 1, ".", part) == 0 ||
+		     strncmp(at + 1, "..", part) == 0))
+			return false;
+	}
+	return true;
+}
+
 const struct clo_format clo_format_name = {
 	is_name,
 	"a name: 1 to 63 of a-z, 0-9 and '-', neither first nor last a '-'",
@@ -127,4 +147,9 @@ const struct clo_format clo_format_rule = {
 const struct clo_format clo_format_prose = {
 	is_prose,
 	"1 to 1024 characters",
+};
+const struct clo_format clo_format_path = {
+	is_path,
+	"an absolute path of up to 255 printable characters without \"..\", "
+	"\".\", \"//\", spaces and a \"/\" at its end",
 };

@@ -65,6 +65,52 @@ struct clo_provided {
 struct clo_tenant_doc;
 struct clo_segment_doc;
 
+/* Devices beyond the minimum that a workload may have because it lists them. */
+enum clo_device {
+	CLO_DEVICE_AUDIO = 1 << 0,
+	CLO_DEVICE_CDROM = 1 << 1,
+	CLO_DEVICE_FILESYSTEM = 1 << 2, /* virtiofs, 9p */
+	CLO_DEVICE_FLOPPY = 1 << 3,
+	CLO_DEVICE_PASSTHROUGH = 1 << 4, /* hostdev, whole IOMMU groups */
+	CLO_DEVICE_SHMEM = 1 << 5,
+	CLO_DEVICE_USB = 1 << 6,
+	CLO_DEVICE_VIDEO = 1 << 7, /* and graphics */
+};
+
+/* What of its state a scope lets leave the process. */
+enum clo_permit {
+	CLO_PERMIT_SAVE = 1 << 0,
+	CLO_PERMIT_DUMP = 1 << 1,
+	CLO_PERMIT_SNAPSHOT = 1 << 2,
+	CLO_PERMIT_MIGRATION = 1 << 3,
+};
+
+/* What the agent does about a sandbox that is not as it must be. */
+enum clo_response {
+	CLO_RESPONSE_REPORT,
+	CLO_RESPONSE_REPAIR, /* where it can; else as REPORT */
+	CLO_RESPONSE_QUARANTINE, /* the workload's guards drop all */
+};
+
+struct clo_response_doc {
+	const char *control; /* id of the catalogue */
+	enum clo_response response;
+};
+
+/* Node.sandbox: how QEMU processes are kept apart. */
+struct clo_sandbox_doc {
+	bool present; /* false: they are not */
+	uint32_t first, count; /* uids, and gids, that scopes may have */
+	const char *directory; /* of the tenants' files */
+	const char **bases; /* directories of shared read-only images */
+	size_t n_bases;
+	enum clo_response response; /* to findings of other controls */
+	struct clo_response_doc *responses; /* by control */
+	size_t n_responses;
+};
+
+#define CLO_SANDBOX_DIRECTORY "/var/lib/cloison-tenants"
+
 /* A host interface to other nodes. */
 struct clo_uplink_doc {
 	const char *interface;
@@ -91,6 +137,7 @@ struct clo_node_doc {
 	 * a service or of a segment. */
 	struct clo_cidr *forensics;
 	size_t n_forensics;
+	struct clo_sandbox_doc sandbox;
 };
 
 enum clo_peer_kind {
@@ -145,6 +192,8 @@ struct clo_scope_doc {
 	bool present;
 	enum clo_environment environment;
 	uint32_t connections; /* that its endpoints may use together */
+	uint32_t uid; /* and gid, of its QEMU processes; 0: no sandbox */
+	unsigned int permits; /* of enum clo_permit */
 	struct clo_segment_doc *segments;
 	size_t n_segments;
 	const char **groups;
@@ -185,6 +234,7 @@ struct clo_workload_doc {
 	const char *uuid; /* lower case, or NULL */
 	const struct clo_tenant_doc *tenant;
 	enum clo_environment environment;
+	unsigned int devices; /* of enum clo_device */
 	struct clo_interface_doc *interfaces; /* document order */
 	size_t n_interfaces;
 };

@@ -65,6 +65,7 @@ static void check(struct clo_parse *parse, const struct clo_document *documents,
 	clo_parse_exceptions(parse);
 	clo_parse_unique(parse);
 	clo_parse_limits(parse);
+	clo_parse_sandboxes(parse);
 }
 
 static bool no_memory(const struct clo_parse *parse)

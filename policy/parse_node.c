@@ -18,6 +18,7 @@ enum {
 	NODE_CONNECTIONS,
 	NODE_LIMITS,
 	NODE_MODE,
+	NODE_SANDBOX,
 	NODE_COUNT,
 };
 
@@ -32,6 +33,7 @@ static const struct clo_member node_members[NODE_COUNT] = {
 	[NODE_CONNECTIONS] = {"connections", JSON_INTEGER},
 	[NODE_LIMITS] = {"limits", JSON_OBJECT},
 	[NODE_MODE] = {"mode", JSON_STRING},
+	[NODE_SANDBOX] = {"sandbox", JSON_OBJECT},
 };
 
 enum {
@@ -167,6 +169,7 @@ static void read_node(struct clo_parse *parse, const struct clo_source *source)
 	node->n_forensics = cidrs.n;
 
 	read_limits(parse, members);
+	clo_read_sandbox(parse, &members[NODE_SANDBOX], &node->sandbox);
 	read_services(parse, &members[NODE_SERVICES]);
 	/* Present but unreadable: any service may have been in there. */
 	if (json_object_get(source->json, "services") &&

@@ -19,6 +19,7 @@
 
 struct clo_scope_state {
 	bool unsure;
+	bool unsure_uid;
 	bool own_space; /* its addresses overlap another environment's */
 	uint32_t connections; /* as given; 0: not */
 	const struct clo_rule_doc **rules; /* sorted by name */
@@ -73,6 +74,8 @@ void clo_parse_exceptions(struct clo_parse *parse);
 void clo_parse_unique(struct clo_parse *parse);
 /* Who may track how many flows. */
 void clo_parse_limits(struct clo_parse *parse);
+/* Who runs as which uid. */
+void clo_parse_sandboxes(struct clo_parse *parse);
 
 /*
  * The segments of one environment after the other; `spans` remembers their
@@ -105,6 +108,17 @@ bool clo_read_number(struct clo_reader *reader, const struct clo_place *place,
 		     uint64_t least, uint64_t most, uint64_t *ret_number);
 /* enum clo_mode or CLO_MODE_NONE. */
 int clo_read_mode(struct clo_reader *reader, const struct clo_place *place);
+
+/* "sandbox" of the node, and what others say of theirs. */
+void clo_read_sandbox(struct clo_parse *parse, const struct clo_place *place,
+		      struct clo_sandbox_doc *sandbox);
+/* 0: a flaw, or absent. */
+uint32_t clo_read_uid(struct clo_parse *parse, const struct clo_place *place);
+/* Of enum clo_permit, enum clo_device. */
+unsigned int clo_read_permits(struct clo_parse *parse,
+			      const struct clo_place *place);
+unsigned int clo_read_devices(struct clo_parse *parse,
+			      const struct clo_place *place);
 
 /* Only of a policy without flaws: every reference resolved. */
 void clo_parse_ids(struct clo_parse *parse);

@@ -38,6 +38,8 @@ enum {
 	SCOPE_GROUPS,
 	SCOPE_RULES,
 	SCOPE_LIMITS,
+	SCOPE_UID,
+	SCOPE_PERMITS,
 	SCOPE_COUNT,
 };
 
@@ -46,6 +48,8 @@ static const struct clo_member scope_members[SCOPE_COUNT] = {
 	[SCOPE_GROUPS] = {"groups", JSON_ARRAY},
 	[SCOPE_RULES] = {"rules", JSON_ARRAY},
 	[SCOPE_LIMITS] = {"limits", JSON_OBJECT},
+	[SCOPE_UID] = {"uid", JSON_INTEGER},
+	[SCOPE_PERMITS] = {"permits", JSON_ARRAY},
 };
 
 /* True if a member is there but could not be read. */
@@ -78,6 +82,9 @@ static void read_scope(struct clo_parse *parse, const struct clo_place *place,
 	state->unsure |= clo_texts_have(&groups, "");
 	state->connections =
 		clo_read_share(&parse->reader, &members[SCOPE_LIMITS]);
+	scope->uid = clo_read_uid(parse, &members[SCOPE_UID]);
+	state->unsure_uid = lost(place, &members[SCOPE_UID], "uid");
+	scope->permits = clo_read_permits(parse, &members[SCOPE_PERMITS]);
 }
 
 static void read_environments(struct clo_parse *parse,

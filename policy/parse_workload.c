@@ -11,6 +11,7 @@ enum {
 	WORKLOAD_TENANT,
 	WORKLOAD_ENVIRONMENT,
 	WORKLOAD_MODE,
+	WORKLOAD_DEVICES,
 	WORKLOAD_INTERFACES,
 	WORKLOAD_COUNT,
 };
@@ -22,6 +23,7 @@ static const struct clo_member workload_members[WORKLOAD_COUNT] = {
 	[WORKLOAD_TENANT] = {"tenant", JSON_STRING, true},
 	[WORKLOAD_ENVIRONMENT] = {"environment", JSON_STRING, true},
 	[WORKLOAD_MODE] = {"mode", JSON_STRING},
+	[WORKLOAD_DEVICES] = {"devices", JSON_ARRAY},
 	[WORKLOAD_INTERFACES] = {"interfaces", JSON_ARRAY, true},
 };
 
@@ -272,6 +274,7 @@ static void read_workload(struct clo_parse *parse,
 				       &clo_format_name);
 	read_domain(parse, members, workload);
 	scope = read_scope(parse, members, workload);
+	workload->devices = clo_read_devices(parse, &members[WORKLOAD_DEVICES]);
 	mode = find_mode(
 		parse, workload->tenant,
 		clo_read_mode(&parse->reader, &members[WORKLOAD_MODE]));

@@ -76,6 +76,7 @@ extern const struct clo_format clo_format_uuid;
 extern const struct clo_format clo_format_control;
 extern const struct clo_format clo_format_rule; /* tenant/environment/name */
 extern const struct clo_format clo_format_prose;
+extern const struct clo_format clo_format_path; /* of the host */
 
 /* Borrowed from the JSON; NULL: a flaw, or absent. */
 const char *clo_read_string(struct clo_reader *reader,

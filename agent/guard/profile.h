@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "policy/model.h"
+
 /*
  * What the sandbox of one workload must be: a plain value, made from the
  * policy, that the checks of its domain's XML, of its files and of its process
@@ -15,26 +17,6 @@
  * and its files are the scope's uid's, 0600. What it only reads lies there, or
  * below one of `bases` (root's, written by nobody else).
  */
-
-/* Devices beyond the minimum that a workload may have because it lists them. */
-enum clo_device {
-	CLO_DEVICE_AUDIO = 1 << 0,
-	CLO_DEVICE_CDROM = 1 << 1,
-	CLO_DEVICE_FILESYSTEM = 1 << 2, /* virtiofs, 9p */
-	CLO_DEVICE_FLOPPY = 1 << 3,
-	CLO_DEVICE_PASSTHROUGH = 1 << 4, /* hostdev, whole IOMMU groups */
-	CLO_DEVICE_SHMEM = 1 << 5,
-	CLO_DEVICE_USB = 1 << 6,
-	CLO_DEVICE_VIDEO = 1 << 7, /* and graphics */
-};
-
-/* What of its state the tenant lets leave the process. */
-enum clo_permit {
-	CLO_PERMIT_SAVE = 1 << 0,
-	CLO_PERMIT_DUMP = 1 << 1,
-	CLO_PERMIT_SNAPSHOT = 1 << 2,
-	CLO_PERMIT_MIGRATION = 1 << 3,
-};
 
 struct clo_profile_nic {
 	uint8_t mac[6];
