@@ -70,6 +70,8 @@ static int on_netlink(sd_event_source *source, int fd, uint32_t events,
 	(void)source;
 	(void)fd;
 	(void)events;
+	if (daemon->node.virt)
+		clo_virt_refresh(daemon->node.virt); /* whose tap is it? */
 	r = clo_rtnl_dispatch(daemon->node.rtnl);
 	if (r < 0 && r != -ENOBUFS && r != -EAGAIN)
 		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
@@ -93,6 +95,9 @@ static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t period = daemon->options.period * SECOND;
 	uint64_t now = 0;
 
+	if (daemon->node.virt)
+		clo_virt_refresh(
+			daemon->node.virt); /* should an event be lost */
 	(void)clo_tend_exceptions(&daemon->node);
 	(void)clo_tend_prove(&daemon->node, "period", NULL);
 	(void)sd_notifyf(0, "STATUS=%s, %zu taps guarded", daemon->node.verdict,
@@ -364,7 +369,7 @@ static int await_libvirt(struct daemon *daemon)
 	int r = 0;
 
 	for (uint64_t waited = 0; daemon->node.virt && r >= 0 &&
-				  !clo_virt_connected(daemon->node.virt) &&
+				  !clo_virt_known(daemon->node.virt) &&
 				  waited < CLO_LIBVIRT_GRACE * SECOND;
 	     waited += slice)
 		r = sd_event_run(daemon->event, slice);

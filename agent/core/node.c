@@ -11,9 +11,9 @@ static int look_domains(struct clo_node *node)
 	size_t n = 0;
 	int r;
 
-	r = clo_virt_list(node->virt, &domains, &n);
+	r = clo_virt_take(node->virt, &domains, &n);
 	if (r < 0)
-		return r;
+		return r == -EAGAIN ? 0 : r;
 
 	clo_virt_domains_free(node->domains, node->n_domains);
 	node->domains = domains;

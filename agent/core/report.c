@@ -233,7 +233,7 @@ json_t *clo_report_status(struct clo_node *node)
 		(json_int_t)(time(NULL) - node->started), "policy",
 		node->force ? digest : NULL, "epoch", (json_int_t)epoch,
 		"attach", clo_bpf_attach_name(node->bpf), "libvirt",
-		node->virt && clo_virt_connected(node->virt), "endpoints",
+		node->virt && clo_virt_known(node->virt), "endpoints",
 		endpoints, "undeclared", undeclared, "connections",
 		(json_int_t)connections, "verdict",
 		node->verdict[0] ? node->verdict : "NONE", "lastProof",

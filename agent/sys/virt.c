@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include <libvirt/virterror.h>
-
 #include "agent/base/log.h"
 #include "agent/sys/virt_impl.h"
 
@@ -24,7 +22,9 @@ static const int event_ids[] = {
 /*
  * Either a connection, or an attempt on its way, or a timer for the next one.
  * Callbacks from libvirt only leave a note and enable `later`: the work is done
- * on a clean stack, once however many events came.
+ * on a clean stack, once however many events came. Domains are listed on a
+ * thread: libvirtd does not describe a domain that it is starting, and that may
+ * wait for a hook, which waits for us.
  */
 struct clo_virt {
 	sd_event *event;
@@ -38,6 +38,13 @@ struct clo_virt {
 	bool lost;
 	struct clo_virt_open *open;
 	unsigned int retry_seconds;
+	struct clo_virt_list *list; /* under way */
+	bool again; /* something came up meanwhile */
+	bool known; /* it was listed since it is connected */
+	bool fresh; /* `domains` was not taken yet */
+	struct clo_virt_domain *domains;
+	size_t n_domains;
+	sd_event_source *listed;
 	sd_event_source *opened;
 	sd_event_source *retry;
 	sd_event_source *later;
@@ -131,6 +138,18 @@ static int subscribe(struct clo_virt *virt)
 	return r;
 }
 
+/* What is being listed is not waited for. */
+static void list_drop(struct clo_virt *virt)
+{
+	if (!virt->list)
+		return;
+
+	clo_virt_loop_hang_up();
+	virt->listed = sd_event_source_disable_unref(virt->listed);
+	clo_virt_list_free(CLO_TAKE(virt->list));
+	virt->lost = true;
+}
+
 /* Each subscription holds the connection, so closing alone is not enough. */
 static void disconnect(struct clo_virt *virt)
 {
@@ -140,6 +159,7 @@ static void disconnect(struct clo_virt *virt)
 	if (!virt->connection)
 		return;
 
+	list_drop(virt);
 	watched = clo_virt_deadline_start(&deadline) == 0;
 	if (virt->lost || !watched)
 		clo_virt_loop_hang_up(); /* no call will wait any more */
@@ -156,6 +176,8 @@ static void disconnect(struct clo_virt *virt)
 	virt->connection = NULL;
 	virt->closable = false;
 	virt->lost = false;
+	virt->known = false;
+	virt->again = false;
 	clo_virt_loop_reap();
 }
 
@@ -234,16 +256,80 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static void give_up(struct clo_virt *virt)
+{
+	disconnect(virt);
+	retry_later(virt);
+	virt->on_change(virt->userdata);
+}
+
+static void ask(struct clo_virt *virt);
+
+static int on_listed(sd_event_source *source, int fd, uint32_t events,
+		     void *userdata)
+{
+	struct clo_virt *virt = userdata;
+	struct clo_virt_domain *domains = NULL;
+	size_t n = 0;
+	int r;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	r = clo_virt_list_take(virt->list, &domains, &n);
+	virt->listed = sd_event_source_disable_unref(virt->listed);
+	clo_virt_list_free(CLO_TAKE(virt->list));
+	virt->lost |= r == -ENOTCONN;
+	virt->known = r == 0;
+	if (virt->lost) {
+		clo_virt_domains_free(domains, n);
+		give_up(virt);
+		return 0;
+	}
+	if (r < 0) {
+		(void)clo_log_errno(CLO_LOG_WARN, r, "listing domains");
+	} else {
+		clo_virt_domains_free(virt->domains, virt->n_domains);
+		virt->domains = domains;
+		virt->n_domains = n;
+		virt->fresh = true;
+	}
+	if (virt->again)
+		ask(virt);
+	virt->on_change(virt->userdata);
+	return 0;
+}
+
+/* List the domains, once more if that is under way. */
+static void ask(struct clo_virt *virt)
+{
+	int r;
+
+	virt->again = virt->list != NULL;
+	if (virt->again)
+		return;
+	r = clo_virt_list_new(virt->connection, &virt->list);
+	if (r == 0)
+		r = sd_event_add_io(virt->event, &virt->listed,
+				    clo_virt_list_fd(virt->list), EPOLLIN,
+				    on_listed, virt);
+	if (r >= 0)
+		return;
+	list_drop(virt);
+	virt->lost = true;
+	note(virt);
+	(void)clo_log_errno(CLO_LOG_WARN, r, "cannot list domains");
+}
+
 static int on_later(sd_event_source *source, void *userdata)
 {
 	struct clo_virt *virt = userdata;
 
 	(void)source;
-	if (virt->lost) {
-		disconnect(virt);
-		retry_later(virt);
-	}
-	virt->on_change(virt->userdata);
+	if (virt->lost)
+		give_up(virt);
+	else if (virt->connection)
+		ask(virt);
 	return 0;
 }
 
@@ -307,123 +393,34 @@ void clo_virt_free(struct clo_virt *virt)
 	virt->retry = sd_event_source_disable_unref(virt->retry);
 	virt->later = sd_event_source_disable_unref(virt->later);
 	clo_virt_open_free(virt->open);
+	clo_virt_domains_free(virt->domains, virt->n_domains);
 	clo_virt_loop_reap();
 	sd_event_unref(virt->event);
 	free(virt->uri);
 	free(virt);
 }
 
-bool clo_virt_connected(const struct clo_virt *virt)
+void clo_virt_refresh(struct clo_virt *virt)
 {
-	return virt->connection && !virt->lost;
-}
-
-struct listing {
-	virDomainPtr *handles;
-	size_t n_handles;
-	struct clo_virt_domain *domains;
-	size_t n;
-};
-
-static void listing_done(struct listing *listing)
-{
-	for (size_t i = 0; i < listing->n_handles; i++)
-		(void)virDomainFree(listing->handles[i]);
-	free(listing->handles);
-	clo_virt_domains_free(listing->domains, listing->n);
-}
-
-/* A failed call: did the connection go, or just this one answer? */
-static int failed(struct clo_virt *virt)
-{
-	if (virConnectIsAlive(virt->connection) == 1)
-		return -EIO;
-
-	virt->lost = true;
 	note(virt);
-	return -ENOTCONN;
 }
 
-static int describe(struct clo_virt *virt, virDomainPtr handle,
-		    struct listing *listing)
+bool clo_virt_known(const struct clo_virt *virt)
 {
-	struct clo_virt_domain *domain = &listing->domains[listing->n];
-	CLO_AUTO_MEM char *xml = NULL;
-	int r;
-
-	xml = virDomainGetXMLDesc(handle, 0);
-	if (!xml)
-		/* Gone between the two calls is as good as not listed. */
-		return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN
-			       ? 0
-			       : failed(virt);
-	r = clo_virt_parse(xml, domain);
-	if (r < 0)
-		return r;
-	if (domain->id < 0)
-		clo_virt_domain_done(domain); /* stopped meanwhile */
-	else
-		listing->n++;
-	return 0;
+	return virt->connection && !virt->lost && virt->known;
 }
 
-static int by_uuid(const void *a, const void *b)
-{
-	const struct clo_virt_domain *left = a;
-	const struct clo_virt_domain *right = b;
-
-	return strcmp(left->uuid, right->uuid);
-}
-
-static int list(struct clo_virt *virt, struct listing *listing)
-{
-	int n;
-	int r;
-
-	n = virConnectListAllDomains(virt->connection, &listing->handles,
-				     VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-	if (n < 0)
-		return failed(virt);
-	listing->n_handles = (size_t)n; /* bounded by libvirt's protocol */
-	listing->domains = calloc((size_t)n + 1, sizeof(*listing->domains));
-	if (!listing->domains)
-		return -ENOMEM;
-	for (size_t i = 0; i < listing->n_handles; i++) {
-		r = describe(virt, listing->handles[i], listing);
-		if (r < 0)
-			return r;
-	}
-
-	qsort(listing->domains, listing->n, sizeof(*listing->domains), by_uuid);
-	return 0;
-}
-
-int clo_virt_list(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
+int clo_virt_take(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
 		  size_t *ret_n)
 {
-	__attribute__((cleanup(listing_done))) struct listing listing = {0};
-	struct clo_virt_deadline deadline;
-	int r;
-
-	if (!clo_virt_connected(virt))
+	if (!clo_virt_known(virt))
 		return -ENOTCONN;
-	r = clo_virt_deadline_start(&deadline);
-	if (r < 0)
-		return r;
-	r = list(virt, &listing);
-	clo_virt_deadline_stop(&deadline);
-	if (r < 0)
-		return r;
+	if (!virt->fresh)
+		return -EAGAIN;
 
-	*ret_n = listing.n;
-	*ret_domains = CLO_TAKE(listing.domains);
-	listing.n = 0;
+	*ret_domains = CLO_TAKE(virt->domains);
+	*ret_n = virt->n_domains;
+	virt->n_domains = 0;
+	virt->fresh = false;
 	return 0;
-}
-
-void clo_virt_domains_free(struct clo_virt_domain *domains, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		clo_virt_domain_done(&domains[i]);
-	free(domains);
 }

@@ -13,10 +13,10 @@
  * loop is bridged to sd-event. A lost connection is retried with back-off; the
  * state is then "unknown", never "no domains".
  *
- * No hung libvirtd holds the caller for good: connecting happens on a thread of
- * its own, and each function below returns within about ten seconds, after
- * which the connection counts as lost. Short-lived threads inherit what the
- * caller may do at that moment. One sd_event per process, on one thread.
+ * No hung libvirtd holds the caller: connecting and listing happen on threads
+ * of their own, which inherit what the caller may do at that moment; a list
+ * that takes longer than about ten seconds counts as a lost connection. One
+ * sd_event per process, on one thread.
  */
 struct clo_virt;
 
@@ -34,15 +34,17 @@ struct clo_virt_domain {
 	char *workload; /* name from <cloison:workload name="...">, or NULL */
 	struct clo_virt_nic *nics;
 	size_t n_nics;
-	uint8_t xml_digest[32]; /* SHA-256 of the live XML */
+	char *xml; /* live; NULL from clo_virt_parse() */
+	uint8_t xml_digest[32]; /* SHA-256 of it */
 };
 
 /* Metadata namespace of <cloison:workload name="..."/>. */
 #define CLO_VIRT_NAMESPACE "urn:cloison:workload:v1"
 
 /*
- * on_change runs from the event loop whenever a domain started, stopped, got
- * or lost a device, or the connection came or went.
+ * on_change runs from the event loop when there is a new list: after a domain
+ * started, stopped, got or lost a device, and when it was asked for; also when
+ * the connection is lost.
  */
 int clo_virt_new(sd_event *event, const char *uri,
 		 void (*on_change)(void *userdata), void *userdata,
@@ -51,12 +53,15 @@ int clo_virt_new(sd_event *event, const char *uri,
 void clo_virt_free(struct clo_virt *virt);
 CLO_DEFINE_FREEP(clo_virt)
 
-bool clo_virt_connected(const struct clo_virt *virt);
+/* Ask for a new list. */
+void clo_virt_refresh(struct clo_virt *virt);
+/* Who runs is known. */
+bool clo_virt_known(const struct clo_virt *virt);
 /*
- * All running domains, asked fresh, sorted by UUID. -ENOTCONN: unknown.
- * Free with clo_virt_domains_free.
+ * The newest list, once: all running domains, sorted by UUID. -EAGAIN: it was
+ * taken before. -ENOTCONN: unknown. Free with clo_virt_domains_free.
  */
-int clo_virt_list(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
+int clo_virt_take(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
 		  size_t *ret_n);
 void clo_virt_domains_free(struct clo_virt_domain *domains, size_t n);
 /* One domain's XML text -> value: pure, for tests and fuzzing. */

@@ -35,6 +35,21 @@ int clo_virt_open_fd(const struct clo_virt_open *open); /* readable: done */
 /* After done, once: the connection, or NULL if it failed. */
 virConnectPtr clo_virt_open_take(struct clo_virt_open *open);
 
+/*
+ * virt_list.c: the running domains, listed on a thread that waits for libvirtd
+ * at most as long as a deadline lets it.
+ */
+struct clo_virt_list;
+
+int clo_virt_list_new(virConnectPtr connection,
+		      struct clo_virt_list **ret_list);
+int clo_virt_list_fd(const struct clo_virt_list *list); /* readable: done */
+/* After done, once. -ENOTCONN: the connection is lost. */
+int clo_virt_list_take(struct clo_virt_list *list,
+		       struct clo_virt_domain **ret_domains, size_t *ret_n);
+/* Waits for the thread. */
+void clo_virt_list_free(struct clo_virt_list *list);
+
 /* A joinable thread that no signal goes to: those belong to the loop. */
 int clo_virt_thread(void *(*run)(void *arg), void *arg, pthread_t *ret_thread);
 

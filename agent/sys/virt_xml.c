@@ -35,6 +35,7 @@ void clo_virt_domain_done(struct clo_virt_domain *domain)
 {
 	free(domain->name);
 	free(domain->workload);
+	free(domain->xml);
 	free(domain->nics);
 	*domain = (struct clo_virt_domain){0};
 }

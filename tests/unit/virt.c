@@ -186,16 +186,6 @@ static void on_change(void *userdata)
 	f->changes++;
 }
 
-static void run_until_changes(struct fixture *f, unsigned int changes)
-{
-	time_t deadline = time(NULL) + DEADLINE_SECONDS;
-
-	while (f->changes < changes) {
-		assert_true(time(NULL) < deadline);
-		assert_true(sd_event_run(f->event, 1000000) >= 0);
-	}
-}
-
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -214,21 +204,32 @@ static int teardown(void **state)
 	return 0;
 }
 
-static size_t count(struct fixture *f, const char *name)
+/* Until a list, newer than the one before, says so. */
+static void await_count(struct fixture *f, const char *name, size_t wanted)
 {
+	time_t deadline = time(NULL) + DEADLINE_SECONDS;
 	struct clo_virt_domain *domains;
-	size_t found = 0;
+	size_t found = SIZE_MAX;
 	size_t n;
+	int r;
 
-	assert_int_equal(clo_virt_list(f->virt, &domains, &n), 0);
-	for (size_t i = 0; i < n; i++) {
-		found += strcmp(domains[i].name, name) == 0;
-		if (i > 0)
-			assert_true(strcmp(domains[i - 1].uuid,
-					   domains[i].uuid) < 0);
+	while (found != wanted) {
+		assert_true(time(NULL) < deadline);
+		assert_true(sd_event_run(f->event, 1000000) >= 0);
+		r = clo_virt_take(f->virt, &domains, &n);
+		if (r == -EAGAIN || r == -ENOTCONN)
+			continue;
+		assert_int_equal(r, 0);
+		found = 0;
+		for (size_t i = 0; i < n; i++) {
+			found += strcmp(domains[i].name, name) == 0;
+			assert_non_null(strstr(domains[i].xml, "<domain"));
+			if (i > 0)
+				assert_true(strcmp(domains[i - 1].uuid,
+						   domains[i].uuid) < 0);
+		}
+		clo_virt_domains_free(domains, n);
 	}
-	clo_virt_domains_free(domains, n);
-	return found;
 }
 
 /* libvirt's own driver: the state is one for the whole process. */
@@ -240,29 +241,29 @@ static void test_list_and_events(void **state)
 		"<metadata>" LABEL "name='w'/></metadata>"
 		"<devices><interface type='bridge'>" MAC
 		"<source bridge='br0'/></interface></devices></domain>";
+	struct clo_virt_domain *domains;
 	struct fixture *f = *state;
 	virConnectPtr writer;
 	virDomainPtr domain;
+	size_t n;
 
 	assert_int_equal(clo_virt_new(f->event, "test:///default", on_change, f,
 				      &f->virt),
 			 0);
-	assert_false(clo_virt_connected(f->virt));
-	run_until_changes(f, 1);
-	assert_true(clo_virt_connected(f->virt));
-	assert_int_equal(count(f, "test"), 1);
-	assert_int_equal(count(f, "started"), 0);
+	assert_false(clo_virt_known(f->virt));
+	await_count(f, "test", 1);
+	assert_true(clo_virt_known(f->virt));
+	assert_int_equal(clo_virt_take(f->virt, &domains, &n), -EAGAIN);
+	clo_virt_refresh(f->virt);
+	await_count(f, "test", 1);
 
 	writer = virConnectOpen("test:///default");
 	assert_non_null(writer);
 	domain = virDomainCreateXML(writer, started, 0);
 	assert_non_null(domain);
-	run_until_changes(f, 2);
-	assert_int_equal(count(f, "started"), 1);
+	await_count(f, "started", 1);
 	assert_int_equal(virDomainDestroy(domain), 0);
-	run_until_changes(f, 3);
-	assert_int_equal(count(f, "started"), 0);
-	assert_int_equal(count(f, "test"), 1);
+	await_count(f, "started", 0);
 	(void)virDomainFree(domain);
 	(void)virConnectClose(writer);
 }
@@ -279,8 +280,8 @@ static void test_unreachable(void **state)
 	/* Through the first failure and into the second attempt. */
 	for (int i = 0; i < 3; i++)
 		assert_true(sd_event_run(f->event, 1500000) >= 0);
-	assert_false(clo_virt_connected(f->virt));
-	assert_int_equal(clo_virt_list(f->virt, &domains, &n), -ENOTCONN);
+	assert_false(clo_virt_known(f->virt));
+	assert_int_equal(clo_virt_take(f->virt, &domains, &n), -ENOTCONN);
 	assert_null(domains);
 	assert_int_equal(n, 77);
 	assert_int_equal(f->changes, 0);
@@ -316,7 +317,7 @@ static void test_hung_at_connect(void **state)
 	peer = accept(listener, NULL, NULL);
 	assert_true(peer >= 0);
 	assert_true(sd_event_run(f->event, 100000) >= 0);
-	assert_false(clo_virt_connected(f->virt));
+	assert_false(clo_virt_known(f->virt));
 	clo_virt_free(f->virt);
 	f->virt = NULL;
 	assert_true(time(NULL) - start < 10);
