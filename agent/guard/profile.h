@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/base/auto.h"
 #include "policy/model.h"
 
 /*
@@ -40,3 +41,13 @@ struct clo_profile {
 	unsigned int devices; /* of enum clo_device */
 	unsigned int permits; /* of enum clo_permit */
 };
+
+/*
+ * The profile of a workload: it borrows from the policy and from `emulator`.
+ * -ENOENT: the policy has no sandbox for it.
+ */
+int clo_profile_new(const struct clo_policy *policy,
+		    const struct clo_workload_doc *workload,
+		    const char *emulator, struct clo_profile **ret_profile);
+void clo_profile_free(struct clo_profile *profile);
+CLO_DEFINE_FREEP(clo_profile)
