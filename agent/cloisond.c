@@ -451,7 +451,7 @@ static void release(struct daemon *daemon)
 	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
 	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
-	clo_virt_domains_free(node->domains, node->n_domains);
+	clo_node_forget(node);
 	clo_inventory_free(node->inventory);
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);

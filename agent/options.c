@@ -18,6 +18,8 @@ static const char usage[] =
 	"  --pin-dir DIR    on a bpffs            [/sys/fs/bpf/cloison]\n"
 	"  --socket PATH    control socket        [" CLO_CONTROL_SOCKET "]\n"
 	"  --libvirt URI    or \"none\"             [qemu:///system]\n"
+	"  --emulator PATH  of sandboxed domains\n"
+	"                   [" CLO_EMULATOR "]\n"
 	"  --period SECONDS between proofs, 1 to 3600  [60]\n"
 	"  --connections N  tracked at most, of each IP version; 1024 to\n"
 	"                   4194304       [what the policy's node says]\n"
@@ -152,6 +154,9 @@ static int take(int option, const char *value, struct clo_options *options,
 	case 'c':
 		options->socket = value;
 		return 0;
+	case 'e':
+		options->emulator = value;
+		return 0;
 	case 'l':
 		options->libvirt = strcmp(value, "none") == 0 ? "" : value;
 		return 0;
@@ -200,6 +205,7 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		{"state-dir", required_argument, NULL, 's'},
 		{"pin-dir", required_argument, NULL, 'p'},
 		{"socket", required_argument, NULL, 'c'},
+		{"emulator", required_argument, NULL, 'e'},
 		{"libvirt", required_argument, NULL, 'l'},
 		{"period", required_argument, NULL, 't'},
 		{"connections", required_argument, NULL, 'n'},
@@ -217,6 +223,7 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		.state_dir = "/var/lib/cloison",
 		.pin_dir = "/sys/fs/bpf/cloison",
 		.socket = CLO_CONTROL_SOCKET,
+		.emulator = CLO_EMULATOR,
 		.libvirt = "qemu:///system",
 		.period = 60,
 		.flow_log = {CLO_FLOWLOG_FILE_BYTES, CLO_FLOWLOG_DAYS,

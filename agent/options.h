@@ -3,6 +3,8 @@
 
 #include "agent/core/node.h"
 
+#define CLO_EMULATOR "/usr/libexec/cloison/cloison-qemu"
+
 /* What the command line asks for. */
 enum clo_action {
 	CLO_ACTION_RUN,

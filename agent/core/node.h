@@ -23,6 +23,7 @@ struct clo_options {
 	const char *state_dir; /* policy, key, log */
 	const char *pin_dir; /* on a bpffs */
 	const char *socket;
+	const char *emulator; /* the wrapper that sandboxed domains name */
 	const char *libvirt; /* URI; "" = no libvirt on this node */
 	unsigned int period; /* seconds between proofs */
 	unsigned int connections; /* tracked at most; 0: the default */
@@ -39,6 +40,12 @@ struct clo_known {
 
 /* Seconds after the start in which libvirt may still be connecting. */
 #define CLO_LIBVIRT_GRACE 10
+
+/* A domain that a hook tells of, before libvirt lists it. */
+struct clo_announced {
+	struct clo_virt_domain domain;
+	uint64_t list; /* a list begun after this one knows better */
+};
 
 struct clo_node {
 	const struct clo_options *options;
@@ -58,6 +65,8 @@ struct clo_node {
 	struct clo_inventory *inventory;
 	struct clo_virt_domain *domains;
 	size_t n_domains;
+	struct clo_announced *announced;
+	size_t n_announced;
 	bool domains_seen; /* libvirt has answered at least once */
 	int64_t libvirt_gap; /* id of the open gap; 0 = none */
 
@@ -81,3 +90,11 @@ int clo_node_look(struct clo_node *node);
 /* What the inventory would be under another policy, changing nothing. */
 int clo_node_preview(struct clo_node *node, const struct clo_policy *policy,
 		     struct clo_inventory **ret_inventory);
+/*
+ * A domain is about to run, or does so no more: what its taps are is known
+ * before libvirt lists it. Takes what *domain owns, also on error.
+ */
+int clo_node_announce(struct clo_node *node, struct clo_virt_domain *domain);
+void clo_node_retract(struct clo_node *node, const char *uuid);
+/* Who runs; what clo_node_look() made of it stays. */
+void clo_node_forget(struct clo_node *node);

@@ -10,27 +10,11 @@
 #include "agent/base/log.h"
 #include "agent/core/audit.h"
 #include "agent/core/control.h"
+#include "agent/core/hook.h"
+#include "agent/core/reply.h"
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
 #include "policy/explain.h"
-
-static json_t *refuse(enum clo_exit code, const char *text)
-{
-	return json_pack("{s:b, s:s, s:i}", "ok", 0, "error", text, "exit",
-			 (int)code);
-}
-
-static json_t *failure(const char *what, int r)
-{
-	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-			 json_sprintf("%s: %s", what, strerrordesc_np(-r)),
-			 "exit", (int)CLO_EXIT_FAILED);
-}
-
-static json_t *accept(json_t *result)
-{
-	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
-}
 
 static json_t *flaws_reply(const struct clo_flaws *flaws)
 {
@@ -87,7 +71,7 @@ static json_t *refuse_relabel(struct clo_node *node,
 	int r = clo_node_preview(node, policy, &after);
 
 	if (r < 0)
-		return failure("the node cannot be read", r);
+		return clo_reply_failure("the node cannot be read", r);
 	for (size_t i = 0; i < node->inventory->n_taps; i++) {
 		const struct clo_tap *was = &node->inventory->taps[i];
 		const struct clo_tap *is =
@@ -116,7 +100,7 @@ static json_t *applied(struct clo_node *node, const json_t *plan,
 
 	(void)clo_bpf_epoch(node->bpf, &epoch);
 	clo_hex_encode(gen->policy_digest, sizeof(gen->policy_digest), digest);
-	return accept(json_pack(
+	return clo_reply_accept(json_pack(
 		"{s:s, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, s:f, s:f, "
 		"s:f, s:f}, s:s}",
 		"policy", digest, "epoch", (json_int_t)epoch, "endpoints",
@@ -141,14 +125,14 @@ static json_t *judge(const json_t *request, struct clo_force **ret_force,
 
 	r = clo_flaws_new(&flaws);
 	if (r < 0)
-		return failure("no memory", r);
+		return clo_reply_failure("no memory", r);
 	r = clo_force_make(documents, now, now, &force, flaws);
 	if (r == -EINVAL || (r < 0 && clo_flaws_count(flaws) > 0))
 		return flaws_reply(flaws);
 	if (r == -EKEYREJECTED && !keep_refused)
 		return breach_reply(force);
 	if (r < 0 && r != -EKEYREJECTED)
-		return failure("the policy cannot be compiled", r);
+		return clo_reply_failure("the policy cannot be compiled", r);
 
 	*ret_force = CLO_TAKE(force);
 	return NULL;
@@ -172,11 +156,11 @@ static json_t *answer_apply(struct clo_node *node, const json_t *request)
 	plan = clo_explain_plan(node->force ? node->force->compiled : NULL,
 				force->compiled);
 	if (!plan)
-		return failure("no memory", -ENOMEM);
+		return clo_reply_failure("no memory", -ENOMEM);
 	begin = clo_milliseconds();
 	r = clo_tend_apply(node, CLO_TAKE(force));
 	if (r < 0)
-		return failure("the policy could not be loaded", r);
+		return clo_reply_failure("the policy could not be loaded", r);
 	begin = clo_milliseconds() - begin;
 	(void)clo_tend_prove(node, "apply", NULL);
 	return applied(node, plan, begin);
@@ -191,7 +175,7 @@ static json_t *answer_plan(struct clo_node *node, const json_t *request)
 
 	if (!force)
 		return refused;
-	return accept(json_pack(
+	return clo_reply_accept(json_pack(
 		"{s:o, s:o, s:o, s:b}", "plan",
 		clo_explain_plan(before, force->compiled), "proof",
 		clo_explain_proof(force->compiled, &force->proof), "breaches",
@@ -204,13 +188,13 @@ static json_t *answer_plan(struct clo_node *node, const json_t *request)
 static json_t *answer_status(struct clo_node *node, const json_t *request)
 {
 	(void)request;
-	return accept(clo_report_status(node));
+	return clo_reply_accept(clo_report_status(node));
 }
 
 static json_t *answer_endpoints(struct clo_node *node, const json_t *request)
 {
 	(void)request;
-	return accept(clo_report_endpoints(node));
+	return clo_reply_accept(clo_report_endpoints(node));
 }
 
 /* The tables that the kernel holds now, for questions about what is real. */
@@ -220,9 +204,11 @@ static json_t *with_tables(struct clo_node *node,
 	int r;
 
 	if (!node->force)
-		return refuse(CLO_EXIT_INCONCLUSIVE, "no policy is in force");
+		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
+					"no policy is in force");
 	r = clo_bpf_tables_read(node->bpf, ret_tables);
-	return r < 0 ? failure("the tables cannot be read back", r) : NULL;
+	return r < 0 ? clo_reply_failure("the tables cannot be read back", r)
+		     : NULL;
 }
 
 static json_t *answer_matrix(struct clo_node *node, const json_t *request)
@@ -233,7 +219,8 @@ static json_t *answer_matrix(struct clo_node *node, const json_t *request)
 	(void)request;
 	if (refused)
 		return refused;
-	return accept(clo_explain_matrix(node->force->compiled, tables));
+	return clo_reply_accept(
+		clo_explain_matrix(node->force->compiled, tables));
 }
 
 static json_t *answer_trace(struct clo_node *node, const json_t *request)
@@ -251,15 +238,17 @@ static json_t *answer_trace(struct clo_node *node, const json_t *request)
 
 	if (!from || !to || !proto || (port && !json_is_integer(port)) ||
 	    dport < 0 || dport > UINT16_MAX)
-		return refuse(CLO_EXIT_USAGE,
-			      "trace needs from, to, proto and a dport of 0 to "
-			      "65535");
+		return clo_reply_refuse(
+			CLO_EXIT_USAGE,
+			"trace needs from, to, proto and a dport of 0 to "
+			"65535");
 	refused = with_tables(node, &tables);
 	if (refused)
 		return refused;
 	trace = clo_explain_trace(node->force->compiled, tables, from, to,
 				  proto, (uint16_t)dport, text);
-	return trace ? accept(trace) : refuse(CLO_EXIT_USAGE, text);
+	return trace ? clo_reply_accept(trace)
+		     : clo_reply_refuse(CLO_EXIT_USAGE, text);
 }
 
 static bool good_nonce(const char *nonce)
@@ -295,27 +284,29 @@ static json_t *answer_attest(struct clo_node *node, const json_t *request)
 	int r;
 
 	if (!optional(request, "scope", &scope))
-		return refuse(CLO_EXIT_USAGE, "scope is not a text");
+		return clo_reply_refuse(CLO_EXIT_USAGE, "scope is not a text");
 	if (!optional(request, "nonce", &nonce) ||
 	    (nonce && !good_nonce(nonce)))
-		return refuse(CLO_EXIT_USAGE,
-			      "nonce is not lower-case hex of 1 to 64 bytes");
+		return clo_reply_refuse(
+			CLO_EXIT_USAGE,
+			"nonce is not lower-case hex of 1 to 64 bytes");
 	if (nonce) {
 		r = clo_tend_prove(node, "request", nonce);
 		if (r < 0)
-			return failure("no fresh attestation", r);
+			return clo_reply_failure("no fresh attestation", r);
 	}
 
 	r = clo_store_latest(node->store, scope ? scope : "", &text, &when);
 	if (r == -ENOENT)
-		return refuse(CLO_EXIT_INCONCLUSIVE,
-			      "no attestation of this scope yet");
+		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
+					"no attestation of this scope yet");
 	if (r < 0)
-		return failure("the log cannot be read", r);
+		return clo_reply_failure("the log cannot be read", r);
 	envelope = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	if (!envelope)
-		return refuse(CLO_EXIT_FAILED, "the log holds no envelope");
-	return accept(json_pack("{s:o}", "envelope", envelope));
+		return clo_reply_refuse(CLO_EXIT_FAILED,
+					"the log holds no envelope");
+	return clo_reply_accept(json_pack("{s:o}", "envelope", envelope));
 }
 
 static json_t *answer_key(struct clo_node *node, const json_t *request)
@@ -329,8 +320,8 @@ static json_t *answer_key(struct clo_node *node, const json_t *request)
 	if (r == 0)
 		r = clo_key_id(node->key, id);
 	if (r < 0)
-		return failure("the key cannot be read", r);
-	return accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
+		return clo_reply_failure("the key cannot be read", r);
+	return clo_reply_accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
 }
 
 static const struct operation {
@@ -341,6 +332,7 @@ static const struct operation {
 	{"apply", true, answer_apply},
 	{"attest", false, answer_attest},
 	{"endpoints", false, answer_endpoints},
+	{"hook", true, clo_hook_answer},
 	{"key", false, answer_key},
 	{"matrix", false, answer_matrix},
 	{"plan", false, answer_plan},
@@ -355,14 +347,15 @@ json_t *clo_request_answer(struct clo_node *node, const json_t *request,
 	int r = node->inventory ? 0 : clo_node_look(node);
 
 	if (r < 0)
-		return failure("the node cannot be read", r);
+		return clo_reply_failure("the node cannot be read", r);
 	for (size_t i = 0; op && i < CLO_ARRAY_LEN(operations); i++) {
 		if (strcmp(operations[i].name, op) != 0)
 			continue;
 		if (operations[i].writes && !may_write)
-			return refuse(CLO_EXIT_FORBIDDEN,
-				      "only root may change the policy");
+			return clo_reply_refuse(
+				CLO_EXIT_FORBIDDEN,
+				"only root may change the policy");
 		return operations[i].answer(node, request);
 	}
-	return refuse(CLO_EXIT_USAGE, "no such operation");
+	return clo_reply_refuse(CLO_EXIT_USAGE, "no such operation");
 }

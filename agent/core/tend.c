@@ -11,6 +11,7 @@
 #include "agent/core/bridge.h"
 #include "agent/core/quotas.h"
 #include "agent/core/record.h"
+#include "agent/core/sandbox.h"
 
 static struct clo_known *known_of(struct clo_node *node, uint32_t ifindex)
 {
@@ -401,6 +402,7 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	node->quotas_settled = false;
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);
+	(void)clo_sandbox_settle(node); /* the hook makes what is missing */
 	r = reconcile(node, true, false, &changed);
 	if (r < 0) /* the policy is in force all the same */
 		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");

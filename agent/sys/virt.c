@@ -40,6 +40,7 @@ struct clo_virt {
 	unsigned int retry_seconds;
 	struct clo_virt_list *list; /* under way */
 	bool again; /* something came up meanwhile */
+	uint64_t begun, taken; /* numbers of lists */
 	bool known; /* it was listed since it is connected */
 	bool fresh; /* `domains` was not taken yet */
 	struct clo_virt_domain *domains;
@@ -293,6 +294,7 @@ static int on_listed(sd_event_source *source, int fd, uint32_t events,
 		virt->domains = domains;
 		virt->n_domains = n;
 		virt->fresh = true;
+		virt->taken = virt->begun;
 	}
 	if (virt->again)
 		ask(virt);
@@ -308,6 +310,7 @@ static void ask(struct clo_virt *virt)
 	virt->again = virt->list != NULL;
 	if (virt->again)
 		return;
+	virt->begun++;
 	r = clo_virt_list_new(virt->connection, &virt->list);
 	if (r == 0)
 		r = sd_event_add_io(virt->event, &virt->listed,
@@ -408,6 +411,16 @@ void clo_virt_refresh(struct clo_virt *virt)
 bool clo_virt_known(const struct clo_virt *virt)
 {
 	return virt->connection && !virt->lost && virt->known;
+}
+
+uint64_t clo_virt_begun(const struct clo_virt *virt)
+{
+	return virt->begun;
+}
+
+uint64_t clo_virt_taken(const struct clo_virt *virt)
+{
+	return virt->taken;
 }
 
 int clo_virt_take(struct clo_virt *virt, struct clo_virt_domain **ret_domains,

@@ -63,6 +63,10 @@ bool clo_virt_known(const struct clo_virt *virt);
  */
 int clo_virt_take(struct clo_virt *virt, struct clo_virt_domain **ret_domains,
 		  size_t *ret_n);
+/* Lists are numbered as they are begun: the last one begun, the last taken. */
+uint64_t clo_virt_begun(const struct clo_virt *virt);
+uint64_t clo_virt_taken(const struct clo_virt *virt);
+void clo_virt_domain_done(struct clo_virt_domain *domain);
 void clo_virt_domains_free(struct clo_virt_domain *domains, size_t n);
 /* One domain's XML text -> value: pure, for tests and fuzzing. */
 int clo_virt_parse(const char *xml, struct clo_virt_domain *ret_domain);

@@ -68,6 +68,3 @@ struct clo_virt_deadline {
 
 int clo_virt_deadline_start(struct clo_virt_deadline *deadline);
 void clo_virt_deadline_stop(struct clo_virt_deadline *deadline);
-
-/* virt_xml.c */
-void clo_virt_domain_done(struct clo_virt_domain *domain);

@@ -7,7 +7,7 @@
 #include "agent/base/auto.h"
 
 /* Where something differs from a sandbox profile: one line each. */
-struct clo_breach {
+struct clo_finding {
 	const char *
 		control; /* id of the catalogue it fails: "sbx.device-surface" */
 	char *where; /* "domain/devices/sound", "process 812", a path */
@@ -15,13 +15,13 @@ struct clo_breach {
 };
 
 /* A zeroed one is empty. */
-struct clo_breaches {
-	struct clo_breach *list;
+struct clo_findings {
+	struct clo_finding *list;
 	size_t n;
 };
 
 /* 0, or -ENOMEM. */
 __attribute__((format(printf, 4, 5))) int
-clo_breach_add(struct clo_breaches *breaches, const char *control,
-	       const char *where, const char *fmt, ...);
-void clo_breaches_done(struct clo_breaches *breaches);
+clo_finding_add(struct clo_findings *findings, const char *control,
+		const char *where, const char *fmt, ...);
+void clo_findings_done(struct clo_findings *findings);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/core/control.h"
+
+/* Replies of the control protocol; NULL without memory. */
+json_t *clo_reply_accept(json_t *result); /* takes result */
+json_t *clo_reply_refuse(enum clo_exit code, const char *text);
+/* "what: the error's words" */
+json_t *clo_reply_failure(const char *what, int r);

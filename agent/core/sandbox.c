@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/base/log.h"
+#include "agent/guard/place.h"
+#include "agent/guard/sandbox_file.h"
+#include "agent/guard/xml_check.h"
+
+int clo_sandbox_look(struct clo_node *node,
+		     const struct clo_workload_doc *workload, const char *xml,
+		     pid_t pid, struct clo_sandbox **ret_sandbox)
+{
+	CLO_AUTO(clo_sandbox) struct clo_sandbox *sandbox = NULL;
+	int r;
+
+	sandbox = calloc(1, sizeof(*sandbox));
+	if (!sandbox)
+		return -ENOMEM;
+	r = clo_profile_new(node->force->policy, workload,
+			    node->options->emulator, &sandbox->profile);
+	if (r < 0)
+		return r;
+	r = clo_xml_check(xml, sandbox->profile, &sandbox->findings);
+	if (r < 0)
+		return r;
+	(void)pid;
+
+	*ret_sandbox = CLO_TAKE(sandbox);
+	return 0;
+}
+
+void clo_sandbox_free(struct clo_sandbox *sandbox)
+{
+	if (!sandbox)
+		return;
+
+	clo_findings_done(&sandbox->findings);
+	clo_profile_free(sandbox->profile);
+	free(sandbox);
+}
+
+json_t *clo_sandbox_first(const struct clo_sandbox *sandbox)
+{
+	const struct clo_finding *first = sandbox->findings.list;
+	size_t n = sandbox->findings.n;
+
+	if (n == 0)
+		return NULL;
+	if (n == 1)
+		return json_sprintf("%s: %s", first->where, first->text);
+	return json_sprintf("%s: %s (and %zu more: cloison harden lists them)",
+			    first->where, first->text, n - 1);
+}
+
+/* What QEMU opens: its own directory, and what everybody may read. */
+static int describe(const struct clo_profile *profile,
+		    struct clo_sandbox_file *file)
+{
+	int r;
+
+	file->uid = profile->uid;
+	file->gid = profile->gid;
+	file->allow_list = true;
+	r = clo_sandbox_file_add(file, true, profile->directory);
+	for (size_t i = 0; r == 0 && i < profile->n_bases; i++)
+		r = clo_sandbox_file_add(file, false, profile->bases[i]);
+	return r;
+}
+
+static int open_files(void)
+{
+	int fd;
+
+	if (mkdir(CLO_SANDBOX_DIR, 0711) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(CLO_SANDBOX_DIR,
+		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fchmod(fd, 0711) < 0) { /* whatever the umask is */
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int clo_sandbox_prepare(struct clo_node *node,
+			const struct clo_workload_doc *workload,
+			const struct clo_virt_domain *domain)
+{
+	const struct clo_policy *policy = node->force->policy;
+	CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
+	CLO_AUTO_MEM struct clo_sandbox_file *file = NULL;
+	CLO_AUTO_FD int dirfd = -1;
+	int r;
+
+	r = clo_profile_new(policy, workload, node->options->emulator,
+			    &profile);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = clo_place_make(policy->node.sandbox.directory, profile);
+	if (r < 0)
+		return r;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	r = describe(profile, file);
+	if (r < 0)
+		return r;
+	dirfd = open_files();
+	return dirfd < 0 ? dirfd
+			 : clo_sandbox_file_write(dirfd, domain->uuid, file);
+}
+
+void clo_sandbox_release(struct clo_node *node, const char *uuid)
+{
+	CLO_AUTO_FD int dirfd = -1;
+
+	(void)node;
+	dirfd = open(CLO_SANDBOX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd >= 0 && clo_sandbox_uuid_valid(uuid))
+		(void)unlinkat(dirfd, uuid, 0);
+}
+
+int clo_sandbox_settle(struct clo_node *node)
+{
+	const struct clo_policy *policy = node->force->policy;
+	int worst = 0;
+
+	for (size_t i = 0; i < policy->n_workloads; i++) {
+		CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
+		int r = clo_profile_new(policy, &policy->workloads[i],
+					node->options->emulator, &profile);
+
+		if (r == 0)
+			r = clo_place_make(policy->node.sandbox.directory,
+					   profile);
+		if (r < 0 && r != -ENOENT)
+			worst = clo_log_errno(CLO_LOG_ERR, r,
+					      "directory of workload %s",
+					      policy->workloads[i].name);
+	}
+	return worst;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/core/node.h"
+#include "agent/guard/finding.h"
+#include "agent/guard/profile.h"
+
+/*
+ * The sandboxes that the policy wants, made and compared with what is there.
+ */
+
+/* One workload's: what it must be, and where it is not so. */
+struct clo_sandbox {
+	struct clo_profile *profile;
+	struct clo_findings findings;
+};
+
+/*
+ * Compare a domain's XML, its files and, unless pid is 0, its process with the
+ * profile; borrows from the policy in force. -ENOENT: it has no sandbox.
+ */
+int clo_sandbox_look(struct clo_node *node,
+		     const struct clo_workload_doc *workload, const char *xml,
+		     pid_t pid, struct clo_sandbox **ret_sandbox);
+void clo_sandbox_free(struct clo_sandbox *sandbox);
+CLO_DEFINE_FREEP(clo_sandbox)
+/* The first finding in one line, and how many more; NULL: there is none. */
+json_t *clo_sandbox_first(const struct clo_sandbox *sandbox);
+
+/* What the emulator's wrapper reads when it starts that domain. */
+int clo_sandbox_prepare(struct clo_node *node,
+			const struct clo_workload_doc *workload,
+			const struct clo_virt_domain *domain);
+void clo_sandbox_release(struct clo_node *node, const char *uuid);
+/* The directories of every workload. The worst of what went wrong. */
+int clo_sandbox_settle(struct clo_node *node);

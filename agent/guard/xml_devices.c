@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <netinet/ether.h>
+#include <string.h>
+
+#include "agent/guard/xml_impl.h"
+
+static bool may(const struct clo_xml_look *look, enum clo_device device)
+{
+	return look->profile->devices & device;
+}
+
+/* Where an image is; NULL: it has no path. The caller frees. */
+static xmlChar *source_of(const xmlNode *image)
+{
+	return clo_xml_attribute(clo_xml_child(image, "source"),
+				 clo_xml_says(image, "type", "block") ? "dev"
+								      : "file");
+}
+
+/* libvirt shall not make it the scope's: others use it, too. */
+static bool keeps_owner(const xmlNode *disk)
+{
+	const xmlNode *source = clo_xml_child(disk, "source");
+	const xmlNode *label = clo_xml_child(source, "seclabel");
+
+	return clo_xml_says(label, "relabel", "no");
+}
+
+static void check_image(struct clo_xml_look *look, const xmlNode *node,
+			const char *where, bool read_only)
+{
+	CLO_AUTO_XML xmlChar *path = source_of(node);
+	const char *text = (const char *)path;
+
+	if (!path) {
+		/* an empty drive */
+		if (!clo_xml_says(node, "device", "cdrom"))
+			clo_xml_find(look, CLO_CONTROL_DATA, where,
+				     "has no file: name one below %s",
+				     look->profile->directory);
+		return;
+	}
+	if (clo_xml_below(text, look->profile->directory))
+		return;
+	if (!clo_xml_in_bases(look->profile, text))
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "%s is not below %s: move it there", text,
+			     look->profile->directory);
+	else if (!read_only)
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "%s is shared: it needs <readonly/>", text);
+	else if (!keeps_owner(node))
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "%s is shared: its source needs <seclabel "
+			     "model='dac' relabel='no'/>",
+			     text);
+}
+
+/* One guest must not starve the others of I/O. */
+static void check_tune(struct clo_xml_look *look, const xmlNode *node,
+		       const char *where)
+{
+	static const char *const limits[] = {
+		"total_bytes_sec", "total_iops_sec",  "read_bytes_sec",
+		"read_iops_sec",   "write_bytes_sec", "write_iops_sec",
+	};
+	const xmlNode *tune = clo_xml_child(node, "iotune");
+
+	for (size_t i = 0; tune && i < CLO_ARRAY_LEN(limits); i++) {
+		const xmlNode *limit = clo_xml_child(tune, limits[i]);
+
+		if (limit && !clo_xml_says(limit, NULL, "0"))
+			return;
+	}
+	clo_xml_find(look, CLO_CONTROL_SHARED, where,
+		     "has no limit: add <iotune>");
+}
+
+static bool is_image_type(const xmlNode *node)
+{
+	return clo_xml_says(node, "type", "file") ||
+	       clo_xml_says(node, "type", "block");
+}
+
+void clo_xml_disk(struct clo_xml_look *look, const xmlNode *node,
+		  const char *where)
+{
+	bool cdrom = clo_xml_says(node, "device", "cdrom");
+	const xmlNode *driver = clo_xml_child(node, "driver");
+
+	if (clo_xml_says(node, "device", "floppy") &&
+	    may(look, CLO_DEVICE_FLOPPY))
+		cdrom = true;
+	else if (!cdrom && !clo_xml_says(node, "device", "disk"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is neither a disk nor a device that the "
+			     "workload lists");
+	else if (cdrom && !may(look, CLO_DEVICE_CDROM))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is a CD-ROM drive: remove it, or list "
+			     "\"cdrom\" in the workload's devices");
+	if (!is_image_type(node)) {
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "is neither a file nor a block device");
+		return;
+	}
+	if (!cdrom && !clo_xml_child_says(node, "target", "bus", "virtio") &&
+	    !clo_xml_child_says(node, "target", "bus", "scsi"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is on another bus than virtio or scsi");
+	if (!clo_xml_says(driver, "type", "raw") &&
+	    !clo_xml_says(driver, "type", "qcow2"))
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "has no format, or another than raw or qcow2: a "
+			     "guest could choose it by what it writes");
+	if (clo_xml_child(node, "shareable"))
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "is shareable: no two workloads write one disk");
+	check_image(look, node, where,
+		    cdrom || clo_xml_child(node, "readonly"));
+	if (!cdrom)
+		check_tune(look, node, where);
+}
+
+void clo_xml_backing(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where)
+{
+	CLO_AUTO_XML xmlChar *path = source_of(node);
+	const xmlNode *next = clo_xml_child(node, "backingStore");
+
+	if (!node->children) /* the end of the chain */
+		return;
+	if (!is_image_type(node) || !path)
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "is neither a file nor a block device");
+	else if (!clo_xml_below((const char *)path, look->profile->directory) &&
+		 !clo_xml_in_bases(look->profile, (const char *)path))
+		clo_xml_find(look, CLO_CONTROL_DATA, where,
+			     "%s is not below %s", (const char *)path,
+			     look->profile->directory);
+	if (next)
+		clo_xml_backing(look, next, where);
+}
+
+static bool is_governed(const struct clo_profile *profile, const xmlNode *node)
+{
+	const xmlNode *source = clo_xml_child(node, "source");
+
+	for (size_t i = 0; i < profile->n_bridges; i++)
+		if (clo_xml_says(source, "bridge", profile->bridges[i]))
+			return true;
+	return false;
+}
+
+static bool has_mac(const xmlNode *node, const uint8_t mac[6])
+{
+	CLO_AUTO_XML xmlChar *text =
+		clo_xml_attribute(clo_xml_child(node, "mac"), "address");
+	struct ether_addr own;
+
+	return text && ether_aton_r((const char *)text, &own) &&
+	       memcmp(own.ether_addr_octet, mac, sizeof(own)) == 0;
+}
+
+static bool is_declared(const struct clo_profile *profile, const xmlNode *node)
+{
+	for (size_t i = 0; i < profile->n_nics; i++)
+		if (has_mac(node, profile->nics[i].mac))
+			return true;
+	return false;
+}
+
+void clo_xml_interface(struct clo_xml_look *look, const xmlNode *node,
+		       const char *where)
+{
+	CLO_AUTO_XML xmlChar *type = clo_xml_attribute(node, "type");
+
+	if (!type || strcmp((const char *)type, "bridge") != 0) {
+		clo_xml_find(look, CLO_CONTROL_NETWORK, where,
+			     "is of type %s: only \"bridge\" has a tap that "
+			     "is guarded",
+			     type ? (const char *)type : "none");
+		return;
+	}
+	if (!is_governed(look->profile, node))
+		clo_xml_find(look, CLO_CONTROL_NETWORK, where,
+			     "is on no bridge of the policy's Node");
+	if (!is_declared(look->profile, node))
+		clo_xml_find(look, "env.label-integrity", where,
+			     "has a MAC that the workload does not declare");
+	if (!clo_xml_child_says(node, "model", "type", "virtio"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is of another model than virtio");
+	/* vhost-net copies the frames in the kernel, not in the sandbox */
+	if (!clo_xml_child_says(node, "driver", "name", "qemu"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "needs <driver name='qemu'/>: vhost works "
+			     "outside of the sandbox");
+}
+
+void clo_xml_interfaces(struct clo_xml_look *look, const xmlNode *devices)
+{
+	for (size_t i = 0; i < look->profile->n_nics; i++) {
+		const uint8_t *mac = look->profile->nics[i].mac;
+		size_t n = 0;
+
+		for (const xmlNode *node = devices ? devices->children : NULL;
+		     node; node = node->next)
+			n += clo_xml_is(node, "interface") &&
+			     has_mac(node, mac);
+		if (n != 1)
+			clo_xml_find(look, "env.label-integrity",
+				     "domain/devices",
+				     "%zu interfaces have the MAC "
+				     "%02x:%02x:%02x:%02x:%02x:%02x that the "
+				     "workload declares",
+				     n, mac[0], mac[1], mac[2], mac[3], mac[4],
+				     mac[5]);
+	}
+}
+
+/* A file or socket of the workload's own. */
+static void check_own(struct clo_xml_look *look, const xmlNode *source,
+		      const char *where, const char *also)
+{
+	CLO_AUTO_XML xmlChar *path = clo_xml_attribute(source, "path");
+
+	if (!path && also)
+		return; /* libvirt chooses it */
+	if (path &&
+	    (clo_xml_below((const char *)path, look->profile->directory) ||
+	     (also && clo_xml_below((const char *)path, also))))
+		return;
+	clo_xml_find(look, CLO_CONTROL_CONFINED, where, "%s is not below %s",
+		     path ? (const char *)path : "it",
+		     look->profile->directory);
+}
+
+/* libvirt opens the file or listens, and QEMU gets the descriptor. */
+void clo_xml_character(struct clo_xml_look *look, const xmlNode *node,
+		       const char *where)
+{
+	const xmlNode *source = clo_xml_child(node, "source");
+
+	if (clo_xml_says(node, "type", "pty"))
+		return;
+	if (clo_xml_says(node, "type", "file") ||
+	    (clo_xml_says(node, "type", "unix") &&
+	     clo_xml_says(source, "mode", "bind")))
+		check_own(look, source, where, NULL);
+	else
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is neither a file, a pty nor a socket that "
+			     "listens");
+}
+
+void clo_xml_channel(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where)
+{
+	const xmlNode *source = clo_xml_child(node, "source");
+
+	if (!clo_xml_says(node, "type", "unix") ||
+	    (source && !clo_xml_says(source, "mode", "bind")))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is no socket that listens");
+	else
+		check_own(look, source, where, "/var/lib/libvirt/qemu/channel");
+}
+
+void clo_xml_controller(struct clo_xml_look *look, const xmlNode *node,
+			const char *where)
+{
+	static const char *const types[] = {"pci", "sata", "scsi",
+					    "virtio-serial"};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(types); i++)
+		if (clo_xml_says(node, "type", types[i]))
+			return;
+	if (clo_xml_says(node, "type", "usb") &&
+	    (clo_xml_says(node, "model", "none") || may(look, CLO_DEVICE_USB)))
+		return;
+	if (clo_xml_says(node, "type", "fdc") && may(look, CLO_DEVICE_FLOPPY))
+		return;
+	if (clo_xml_says(node, "type", "ide") && may(look, CLO_DEVICE_CDROM))
+		return;
+	clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+		     "is of a type that the profile does not have (for USB: "
+		     "model='none')");
+}
+
+void clo_xml_input(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where)
+{
+	/* every PC has these two */
+	if (clo_xml_says(node, "bus", "ps2") ||
+	    (clo_xml_says(node, "bus", "usb") && may(look, CLO_DEVICE_USB)))
+		return;
+	clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+		     "is on another bus than ps2: remove it");
+}
+
+void clo_xml_rng(struct clo_xml_look *look, const xmlNode *node,
+		 const char *where)
+{
+	const xmlNode *backend = clo_xml_child(node, "backend");
+
+	if (!clo_xml_says(node, "model", "virtio") ||
+	    !clo_xml_says(backend, "model", "random") ||
+	    (!clo_xml_says(backend, NULL, "/dev/urandom") &&
+	     !clo_xml_says(backend, NULL, "/dev/random")))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is not virtio with /dev/urandom");
+}
+
+void clo_xml_tpm(struct clo_xml_look *look, const xmlNode *node,
+		 const char *where)
+{
+	const xmlNode *backend = clo_xml_child(node, "backend");
+	const xmlNode *source = clo_xml_child(backend, "source");
+
+	if (!clo_xml_says(backend, "type", "external"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "has another backend than an external one of "
+			     "the scope's own user");
+	else
+		check_own(look, source, where, NULL);
+}
+
+void clo_xml_audio(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where)
+{
+	if (!clo_xml_says(node, "type", "none") && !may(look, CLO_DEVICE_AUDIO))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is not in the profile: remove it, or list "
+			     "\"audio\" in the workload's devices");
+}
+
+void clo_xml_balloon(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where)
+{
+	if (!clo_xml_says(node, "model", "none"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is not in the profile: it needs model='none'");
+}

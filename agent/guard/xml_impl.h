@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the xml*.c files share. Nobody else includes this. */
+
+#include "agent/guard/xml_check.h"
+#include "agent/sys/xml.h"
+
+#define CLO_XML_PATH_MAX 128
+
+#define CLO_CONTROL_CONFINED "sbx.guest-confinement"
+#define CLO_CONTROL_DEVICES "sbx.device-surface"
+#define CLO_CONTROL_SHARED "sbx.shared-resources"
+#define CLO_CONTROL_DATA "sto.no-shared-residual"
+#define CLO_CONTROL_NETWORK "net.no-bypass-path"
+
+struct clo_xml_look {
+	const struct clo_profile *profile;
+	struct clo_findings *findings;
+	int r; /* -ENOMEM: a finding was lost */
+};
+
+/* A finding at `where`, "domain/devices/disk" or so. */
+__attribute__((format(printf, 4, 5))) void
+clo_xml_find(struct clo_xml_look *look, const char *control, const char *where,
+	     const char *fmt, ...);
+/* The attribute, or the text of the element if `name` is NULL, is that. */
+bool clo_xml_says(const xmlNode *node, const char *name, const char *value);
+/* The same of a grandchild's attribute: says(child(node, element), ...). */
+bool clo_xml_child_says(const xmlNode *node, const char *element,
+			const char *name, const char *value);
+/* A path that needs no resolving, below `directory`. */
+bool clo_xml_below(const char *path, const char *directory);
+bool clo_xml_in_bases(const struct clo_profile *profile, const char *path);
+
+/* xml_devices.c: checks of one element, by its place. */
+void clo_xml_disk(struct clo_xml_look *look, const xmlNode *node,
+		  const char *where);
+void clo_xml_backing(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where);
+void clo_xml_interface(struct clo_xml_look *look, const xmlNode *node,
+		       const char *where);
+void clo_xml_character(struct clo_xml_look *look, const xmlNode *node,
+		       const char *where);
+void clo_xml_channel(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where);
+void clo_xml_controller(struct clo_xml_look *look, const xmlNode *node,
+			const char *where);
+void clo_xml_input(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where);
+void clo_xml_rng(struct clo_xml_look *look, const xmlNode *node,
+		 const char *where);
+void clo_xml_tpm(struct clo_xml_look *look, const xmlNode *node,
+		 const char *where);
+void clo_xml_audio(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where);
+void clo_xml_balloon(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where);
+/* All declared NICs are there, once each. */
+void clo_xml_interfaces(struct clo_xml_look *look, const xmlNode *devices);

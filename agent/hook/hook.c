@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * libvirt's qemu hook: hands what libvirtd says of a domain to cloisond and
+ * answers for it. Status 1 with one line on stderr refuses the domain. Where
+ * cloisond cannot be asked, nothing begins; a domain that runs is let be, since
+ * a failed "reconnect" would kill it.
+ * usage: cloison-hook DOMAIN OPERATION SUB-OPERATION EXTRA < XML
+ * https://libvirt.org/hooks.html
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/base/auto.h"
+#include "agent/core/control.h"
+#include "agent/core/message.h"
+
+#define XML_MAX (4U << 20)
+#define PATIENCE_MS 8000
+
+/* Operations that may be refused. */
+static bool begins(const char *operation)
+{
+	static const char *const names[] = {
+		"attach", "migrate", "prepare", "restore", "start",
+	};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(names); i++)
+		if (strcmp(names[i], operation) == 0)
+			return true;
+	return false;
+}
+
+static int read_xml(char **ret_xml)
+{
+	CLO_AUTO_MEM char *xml = malloc(XML_MAX + 1);
+	size_t len = 0;
+	ssize_t n;
+
+	if (!xml)
+		return -ENOMEM;
+	do {
+		n = read(STDIN_FILENO, xml + len, XML_MAX + 1 - len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		len += n > 0 ? (size_t)n : 0;
+		if (len > XML_MAX)
+			return -E2BIG;
+	} while (n != 0);
+
+	xml[len] = '\0';
+	*ret_xml = CLO_TAKE(xml);
+	return 0;
+}
+
+static int ask(const json_t *request, json_t **ret_reply)
+{
+	struct sockaddr_un address = {
+		.sun_family = AF_UNIX,
+		.sun_path = CLO_CONTROL_SOCKET,
+	};
+	CLO_AUTO_FD int fd = -1;
+	int r;
+
+	if (!request)
+		return -ENOMEM;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	r = clo_message_send(fd, request, PATIENCE_MS);
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+	return clo_message_receive(fd, PATIENCE_MS, ret_reply);
+}
+
+/* One line that libvirtd puts into its own error. */
+static int refuse(const char *domain, const char *why)
+{
+	(void)fprintf(stderr, "cloison: domain %s: %s\n", domain, why);
+	return 1;
+}
+
+static int run(const char *domain, const char *operation, const char *sub)
+{
+	CLO_AUTO_MEM char *xml = NULL;
+	json_auto_t *request = NULL;
+	json_auto_t *reply = NULL;
+	const char *error;
+	int r;
+
+	r = read_xml(&xml);
+	if (r == 0) {
+		request = json_pack("{s:s, s:s, s:s, s:s}", "op", "hook",
+				    "operation", operation, "sub", sub, "xml",
+				    xml);
+		r = ask(request, &reply);
+	}
+	if (r < 0) {
+		char text[160];
+
+		(void)snprintf(text, sizeof(text),
+			       "cloisond cannot be asked whether it may start "
+			       "(%s): is it running?",
+			       strerrordesc_np(-r));
+		return refuse(domain, text);
+	}
+	if (json_is_true(json_object_get(reply, "ok")))
+		return 0;
+	error = json_string_value(json_object_get(reply, "error"));
+	return refuse(domain, error ? error : "cloisond gave no reason");
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	if (argc < 4) {
+		(void)fprintf(stderr, "usage: cloison-hook DOMAIN OPERATION "
+				      "SUB-OPERATION EXTRA < XML\n");
+		return 2;
+	}
+	status = run(argv[1], argv[2], argv[3]);
+	return begins(argv[2]) ? status : 0;
+}
