@@ -19,6 +19,7 @@
 #include "agent/base/log.h"
 #include "agent/core/observe.h"
 #include "agent/core/requests.h"
+#include "agent/core/sandbox.h"
 #include "agent/core/server.h"
 #include "agent/core/tend.h"
 #include "agent/options.h"
@@ -383,6 +384,8 @@ static int begin(struct daemon *daemon)
 	int r;
 
 	(void)clo_tend_exceptions(&daemon->node);
+	if (daemon->node.force)
+		(void)clo_sandbox_settle(&daemon->node);
 	(void)clo_tend_reconcile(&daemon->node, &changed);
 	r = clo_tend_sweep(&daemon->node);
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/guard/partition.h"
 #include "agent/guard/place.h"
 #include "agent/guard/sandbox_file.h"
 #include "agent/guard/xml_check.h"
@@ -26,6 +27,7 @@ int clo_sandbox_look(struct clo_node *node,
 			    node->options->emulator, &sandbox->profile);
 	if (r < 0)
 		return r;
+	sandbox->profile->weighs = clo_partition_weighs(CLO_CGROUP_ROOT);
 	r = clo_xml_check(xml, sandbox->profile, &sandbox->findings);
 	if (r < 0)
 		return r;
@@ -107,6 +109,9 @@ int clo_sandbox_prepare(struct clo_node *node,
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = clo_place_make(policy->node.sandbox.directory, profile);
+	if (r < 0)
+		return r;
+	r = clo_partition_make(CLO_CGROUP_ROOT, profile->partition);
 	if (r < 0)
 		return r;
 	file = calloc(1, sizeof(*file));

@@ -31,6 +31,7 @@ struct clo_profile {
 	gid_t gid; /* its own number, as the uid */
 	const char *emulator; /* the wrapper: the only one allowed */
 	const char *partition; /* cgroup: "/machine/cloison-acme-production" */
+	bool weighs; /* the host can weigh who uses its disks: it must */
 	const char *directory;
 	const char *const *bases;
 	size_t n_bases;

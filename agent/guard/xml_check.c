@@ -102,7 +102,10 @@ static void check_emulator(struct clo_xml_look *look, const xmlNode *node,
 			     look->profile->emulator);
 }
 
-/* What is read before the guest's own disks. */
+/*
+ * What is read before the guest's own disks. libvirt makes kernel and initrd
+ * the scope's, so that these cannot be shared; firmware it leaves alone.
+ */
 static void check_boot(struct clo_xml_look *look, const xmlNode *node,
 		       const char *where)
 {
@@ -111,14 +114,11 @@ static void check_boot(struct clo_xml_look *look, const xmlNode *node,
 
 	if (!*path || clo_xml_below(path, look->profile->directory))
 		return;
-	if (clo_xml_in_bases(look->profile, path)) {
-		if (!clo_xml_is(node, "nvram"))
-			return;
-	} else if (clo_xml_is(node, "loader") &&
-		   clo_xml_says(node, "readonly", "yes") &&
-		   clo_xml_below(path, "/usr/share")) {
+	if (clo_xml_is(node, "loader") &&
+	    clo_xml_says(node, "readonly", "yes") &&
+	    (clo_xml_below(path, "/usr/share") ||
+	     clo_xml_in_bases(look->profile, path)))
 		return;
-	}
 	clo_xml_find(look, CLO_CONTROL_DATA, where, "%s is not below %s", path,
 		     look->profile->directory);
 }
@@ -312,7 +312,8 @@ static void check_resources(struct clo_xml_look *look, const xmlNode *root)
 	if (!limits(clo_xml_child(root, "memtune"), "hard_limit"))
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/memtune",
 			     "has no hard_limit");
-	if (!limits(clo_xml_child(root, "blkiotune"), "weight"))
+	if (look->profile->weighs &&
+	    !limits(clo_xml_child(root, "blkiotune"), "weight"))
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/blkiotune",
 			     "has no weight");
 }

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import image, scenario
+from lab import cgroups, image, scenario
 from lab.errors import LabError
 from lab.guest import Guest, Spec
 from lab.inside import BRIDGE, BRIDGE_MAC, HOME
@@ -31,8 +31,11 @@ class Lab:
     bridge_mac = BRIDGE_MAC
     home = str(HOME)
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", sandbox: bool = False) -> None:
+        """`sandbox`: with cgroups of its own, and a libvirt that gives each
+        guest its own user; else all that is left to the host."""
         self.name = name or f"lab-{os.getpid()}"
+        self.sandbox = sandbox
         self.pid = 0
         self.accelerator = ""
         self.guests: dict[str, Guest] = {}
@@ -61,10 +64,13 @@ class Lab:
         self._lifeline = ours
         with theirs:
             # Its own session: a Ctrl-C here is ours to handle.
+            more = cgroups.enter(self.name) if self.sandbox else []
             self._unshare = subprocess.Popen(
-                ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork",
+                [*more, "unshare", "--mount", "--net", "--ipc", "--pid",
+                 *(["--cgroup"] if self.sandbox else []), "--fork",
                  "--kill-child=KILL", "--mount-proc", "/usr/bin/python3",
-                 "-I", str(INSIDE), self.name, str(theirs.fileno())],
+                 "-I", str(INSIDE), self.name, str(theirs.fileno()),
+                 *(["sandbox"] if self.sandbox else [])],
                 pass_fds=[theirs.fileno()], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE)
@@ -115,6 +121,8 @@ class Lab:
             self._lifeline.close()
             self._lifeline = None
         self.pid = 0
+        if self.sandbox:
+            cgroups.remove(self.name)
 
     # -- inside
 
@@ -129,7 +137,9 @@ class Lab:
 
     def enter(self) -> list[str]:
         """The words that, put before a command, run it in the lab."""
-        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-i", "-p", "--"]
+        more = ["-C"] if self.sandbox else []
+        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-i", "-p", *more,
+                "--"]
 
     def run(self, argv: Sequence[str], check: bool = True,
             **options: object) -> subprocess.CompletedProcess:

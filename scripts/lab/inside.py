@@ -42,6 +42,26 @@ stdio_handler = "file"
 """
 
 
+# With sandboxes it is all of libvirt's.
+SANDBOX_CONF = """\
+user = "libvirt-qemu"
+group = "libvirt-qemu"
+security_driver = "none"
+dynamic_ownership = 1
+remember_owner = 0
+namespaces = []
+cgroup_controllers = ["blkio", "cpu", "cpuacct", "memory"]
+hugetlbfs_mount = []
+stdio_handler = "logd"
+"""
+# libvirtd looks for hooks only when it starts.
+HOOK = f"""\
+#!/bin/sh
+[ ! -x {HOME}/hook ] || exec {HOME}/hook "$@"
+"""
+CONTROLLERS = ("blkio", "cpu", "cpuacct", "memory")
+
+
 def sh(*argv: str) -> None:
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
 
@@ -50,8 +70,27 @@ def knob(path: str, value: str) -> None:
     Path("/proc/sys", path).write_text(value)
 
 
-def mounts() -> None:
+def cgroups() -> None:
+    """This lab's own part of the machine's, as if it were all."""
+    root = Path("/sys/fs/cgroup")
+    with open("/proc/self/cgroup", encoding="ascii") as lines:
+        there = {name for line in lines for name in
+                 line.split(":")[1].split(",")}
+    used = [name for name in CONTROLLERS if name in there]
+    if not used:
+        sh("mount", "-t", "cgroup2", "lab", str(root))
+        return
+    sh("mount", "-t", "tmpfs", "-o", "mode=0755", "lab", str(root))
+    for name in used:
+        (root / name).mkdir()
+        sh("mount", "-t", "cgroup", "-o", name, "lab", str(root / name))
+
+
+def mounts(sandbox: bool) -> None:
     """Own /sys (it shows this network namespace), /run and libvirt state."""
+    if sandbox: # the machine's cgroups are not to be found any more
+        subprocess.run(["umount", "-R", "-l", "/sys/fs/cgroup"], check=False,
+                       stderr=subprocess.DEVNULL)
     sh("mount", "-t", "sysfs", "sysfs", "/sys")
     sh("mount", "-t", "bpf", "-o", "mode=0700", "bpf", "/sys/fs/bpf")
     for kind, target in (("securityfs", "/sys/kernel/security"),
@@ -63,13 +102,16 @@ def mounts() -> None:
     for target in ("/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt",
                    "/var/cache/libvirt"):
         sh("mount", "-t", "tmpfs", "-o", "mode=0755", "lab", target)
+    if sandbox:
+        cgroups()
     if os.path.isdir("/var/lib/cloison"):
         sh("mount", "-t", "tmpfs", "-o", "mode=0700", "lab",
            "/var/lib/cloison")
     for directory in ("/run/lock", "/run/libvirt", "/run/cloison", HOME):
         os.makedirs(directory, exist_ok=True)
     Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF)
-    Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF)
+    Path("/etc/libvirt/qemu.conf").write_text(
+        SANDBOX_CONF if sandbox else QEMU_CONF)
 
 
 def network() -> None:
@@ -92,10 +134,30 @@ def network() -> None:
         sh("ip", "address", "add", address, "dev", BRIDGE)
 
 
-def libvirtd() -> None:
+def may_raise_limits() -> bool:
+    with open("/proc/self/status", encoding="ascii") as lines:
+        effective = next(line.split()[1] for line in lines
+                         if line.startswith("CapEff:"))
+    return bool(int(effective, 16) & 1 << 24) # CAP_SYS_RESOURCE
+
+
+def libvirtd(sandbox: bool) -> None:
+    environment = dict(os.environ)
+    if sandbox and not may_raise_limits():
+        sh("gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o",
+           f"{HOME}/memlock.so", str(Path(__file__).with_name("memlock.c")))
+        environment["LD_PRELOAD"] = f"{HOME}/memlock.so"
+    if sandbox:
+        hook = Path("/etc/libvirt/hooks/qemu")
+        hook.parent.mkdir()
+        hook.write_text(HOOK)
+        hook.chmod(0o755)
+        with open(HOME / "virtlogd.log", "ab") as log:
+            subprocess.Popen(["virtlogd"], stdin=subprocess.DEVNULL,
+                             stdout=log, stderr=log, start_new_session=True)
     with open(HOME / "libvirtd.log", "ab") as log:
         daemon = subprocess.Popen(["libvirtd"], stdin=subprocess.DEVNULL,
-                                  stdout=log, stderr=log,
+                                  stdout=log, stderr=log, env=environment,
                                   start_new_session=True)
     deadline = time.monotonic() + START_SECONDS
     while daemon.poll() is None and time.monotonic() < deadline:
@@ -121,9 +183,10 @@ def reap(*_: object) -> None:
 def main() -> None:
     lifeline = socket.socket(fileno=int(sys.argv[2]))
     lifeline.set_inheritable(False)
-    mounts()
+    sandbox = sys.argv[3:] == ["sandbox"]
+    mounts(sandbox)
     network()
-    libvirtd()
+    libvirtd(sandbox)
     signal.signal(signal.SIGCHLD, reap)
     reap()
     lifeline.sendall(b"ready")

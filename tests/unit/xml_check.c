@@ -23,6 +23,7 @@ static const struct clo_profile profile = {
 	.gid = 200001,
 	.emulator = "/usr/libexec/cloison/cloison-qemu",
 	.partition = "/machine/cloison-acme-production",
+	.weighs = true,
 	.directory = HOME,
 	.bases = bases,
 	.n_bases = 1,
