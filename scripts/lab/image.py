@@ -11,7 +11,7 @@ from lab.errors import LabError
 
 CACHE = Path("/var/cache/cloison/guest")
 HERE = Path(__file__).parent / "guest"
-MODULES = ("virtio_pci", "virtio_net")
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net")
 DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 KVM_SECONDS = 10
 

@@ -159,9 +159,12 @@ class Box:
         lab = self.lab
         os.chmod(lab.path(""), 0o711)
         self.node = Node(lab, self.build)
-        for name in ("agent/hook/cloison-hook", "agent/qemu/cloison-qemu"):
+        for name in ("agent/hook/cloison-hook", "agent/qemu/cloison-qemu",
+                     "tests/e2e/box/cloison-qemu-escape",
+                     "tests/e2e/box/escape"):
             shutil.copy(self.build / name, lab.path("bin"))
         lab.path("bases").mkdir()
+        lab.path("bases/base").write_text("shared")
         self.node.start("--emulator", self.emulator)
         self.apply(policy(lab.bridge))
         for workload in WORKLOADS:
@@ -184,8 +187,11 @@ class Box:
         shutil.copy(self.lab.path("initrd"), home / "initrd")
         self.lab.run(["qemu-img", "create", "-q", "-f", "qcow2",
                       workload.disk, "16M"])
-        for name in ("vmlinuz", "initrd", "disk.qcow2"):
-            os.chown(home / name, 0, 0)
+        for name in ("vars.fd", "master-key.aes"):
+            (home / name).write_text("secret")
+        for name in ("vmlinuz", "initrd", "disk.qcow2", "vars.fd",
+                     "master-key.aes"):
+            os.chown(home / name, workload.uid, workload.uid)
             os.chmod(home / name, 0o600)
 
     def hook(self, on: bool) -> None:

@@ -1,0 +1,259 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A guest that has taken over its QEMU reaches nothing of another's.
+
+usage: sandbox.py BUILD
+"""
+
+import re
+import sys
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+# pylint: disable=wrong-import-position
+from boxed import ROOT, TENANTS, WORKLOADS, Box
+
+BUILD = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build/release"
+OURS, OTHER_ENVIRONMENT, OTHER, _ = WORKLOADS
+QEMU = "/usr/bin/qemu-system-x86_64"
+
+# What a user of its own stops, without any further confinement.
+BY_USER = {f"{how}-{what}" for how in ("read", "write") for what in (
+    "disk.qcow2", "initrd", "console", "vars.fd", "master-key.aes")} | {
+        "link", "write-base", "connect", "ptrace", "kill", "mem",
+        "process-vm-readv", "pidfd-getfd"}
+# What one user for all guests, as libvirt has it, lets through.
+STOCK = {"read-disk.qcow2", "write-disk.qcow2", "read-initrd", "read-vars.fd",
+         "write-vars.fd", "read-master-key.aes", "ptrace", "kill", "mem",
+         "process-vm-readv", "pidfd-getfd", "socket-inet", "socket-inet6",
+         "socket-netlink", "io-uring", "userfaultfd", "keyctl", "exec-shell"}
+
+# Each breaks its profile: (what of the good XML, by what, why it is refused).
+BROKEN = [
+    ("<nosharepages/>", "", "nosharepages"),
+    (" dumpCore='off'", "", "dumpCore"),
+    ("<shares>512</shares>", "", "cputune"),
+    ("<hard_limit unit='MiB'>512</hard_limit>", "", "memtune"),
+    ("<total_iops_sec>1000</total_iops_sec>", "", "iotune"),
+    ("cloison-acme-production", "cloison-globex-production", "partition"),
+    ("+64001:+64001", "+64003:+64003", "+64001:+64001"),
+    ("/run/lab/bin/cloison-qemu", QEMU, "emulator"),
+    ("type='bridge'", "type='user'", "of type user"),
+    ("52:54:00:0c:00:01", "52:54:00:0c:00:03", "MAC"),
+    ("<driver name='qemu'/>", "<driver name='vhost'/>", "vhost"),
+    (OURS.disk, OTHER.disk, OTHER.disk),
+    (OURS.disk, OTHER_ENVIRONMENT.disk, OTHER_ENVIRONMENT.disk),
+    ("</devices>", "<sound model='ich9'/></devices>", "sound"),
+    ("</devices>", "<graphics type='vnc'/></devices>", "graphics"),
+    ("</devices>", "<filesystem type='mount'><source dir='/'/>"
+     "<target dir='x'/></filesystem></devices>", "filesystem"),
+    ("model='none'/>\n    <disk", "model='qemu-xhci'/>\n    <disk",
+     "controller"),
+    ("</domain>", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/"
+     "domain/qemu/1.0'><qemu:arg value='-S'/></qemu:commandline></domain>",
+     "commandline"),
+]
+
+
+class Sandbox(unittest.TestCase):
+    """Four guests in their sandboxes; the tests do not change them."""
+
+    box: Box
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.box = Box(BUILD)
+        cls.box.__enter__() # pylint: disable=unnecessary-dunder-call
+        cls.addClassCleanup(cls.box.__exit__)
+        cls.box.hook(True)
+        for workload in WORKLOADS:
+            cls.box.create(workload.xml(cls.box.lab, cls.box.emulator))
+        for workload in WORKLOADS:
+            with workload.guest(cls.box.lab) as guest:
+                guest.wait(120)
+
+    # -- help
+
+    def status_of(self, workload) -> dict[str, list[str]]:
+        pid = self.box.process(workload)
+        text = self.box.lab.run(["cat", f"/proc/{pid}/status"]).stdout
+        return {line.split(":")[0]: line.split(":")[1].split()
+                for line in text.splitlines() if ":" in line}
+
+    def attempts(self, argv: list[str], victim) -> dict[str, str]:
+        """What `escape` could do to the victim: "done" or "refused"."""
+        done = self.box.lab.run([*argv, victim.home, victim.name,
+                                 str(self.box.process(victim))])
+        return {line.split()[0]: line.split()[1]
+                for line in done.stdout.splitlines()}
+
+    def as_user(self, uid: int, *argv: str) -> list[str]:
+        return ["setpriv", f"--reuid={uid}", f"--regid={uid}",
+                "--clear-groups", *argv]
+
+    def stat(self, path: str) -> str:
+        return self.box.lab.run(["stat", "-c", "%u %g %a", path]).stdout
+
+    # -- the claims
+
+    def test_process(self) -> None:
+        for workload in WORKLOADS:
+            status = self.status_of(workload)
+            uid = [str(workload.uid)] * 4
+            self.assertEqual(status["Uid"], uid)
+            self.assertEqual(status["Gid"], uid)
+            self.assertLessEqual(set(status["Groups"]), {uid[0]})
+            self.assertEqual(status["NoNewPrivs"], ["1"])
+            self.assertEqual(status["CapEff"], ["0" * 16])
+            # the wrapper's two and QEMU's own
+            self.assertGreaterEqual(int(status["Seccomp_filters"][0]), 3)
+            pid = self.box.process(workload)
+            groups = self.box.lab.run(["cat", f"/proc/{pid}/cgroup"]).stdout
+            scope = f"cloison-{workload.tenant}-{workload.environment}"
+            self.assertRegex(groups, rf"memory:/machine/{scope}\.partition/"
+                             if "memory:" in groups else
+                             rf"/machine/{scope}\.partition/")
+
+    def test_escape_as_the_user(self) -> None:
+        for victim in OTHER, OTHER_ENVIRONMENT:
+            seen = self.attempts(self.as_user(
+                OURS.uid, f"{self.box.bin}/escape"), victim)
+            self.assertEqual({name for name in BY_USER
+                              if seen[name] != "refused"}, set())
+
+    def test_escape_from_the_wrapper(self) -> None:
+        for victim in OTHER, OTHER_ENVIRONMENT:
+            seen = self.attempts(self.as_user(
+                OURS.uid, f"{self.box.bin}/cloison-qemu-escape", "-uuid",
+                OURS.uuid), victim)
+            self.assertGreater(len(seen), 30)
+            self.assertEqual({name for name, result in seen.items()
+                              if result != "refused"}, set())
+
+    def test_escape_works_without(self) -> None:
+        """One user for all and no wrapper; and, for what the kernel keeps
+        from every user, root."""
+        user = self.box.lab.run(["id", "-u", "libvirt-qemu"]).stdout.strip()
+        xml = OTHER.xml(self.box.lab, QEMU)
+        xml = re.sub(r"<seclabel.*</seclabel>", "", xml)
+        self.box.destroy(OTHER.name)
+        self.box.hook(False)
+        try:
+            # its parents let nobody through, which stock libvirt has not
+            self.box.lab.run(["sh", "-c", f"chmod 755 {OTHER.home}; chown "
+                              f"{user} {OTHER.home}/vars.fd "
+                              f"{OTHER.home}/master-key.aes"])
+            self.box.create(xml)
+            with OTHER.guest(self.box.lab) as guest:
+                guest.wait(120)
+            seen = self.attempts(self.as_user(
+                int(user), f"{self.box.bin}/escape"), OTHER)
+            self.assertEqual({name for name in STOCK
+                              if seen[name] != "done"}, set())
+            root = self.attempts([f"{self.box.bin}/escape"], OTHER)
+            self.assertEqual({name for name, result in root.items()
+                              if result != "done" and name not in STOCK},
+                             set())
+            self.box.destroy(OTHER.name)
+        finally:
+            self.box.hook(True)
+            self.box.lab.run(["sh", "-c", f"chmod 710 {OTHER.home}; chown "
+                              f"{OTHER.uid} {OTHER.home}/*"])
+        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
+        with OTHER.guest(self.box.lab) as guest:
+            guest.wait(120)
+
+    def test_own_disk(self) -> None:
+        with OURS.guest(self.box.lab) as guest:
+            self.assertEqual(guest.sh(
+                "echo cloison | dd of=/dev/vda bs=512 conv=sync,fsync 2>&1 "
+                ">/dev/null | grep -c 'records out'; "
+                "dd if=/dev/vda bs=7 count=1 2>/dev/null").split(),
+                ["1", "cloison"])
+
+    def hot_plug(self, workload, path: str, *options: str):
+        return self.box.lab.run(
+            ["virsh", "-q", "attach-disk", workload.name, path, "vdb",
+             "--subdriver", "raw", *options], check=False)
+
+    def test_hot_plug(self) -> None:
+        """libvirt gives a foreign disk to whoever attaches it."""
+        own, foreign = f"{OURS.home}/spare", f"{OTHER.home}/spare"
+        for path, uid in (own, OURS.uid), (foreign, OTHER.uid):
+            self.box.lab.run(["sh", "-c", f"truncate -s 1M {path}; "
+                              f"chown {uid}:{uid} {path}; chmod 600 {path}"])
+        for options in ([], ["--mode", "readonly"], ["--mode", "shareable"]):
+            refused = self.hot_plug(OURS, foreign, *options)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("Permission denied", refused.stderr)
+        self.assertEqual(self.hot_plug(OURS, own).returncode, 0)
+        with OURS.guest(self.box.lab) as guest:
+            self.box.lab.run(["virsh", "-q", "detach-disk", OURS.name, "vdb"])
+            self.assertEqual(guest.sh("echo alive").strip(), "alive")
+
+    def test_broken_profiles(self) -> None:
+        """Refused with the reason, before a file has another owner."""
+        spare = WORKLOADS[0]
+        good = spare.xml(self.box.lab, self.box.emulator)
+        self.box.destroy(spare.name)
+        files = (OURS.disk, OTHER.disk, OTHER_ENVIRONMENT.disk)
+        before = [self.stat(path) for path in files]
+        for old, new, reason in BROKEN:
+            with self.subTest(f"{old} -> {new}"):
+                self.assertIn(old, good)
+                done = self.box.create(good.replace(old, new, 1), check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn("cloison: domain", done.stderr)
+                self.assertIn(reason, done.stderr)
+                self.assertEqual([self.stat(path) for path in files], before)
+        self.box.create(good)
+        with spare.guest(self.box.lab) as guest:
+            guest.wait(120)
+
+    def test_capabilities(self) -> None:
+        """libvirt learns through the wrapper what QEMU can do."""
+        told = self.box.lab.run(["virsh", "domcapabilities", "--emulatorbin",
+                                 self.box.emulator, "--machine", "q35"]).stdout
+        self.assertIn(f"<path>{self.box.emulator}</path>", told)
+        self.assertIn("<machine>pc-q35-", told)
+        self.assertIn("<value>virtio</value>", told)
+
+    def test_no_sandbox_no_start(self) -> None:
+        """The wrapper by itself: one clear line, status 126."""
+        wrapper = f"{self.box.bin}/cloison-qemu"
+        cases = [
+            (OURS.uid, ["-uuid", OTHER.uuid], "Permission denied"),
+            (OURS.uid, ["-uuid", "0" * 36], "no UUID"),
+            (OURS.uid, ["-machine", "q35"], "no option -uuid"),
+            (0, ["-uuid", OURS.uuid], "runs as 0:0"),
+        ]
+        for uid, argv, reason in cases:
+            done = self.box.lab.run(self.as_user(uid, wrapper, *argv),
+                                    check=False)
+            self.assertEqual(done.returncode, 126)
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+            self.assertIn(reason, done.stderr)
+
+    def test_without_the_daemon(self) -> None:
+        """Nothing begins, and what runs goes on."""
+        self.box.destroy(OTHER.name)
+        self.box.node.end(9)
+        try:
+            done = self.box.create(
+                OTHER.xml(self.box.lab, self.box.emulator), check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("cloisond cannot be asked", done.stderr)
+            with OURS.guest(self.box.lab) as guest:
+                self.assertEqual(guest.sh("echo alive").strip(), "alive")
+        finally:
+            self.box.node.start("--emulator", self.box.emulator)
+        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
+        with OTHER.guest(self.box.lab) as guest:
+            guest.wait(120)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
