@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/core/fencing.h"
 #include "agent/core/observe.h"
 #include "agent/core/requests.h"
 #include "agent/core/sandbox.h"
@@ -455,6 +456,7 @@ static void release(struct daemon *daemon)
 	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
 	clo_node_forget(node);
+	clo_fencing_done(node);
 	clo_inventory_free(node->inventory);
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);
@@ -464,6 +466,40 @@ static void release(struct daemon *daemon)
 	clo_store_free(node->store);
 	clo_key_free(node->key);
 	sd_event_unref(daemon->event);
+}
+
+static int remove_all(const struct clo_options *options)
+{
+	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
+	int worst = 0;
+	int r;
+
+	r = clo_bpf_remove(options->pin_dir);
+	if (r < 0)
+		worst = clo_log_errno(CLO_LOG_ERR, r, "removing %s",
+				      options->pin_dir);
+	r = clo_nft_new(&nft);
+	if (r == 0)
+		r = clo_fence_remove(nft);
+	if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
+		worst = clo_log_errno(CLO_LOG_ERR, r, "removing the fence");
+	return worst;
+}
+
+/* Before libvirtd: what the policy in force governs is closed from then on. */
+static int begin_fence(struct daemon *daemon)
+{
+	struct clo_node *node = &daemon->node;
+	int r;
+
+	node->options = &daemon->options;
+	r = read_policy(node);
+	if (r == 0 && node->force)
+		r = clo_fencing_begin(node->force->policy);
+	if (r < 0)
+		r = clo_log_errno(CLO_LOG_ERR, r, "fence");
+	clo_force_free(node->force);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -484,11 +520,9 @@ int main(int argc, char **argv)
 	case CLO_ACTION_INIT:
 		return initialise(&daemon.options, &key_path) < 0;
 	case CLO_ACTION_REMOVE:
-		r = clo_bpf_remove(daemon.options.pin_dir);
-		if (r < 0)
-			(void)clo_log_errno(CLO_LOG_ERR, r, "removing %s",
-					    daemon.options.pin_dir);
-		return r < 0;
+		return remove_all(&daemon.options) < 0;
+	case CLO_ACTION_FENCE:
+		return begin_fence(&daemon) < 0;
 	case CLO_ACTION_RUN:
 		break;
 	}

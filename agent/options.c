@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --flow-log-bytes BYTES  of all files, 1M to 1024G [1G]\n"
 	"  --attach HOW     auto, tcx or clsact   [auto]\n"
 	"  --init           make state directory and signing key, then exit\n"
+	"  --fence          close the policy's bridges until it runs, then exit\n"
 	"  --remove         take every guard out of the kernel, then exit\n"
 	"  --help, --version\n"
 	"\n"
@@ -175,6 +176,9 @@ static int take(int option, const char *value, struct clo_options *options,
 	case 'i':
 		*action = CLO_ACTION_INIT;
 		return 0;
+	case 'f':
+		*action = CLO_ACTION_FENCE;
+		return 0;
 	case 'r':
 		*action = CLO_ACTION_REMOVE;
 		return 0;
@@ -214,6 +218,7 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		{"flow-log-bytes", required_argument, NULL, 'B'},
 		{"attach", required_argument, NULL, 'a'},
 		{"init", no_argument, NULL, 'i'},
+		{"fence", no_argument, NULL, 'f'},
 		{"remove", no_argument, NULL, 'r'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},

@@ -7,6 +7,7 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/sha256.h"
 #include "agent/core/audit_impl.h"
+#include "agent/core/fencing.h"
 
 static int read_programs(struct clo_node *node, struct clo_audit *audit)
 {
@@ -159,10 +160,10 @@ int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 {
 	static int (*const steps[])(struct clo_node * node,
 				    struct clo_audit * audit) = {
-		clo_audit_tables,  read_programs,    check_pins,
-		clo_audit_ports,   clo_audit_quotas, clo_audit_taps,
-		clo_audit_bridges, note_conflicts,   check_log,
-		check_exceptions,
+		clo_audit_tables,  read_programs,     check_pins,
+		clo_audit_ports,   clo_audit_quotas,  clo_audit_taps,
+		clo_audit_bridges, note_conflicts,    check_log,
+		check_exceptions,  clo_fencing_audit,
 	};
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 

@@ -34,6 +34,7 @@ enum clo_repair {
 	CLO_REPAIR_QUOTAS = 16,
 	CLO_REPAIR_BRIDGES = 32,
 	CLO_REPAIR_PINS = 64,
+	CLO_REPAIR_FENCE = 128,
 };
 
 struct clo_audit {

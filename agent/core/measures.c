@@ -181,6 +181,19 @@ static json_t *no_evidence(const struct view *view, const char *control)
 	return json_null();
 }
 
+static json_t *fence_evidence(const struct view *view, const char *control)
+{
+	const struct clo_fence_state *fence = &view->node->fence;
+
+	(void)control;
+	/* the counts are of the whole node: not a scope's to read */
+	return view->scope ? json_null()
+			   : json_pack("{s:b, s:I, s:b}", "there",
+				       fence->rules != NULL, "ports",
+				       (json_int_t)fence->n_ports, "aroundAll",
+				       fence->around_all);
+}
+
 static json_t *bypass_evidence(const struct view *view, const char *control)
 {
 	return json_pack("{s:o, s:o}", "invariants",
@@ -213,6 +226,10 @@ static const struct measure {
 	 "on the hooks listed; attached programs run on a late fragment, a "
 	 "source route and a VLAN tag; node addresses enumerated in the tables",
 	 bypass_evidence},
+	{"net.fail-closed",
+	 "rules and ports of the fence around the governed bridges read back "
+	 "from the kernel and compared with what was put there",
+	 fence_evidence},
 	{"env.label-integrity",
 	 "port entries in the kernel compared with libvirt's running domains "
 	 "and the policy",

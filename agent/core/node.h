@@ -11,6 +11,7 @@
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
 #include "agent/core/setting.h"
+#include "agent/guard/fence.h"
 #include "agent/sys/bpf.h"
 #include "agent/sys/rtnl.h"
 #include "agent/sys/virt.h"
@@ -73,6 +74,9 @@ struct clo_node {
 	/* Taps that carry our guard, by what clo_tend_reconcile() did. */
 	struct clo_known *known;
 	size_t n_known;
+	struct clo_nft *nft; /* NULL until the fence was wanted */
+	struct clo_fence_state fence; /* as it was put up */
+	bool fence_refused; /* by this kernel */
 	bool quotas_settled; /* the kernel's accounts are this policy's */
 	bool quotas_stale; /* and there may be others */
 	uint64_t flows_live; /* as of the last sweep */

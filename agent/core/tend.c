@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "agent/core/audit.h"
 #include "agent/core/bridge.h"
+#include "agent/core/fencing.h"
 #include "agent/core/quotas.h"
 #include "agent/core/record.h"
 #include "agent/core/sandbox.h"
@@ -273,8 +274,14 @@ static int reconcile(struct clo_node *node, bool released, bool look,
 
 	changed = let_go(node, released);
 	r = settle_taps(node, look, &changed);
+	if (r < 0)
+		worst = r;
+	/* behind the guards: what it lets through has one */
+	r = clo_fencing_settle(node);
+	if (r < 0)
+		worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
 	*ret_changed = changed;
-	return r < 0 ? r : worst;
+	return worst;
 }
 
 int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
@@ -311,6 +318,12 @@ static int repair(struct clo_node *node, unsigned int what)
 		r = clo_quotas_settle(node);
 		if (r < 0)
 			worst = clo_log_errno(CLO_LOG_ERR, r, "accounts");
+	}
+	if (what & CLO_REPAIR_FENCE) {
+		clo_fencing_renew(node);
+		r = clo_fencing_settle(node);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
 	}
 	if (what & (CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES)) {
 		r = sweep(node);
@@ -400,6 +413,7 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	clo_force_free(node->force);
 	node->force = CLO_TAKE(taken);
 	node->quotas_settled = false;
+	clo_fencing_renew(node);
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);
 	(void)clo_sandbox_settle(node); /* the hook makes what is missing */

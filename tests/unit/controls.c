@@ -44,6 +44,7 @@ static void test_what_passed_needs(void **state)
 		"env.prod-nonprod-deny", "env.label-integrity",
 		"spoof.source-binding",  "spoof.arp-nd-dhcp",
 		"agt.self-integrity",    "att.authentic-fresh",
+		"net.fail-closed",
 	};
 	size_t n_expected = sizeof(mandatory) / sizeof(mandatory[0]);
 	size_t n = 0;

@@ -19,7 +19,7 @@ static const char *const measured[] = {
 	"net.no-bypass-path",    "env.label-integrity",
 	"spoof.source-binding",  "spoof.arp-nd-dhcp",
 	"agt.self-integrity",    "att.authentic-fresh",
-	"drg.exception-hygiene",
+	"drg.exception-hygiene", "net.fail-closed",
 };
 
 static int set_up(void **state)

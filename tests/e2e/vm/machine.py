@@ -21,7 +21,8 @@ from lab import image
 NODE = Path("/var/cache/cloison/node")
 HERE = Path(__file__).parent
 MODULES = ("virtio_pci", "virtio_rng", "9p", "9pnet_virtio", "overlay", "veth",
-           "bridge", "tun", "sch_ingress", "cls_bpf", "8021q", "vxlan")
+           "bridge", "tun", "sch_ingress", "cls_bpf", "8021q", "vxlan",
+           "nf_tables", "nft_meta_bridge")
 MEMORY = 2048 # MiB
 PROCESSORS = 2
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/fencing.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/guard/fence.h"
+
+/* What a policy says of it; the caller frees the names of uplinks. */
+static int describe(const struct clo_policy *policy, struct clo_fence *fence,
+		    const char ***ret_uplinks)
+{
+	const struct clo_node_doc *doc = &policy->node;
+	const char **uplinks = calloc(doc->n_uplinks + 1, sizeof(*uplinks));
+
+	if (!uplinks)
+		return -ENOMEM;
+	for (size_t i = 0; i < doc->n_uplinks; i++)
+		uplinks[i] = doc->uplinks[i].interface;
+	*fence = (struct clo_fence){
+		.bridges = (const char *const *)doc->bridges,
+		.n_bridges = doc->n_bridges,
+		.uplinks = uplinks,
+		.n_uplinks = doc->n_uplinks,
+	};
+	*ret_uplinks = uplinks;
+	return 0;
+}
+
+static const struct clo_link *link_of(const struct clo_link *links, size_t n,
+				      uint32_t ifindex)
+{
+	for (size_t i = 0; i < n; i++)
+		if (links[i].ifindex == ifindex)
+			return &links[i];
+	return NULL;
+}
+
+static bool governs(const struct clo_node_doc *doc, const char *bridge)
+{
+	for (size_t i = 0; i < doc->n_bridges; i++)
+		if (strcmp(doc->bridges[i], bridge) == 0)
+			return true;
+	return false;
+}
+
+/* Ports of bridges that the policy does not govern; the caller frees. */
+static int list_others(struct clo_node *node, uint32_t **ret_others,
+		       size_t *ret_n)
+{
+	CLO_AUTO_MEM struct clo_link *links = NULL;
+	uint32_t *others;
+	size_t n_links = 0;
+	size_t n = 0;
+	int r;
+
+	r = clo_rtnl_list(node->rtnl, &links, &n_links);
+	if (r < 0)
+		return r;
+	others = calloc(n_links + 1, sizeof(*others));
+	if (!others)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_links; i++) {
+		const struct clo_link *bridge =
+			links[i].master
+				? link_of(links, n_links, links[i].master)
+				: NULL;
+
+		if (bridge && bridge->bridge &&
+		    !governs(&node->force->policy->node, bridge->name))
+			others[n++] = links[i].ifindex;
+	}
+	*ret_others = others;
+	*ret_n = n;
+	return 0;
+}
+
+/* Taps with a guard on them; the caller frees. */
+static int list_ports(const struct clo_node *node, uint32_t **ret_ports,
+		      size_t *ret_n)
+{
+	uint32_t *ports = calloc(node->n_known + 1, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	for (size_t i = 0; i < node->n_known; i++)
+		ports[i] = node->known[i].ifindex;
+	*ret_ports = ports;
+	*ret_n = node->n_known;
+	return 0;
+}
+
+static int settle(struct clo_node *node, struct clo_fence *fence)
+{
+	CLO_AUTO_MEM uint32_t *others = NULL;
+	CLO_AUTO_MEM uint32_t *ports = NULL;
+	int r;
+
+	r = list_others(node, &others, &fence->n_others);
+	if (r == 0)
+		r = list_ports(node, &ports, &fence->n_ports);
+	if (r < 0)
+		return r;
+	fence->others = others;
+	fence->ports = ports;
+	return clo_fence_apply(node->nft, fence, &node->fence);
+}
+
+int clo_fencing_settle(struct clo_node *node)
+{
+	CLO_AUTO_MEM const char **uplinks = NULL;
+	struct clo_fence fence;
+	int r;
+
+	if (!node->force || node->fence_refused)
+		return 0;
+	if (!node->nft) {
+		r = clo_nft_new(&node->nft);
+		if (r < 0)
+			return r;
+	}
+	r = describe(node->force->policy, &fence, &uplinks);
+	if (r < 0)
+		return r;
+	r = settle(node, &fence);
+	if (r == -EOPNOTSUPP) { /* said once; the audit says it each time */
+		node->fence_refused = true;
+		clo_log(CLO_LOG_ERR, "no fence: this kernel has no nftables "
+				     "for bridges");
+		return 0;
+	}
+	return r;
+}
+
+void clo_fencing_renew(struct clo_node *node)
+{
+	clo_fence_state_done(&node->fence);
+	node->fence_refused = false;
+}
+
+int clo_fencing_audit(struct clo_node *node, struct clo_audit *audit)
+{
+	struct clo_findings findings = {0};
+	int r;
+
+	if (!node->force)
+		return 0;
+	r = clo_fence_check(node->nft, &node->fence, &findings);
+	for (size_t i = 0; r == 0 && i < findings.n; i++)
+		if (!clo_problem_add(&audit->problems, findings.list[i].control,
+				     "%s %s", findings.list[i].where,
+				     findings.list[i].text))
+			r = -ENOMEM;
+	if (r == 0 && findings.n > 0) {
+		audit->repair |= CLO_REPAIR_FENCE;
+		r = clo_problem_everyone(clo_problem_add(
+			&audit->problems, "net.fail-closed",
+			"the fence around the bridges is not as it was put "
+			"up"));
+	}
+	clo_findings_done(&findings);
+	return r;
+}
+
+int clo_fencing_begin(const struct clo_policy *policy)
+{
+	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
+	struct clo_fence_state state = {0};
+	CLO_AUTO_MEM char *there = NULL;
+	CLO_AUTO_MEM const char **uplinks = NULL;
+	struct clo_fence fence;
+	int r;
+
+	r = clo_nft_new(&nft);
+	if (r < 0)
+		return r;
+	if (clo_nft_list(nft, "list table bridge cloison", &there) == 0)
+		return 0;
+	r = describe(policy, &fence, &uplinks);
+	if (r < 0)
+		return r;
+	r = clo_fence_apply(nft, &fence, &state);
+	clo_fence_state_done(&state);
+	return r;
+}
+
+void clo_fencing_done(struct clo_node *node)
+{
+	clo_fence_state_done(&node->fence);
+	clo_nft_free(node->nft);
+	node->nft = NULL;
+}
