@@ -101,7 +101,7 @@ static json_t *object(struct clo_node *node, const struct question *question)
 	why = check_origin(question);
 	if (why)
 		return why;
-	r = clo_sandbox_look(node, question->workload, question->xml, 0,
+	r = clo_sandbox_look(node, question->workload, question->xml, NULL,
 			     &sandbox);
 	if (r < 0)
 		return json_sprintf("its sandbox cannot be checked: %s",
