@@ -22,6 +22,7 @@ struct look {
 	struct clo_findings *findings;
 	bool running;
 	uint8_t *head; /* CLO_QCOW2_HEAD bytes */
+	const xmlNode *disk; /* whose chain it is */
 	int r;
 };
 
@@ -126,6 +127,20 @@ static bool resolve(const char *image, const char *backing, char path[2048])
 	return n > 0 && n < 2048;
 }
 
+/* The XML keeps libvirt from making that base the scope's. */
+static bool is_kept(const struct look *look, const char *path)
+{
+	for (const xmlNode *at = look->disk; at;
+	     at = clo_xml_child(at, "backingStore")) {
+		const xmlNode *source = clo_xml_child(at, "source");
+
+		if (clo_xml_says(source, "file", path) &&
+		    clo_xml_child_says(source, "seclabel", "relabel", "no"))
+			return true;
+	}
+	return false;
+}
+
 static void check_chain(struct look *look, const char *path, bool qcow2,
 			int depth);
 
@@ -171,6 +186,11 @@ static void check_chain(struct look *look, const char *path, bool qcow2,
 		     "be built on it");
 		return;
 	}
+	if (!own && depth > 0 && !is_kept(look, path))
+		find(look, CLO_CONTROL_DATA, path,
+		     "is a base that libvirt would give to the workload: name "
+		     "it in <backingStore> with <seclabel model='dac' "
+		     "relabel='no'/>");
 	if (depth > CHAIN_MAX) {
 		find(look, CLO_CONTROL_DATA, path,
 		     "has more than %d images behind it", CHAIN_MAX);
@@ -194,6 +214,7 @@ static void check_disk(struct look *look, const xmlNode *disk)
 	CLO_AUTO_XML xmlChar *path = clo_xml_attribute(
 		source, clo_xml_says(disk, "type", "block") ? "dev" : "file");
 
+	look->disk = disk;
 	if (path)
 		check_chain(look, (const char *)path,
 			    clo_xml_child_says(disk, "driver", "type", "qcow2"),
@@ -224,7 +245,12 @@ int clo_files_check(const char *xml, const struct clo_profile *profile,
 		    bool running, struct clo_findings *findings)
 {
 	CLO_AUTO_MEM uint8_t *head = malloc(CLO_QCOW2_HEAD);
-	struct look look = {profile, findings, running, head, 0};
+	struct look look = {
+		.profile = profile,
+		.findings = findings,
+		.running = running,
+		.head = head,
+	};
 	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
 	const xmlNode *root;
 	const xmlNode *devices;

@@ -35,11 +35,7 @@ class Drift(unittest.TestCase):
         cls.box.__enter__() # pylint: disable=unnecessary-dunder-call
         cls.addClassCleanup(cls.box.__exit__)
         cls.box.hook(True)
-        for workload in OURS, OTHER:
-            cls.box.create(workload.xml(cls.box.lab, cls.box.emulator))
-        for workload in OURS, OTHER:
-            with workload.guest(cls.box.lab) as guest:
-                guest.wait(120)
+        cls.box.boot(OURS, OTHER)
 
     # -- help
 
@@ -50,9 +46,10 @@ class Drift(unittest.TestCase):
         rows = self.box.node.statements()
         return rows[-1].number if rows else 0
 
-    def found(self, control: str, *words: str) -> None:
-        """A FAILED statement that names it, soon."""
-        after, begin = self.last(), time.monotonic()
+    def found(self, control: str, *words: str, after: int = -1) -> None:
+        """A FAILED statement that names it, soon; `after` a number."""
+        after = self.last() if after < 0 else after
+        begin = time.monotonic()
         while time.monotonic() < begin + SECONDS:
             for statement in self.box.node.statements(after):
                 for entry in statement.predicate()["controls"]:
@@ -151,9 +148,7 @@ class Drift(unittest.TestCase):
 
     def as_it_should_be(self) -> None:
         self.box.destroy(OTHER.name)
-        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
-        with OTHER.guest(self.box.lab) as guest:
-            guest.wait(120)
+        self.box.boot(OTHER)
         self.whole()
 
     def test_wrapper(self) -> None:
@@ -199,9 +194,10 @@ class Drift(unittest.TestCase):
                 f"{BASES}/raw; qemu-img create -q -f qcow2 -F raw -b "
                 f"{BASES}/raw {TEST.disk}; chmod 600 {TEST.disk}; "
                 f"chown {TEST.uid}:{TEST.uid} {TEST.disk}")
-        self.box.create(TEST.xml(self.box.lab, self.box.emulator))
-        with TEST.guest(self.box.lab) as guest:
-            guest.wait(120)
+        refused = self.box.create(
+            TEST.xml(self.box.lab, self.box.emulator), check=False)
+        self.assertIn("name it in <backingStore>", refused.stderr)
+        self.box.boot(TEST, backing=f"{BASES}/raw")
         self.assertEqual(self.sh(f"stat -c %u {BASES}/raw").strip(), "0")
         self.box.destroy(TEST.name)
 
@@ -213,9 +209,13 @@ class Drift(unittest.TestCase):
     def test_repair(self) -> None:
         self.with_response(response="repair")
         try:
+            self.whole()
+            after = self.last()
             self.sh(f"chmod 0666 {OURS.disk}; chown 0:0 {OURS.disk}; "
                     f"chmod 0777 {OURS.home}")
-            self.found("sto.no-shared-residual", OURS.disk, "0666")
+            # repaired by the same audit
+            self.found("sto.no-shared-residual", OURS.disk, "is of 0:0",
+                       after=after)
             self.whole()
             self.assertEqual(
                 self.sh(f"stat -c '%u:%g %a' {OURS.disk} {OURS.home}").split(),
@@ -248,4 +248,4 @@ class Drift(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)

@@ -69,11 +69,7 @@ class Sandbox(unittest.TestCase):
         cls.box.__enter__() # pylint: disable=unnecessary-dunder-call
         cls.addClassCleanup(cls.box.__exit__)
         cls.box.hook(True)
-        for workload in WORKLOADS:
-            cls.box.create(workload.xml(cls.box.lab, cls.box.emulator))
-        for workload in WORKLOADS:
-            with workload.guest(cls.box.lab) as guest:
-                guest.wait(120)
+        cls.box.boot(*WORKLOADS)
 
     # -- help
 
@@ -162,9 +158,7 @@ class Sandbox(unittest.TestCase):
             self.box.hook(True)
             self.box.lab.run(["sh", "-c", f"chmod 710 {OTHER.home}; chown "
                               f"{OTHER.uid} {OTHER.home}/*"])
-        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
-        with OTHER.guest(self.box.lab) as guest:
-            guest.wait(120)
+        self.box.boot(OTHER)
 
     def test_own_disk(self) -> None:
         with OURS.guest(self.box.lab) as guest:
@@ -209,9 +203,7 @@ class Sandbox(unittest.TestCase):
                 self.assertIn("cloison: domain", done.stderr)
                 self.assertIn(reason, done.stderr)
                 self.assertEqual([self.stat(path) for path in files], before)
-        self.box.create(good)
-        with spare.guest(self.box.lab) as guest:
-            guest.wait(120)
+        self.box.boot(spare)
 
     def test_capabilities(self) -> None:
         """libvirt learns through the wrapper what QEMU can do."""
@@ -250,10 +242,8 @@ class Sandbox(unittest.TestCase):
                 self.assertEqual(guest.sh("echo alive").strip(), "alive")
         finally:
             self.box.node.start("--emulator", self.box.emulator)
-        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
-        with OTHER.guest(self.box.lab) as guest:
-            guest.wait(120)
+        self.box.boot(OTHER)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
