@@ -61,7 +61,7 @@ def hears(guest, act):
     """Frames of the segment that arrive at an interface while `act` runs."""
     seen = guest.popen(
         "import socket, sys\n"
-        "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3)\n"
+        "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))\n"
         "s.bind(('eth0', 0))\n"
         "print('ready', flush=True)\n"
         "s.settimeout(1)\n"
