@@ -188,10 +188,11 @@ static json_t *fence_evidence(const struct view *view, const char *control)
 	(void)control;
 	/* the counts are of the whole node: not a scope's to read */
 	return view->scope ? json_null()
-			   : json_pack("{s:b, s:I, s:b}", "there",
+			   : json_pack("{s:b, s:I, s:b, s:I}", "there",
 				       fence->rules != NULL, "ports",
 				       (json_int_t)fence->n_ports, "aroundAll",
-				       fence->around_all);
+				       fence->around_all, "dropped",
+				       (json_int_t)fence->dropped);
 }
 
 static json_t *bypass_evidence(const struct view *view, const char *control)
