@@ -4,43 +4,178 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/guard/qcow2.h"
+#include "agent/guard/chain.h"
 #include "agent/guard/xml_impl.h"
 
-#define CHAIN_MAX 16
+#define FILES_MAX 256U /* of one domain */
 
-struct look {
-	const struct clo_profile *profile;
-	struct clo_findings *findings;
-	bool running;
-	uint8_t *head; /* CLO_QCOW2_HEAD bytes */
-	const xmlNode *disk; /* whose chain it is */
-	int r;
+/* What a domain's XML names. */
+struct list {
+	struct clo_chain_file files[FILES_MAX];
+	xmlChar *texts[FILES_MAX]; /* what their paths are in */
+	size_t n;
 };
 
-__attribute__((format(printf, 4, 5))) static void find(struct look *look,
-						       const char *control,
-						       const char *path,
-						       const char *fmt, ...)
+static void list_freep(struct list **list)
 {
-	char text[512];
-	va_list args;
+	for (size_t i = 0; *list && i < (*list)->n; i++)
+		xmlFree((*list)->texts[i]);
+	free(*list);
+}
+
+/* Takes the text. */
+static int add(struct list *list, xmlChar *text, struct clo_chain_file file)
+{
+	if (!text || !*text) {
+		xmlFree(text);
+		return 0;
+	}
+	if (list->n == FILES_MAX) {
+		xmlFree(text);
+		return -E2BIG;
+	}
+	file.path = (const char *)text;
+	list->texts[list->n] = text;
+	list->files[list->n++] = file;
+	return 0;
+}
+
+static int add_disks(struct list *list, const xmlNode *devices)
+{
+	int r = 0;
+
+	for (const xmlNode *disk = devices ? devices->children : NULL;
+	     disk && r == 0; disk = disk->next) {
+		const xmlNode *source = clo_xml_child(disk, "source");
+		bool block = clo_xml_says(disk, "type", "block");
+		bool qcow2 =
+			clo_xml_child_says(disk, "driver", "type", "qcow2");
+
+		if (clo_xml_is(disk, "disk"))
+			r = add(list,
+				clo_xml_attribute(source,
+						  block ? "dev" : "file"),
+				(struct clo_chain_file){
+					.image = true,
+					.format = qcow2 ? CLO_IMAGE_QCOW2
+							: CLO_IMAGE_RAW,
+					.writable = !clo_xml_child(disk,
+								   "readonly"),
+				});
+	}
+	return r;
+}
+
+static int add_boot(struct list *list, const xmlNode *os, bool running)
+{
+	static const char *const names[] = {"nvram", "kernel", "initrd"};
+	int r = 0;
+
+	for (size_t i = 0; os && r == 0 && i < CLO_ARRAY_LEN(names); i++) {
+		const xmlNode *node = clo_xml_child(os, names[i]);
+		xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+
+		/* libvirt makes the first when it is not there */
+		if (text && i == 0 && !running &&
+		    faccessat(AT_FDCWD, (const char *)text, F_OK,
+			      AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno == ENOENT) {
+			xmlFree(text);
+			continue;
+		}
+		r = add(list, text,
+			(struct clo_chain_file){.writable = i == 0});
+	}
+	return r;
+}
+
+/* Some disk's XML keeps libvirt from making that base the workload's. */
+static bool is_kept(const xmlNode *devices, const char *path)
+{
+	for (const xmlNode *disk = devices ? devices->children : NULL; disk;
+	     disk = disk->next)
+		for (const xmlNode *at = clo_xml_is(disk, "disk") ? disk : NULL;
+		     at; at = clo_xml_child(at, "backingStore")) {
+			const xmlNode *source = clo_xml_child(at, "source");
+
+			if (clo_xml_says(source, "file", path) &&
+			    clo_xml_child_says(source, "seclabel", "relabel",
+					       "no"))
+				return true;
+		}
+	return false;
+}
+
+/* Every base that the images lead to. */
+static int check_bases(const xmlNode *devices, const struct clo_uses *uses,
+		       const struct clo_profile *profile,
+		       struct clo_findings *findings)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < uses->n; i++) {
+		const char *path = uses->list[i].path;
+
+		if (!clo_xml_below(path, profile->directory) &&
+		    !is_kept(devices, path))
+			r = clo_finding_add(
+				findings, CLO_CONTROL_DATA, path,
+				"is a base that libvirt would give to the "
+				"workload: name it in <backingStore> with "
+				"<seclabel model='dac' relabel='no'/>");
+	}
+	return r;
+}
+
+static int check(const xmlNode *root, const struct clo_profile *profile,
+		 bool running, struct clo_findings *findings)
+{
+	__attribute__((cleanup(list_freep))) struct list *list =
+		calloc(1, sizeof(*list));
+	const xmlNode *devices = clo_xml_child(root, "devices");
+	CLO_AUTO_FD int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct clo_chain chain = {
+		.root = top, .profile = profile, .running = running};
+	struct clo_uses uses = {0};
 	int r;
 
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	r = clo_finding_add(look->findings, control, path, "%s", text);
+	if (!list)
+		return -ENOMEM;
+	if (top < 0)
+		return -errno;
+	r = add_disks(list, devices);
+	if (r == 0)
+		r = add_boot(list, clo_xml_child(root, "os"), running);
+	if (r == -E2BIG)
+		return clo_finding_add(findings, CLO_CONTROL_DATA, "domain",
+				       "names more than %u files", FILES_MAX);
+	if (r == 0)
+		r = clo_chain_check(&chain, list->files, list->n, &uses,
+				    findings);
+	if (r == 0)
+		r = check_bases(devices, &uses, profile, findings);
+	clo_uses_done(&uses);
+	return r;
+}
+
+int clo_files_check(const char *xml, const struct clo_profile *profile,
+		    bool running, struct clo_findings *findings)
+{
+	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
+	const xmlNode *root;
+	int r;
+
+	r = clo_xml_read(xml, strnlen(xml, CLO_XML_MAX + 1), &doc);
 	if (r < 0)
-		look->r = r;
+		return r == -ENOMEM ? r : -EINVAL;
+	root = xmlDocGetRootElement(doc);
+	return root ? check(root, profile, running, findings) : -EINVAL;
 }
 
 static int open_plain(const char *path)
@@ -52,223 +187,6 @@ static int open_plain(const char *path)
 	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
-}
-
-/* A file of the workload's. */
-static void check_own(struct look *look, const char *path,
-		      const struct stat *st)
-{
-	const struct clo_profile *profile = look->profile;
-	bool own = st->st_uid == profile->uid && st->st_gid == profile->gid;
-
-	if (!own && (look->running || st->st_uid != 0))
-		find(look, CLO_CONTROL_DATA, path,
-		     "is of %u:%u: chown it to %u:%u", st->st_uid, st->st_gid,
-		     profile->uid, profile->gid);
-	if (st->st_mode & 077)
-		find(look, CLO_CONTROL_DATA, path,
-		     "is open to others (%04o): chmod it to 0600",
-		     st->st_mode & 07777U);
-	if (st->st_nlink != 1)
-		find(look, CLO_CONTROL_DATA, path,
-		     "has %lu names: there is a way around its directory",
-		     (unsigned long)st->st_nlink);
-}
-
-/* What several workloads read. */
-static void check_base(struct look *look, const char *path,
-		       const struct stat *st)
-{
-	if (st->st_uid != 0 || st->st_mode & 022)
-		find(look, CLO_CONTROL_DATA, path,
-		     "is a base that others than root can write: chown it to "
-		     "root and chmod it to 0644");
-}
-
-/* Its descriptor, or -1 after a finding. */
-static int check_file(struct look *look, const char *path, bool own)
-{
-	CLO_AUTO_FD int fd = open_plain(path);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		find(look, CLO_CONTROL_DATA, path, "%s",
-		     fd == -ELOOP    ? "is behind a symbolic link"
-		     : fd == -ENOENT ? "is not there"
-				     : strerrordesc_np(fd < 0 ? -fd : errno));
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		find(look, CLO_CONTROL_DATA, path,
-		     "is neither a file nor a block device");
-		return -1;
-	}
-	if (own)
-		check_own(look, path, &st);
-	else
-		check_base(look, path, &st);
-	return clo_take_fd(&fd);
-}
-
-/* A backing file's name is relative to the image that has it. */
-static bool resolve(const char *image, const char *backing, char path[2048])
-{
-	const char *slash = strrchr(image, '/');
-	int n;
-
-	/* "json:{...}", "nbd://..." and the like are no files */
-	if (backing[0] != '/' && strcspn(backing, ":") < strcspn(backing, "/"))
-		return false;
-	if (backing[0] == '/')
-		n = snprintf(path, 2048, "%s", backing);
-	else
-		n = snprintf(path, 2048, "%.*s/%s", (int)(slash - image), image,
-			     backing);
-	return n > 0 && n < 2048;
-}
-
-/* The XML keeps libvirt from making that base the scope's. */
-static bool is_kept(const struct look *look, const char *path)
-{
-	for (const xmlNode *at = look->disk; at;
-	     at = clo_xml_child(at, "backingStore")) {
-		const xmlNode *source = clo_xml_child(at, "source");
-
-		if (clo_xml_says(source, "file", path) &&
-		    clo_xml_child_says(source, "seclabel", "relabel", "no"))
-			return true;
-	}
-	return false;
-}
-
-static void check_chain(struct look *look, const char *path, bool qcow2,
-			int depth);
-
-/* What the image's own header leads to. */
-static void check_image(struct look *look, const char *path, int fd, bool qcow2,
-			int depth)
-{
-	ssize_t len = pread(fd, look->head, CLO_QCOW2_HEAD, 0);
-	struct clo_qcow2 image;
-	char behind[2048];
-
-	if (len < 0)
-		return;
-	if (!qcow2) {
-		if (clo_qcow2_is(look->head, (size_t)len))
-			find(look, "env.no-shared-data", path,
-			     "is declared raw and begins like qcow2: who wrote "
-			     "that could have any file opened");
-		return;
-	}
-	if (clo_qcow2_read(look->head, (size_t)len, &image) < 0)
-		find(look, CLO_CONTROL_DATA, path, "is no qcow2 image");
-	else if (image.external)
-		find(look, "env.no-shared-data", path,
-		     "keeps its data in another file");
-	else if (image.backing[0] && !resolve(path, image.backing, behind))
-		find(look, "env.no-shared-data", path,
-		     "has a backing file that is no local file");
-	else if (image.backing[0])
-		/* whatever the format that it says: both are looked for */
-		check_chain(look, behind, false, depth + 1);
-}
-
-static void check_chain(struct look *look, const char *path, bool qcow2,
-			int depth)
-{
-	bool own = clo_xml_below(path, look->profile->directory);
-	CLO_AUTO_FD int fd = -1;
-
-	if (!own && !clo_xml_in_bases(look->profile, path)) {
-		find(look, "env.no-shared-data", path,
-		     "is neither the workload's own nor a base: no image may "
-		     "be built on it");
-		return;
-	}
-	if (!own && depth > 0 && !is_kept(look, path))
-		find(look, CLO_CONTROL_DATA, path,
-		     "is a base that libvirt would give to the workload: name "
-		     "it in <backingStore> with <seclabel model='dac' "
-		     "relabel='no'/>");
-	if (depth > CHAIN_MAX) {
-		find(look, CLO_CONTROL_DATA, path,
-		     "has more than %d images behind it", CHAIN_MAX);
-		return;
-	}
-	fd = check_file(look, path, own);
-	if (fd < 0)
-		return;
-	if (depth > 0) {
-		uint8_t magic[4] = {0};
-
-		qcow2 = pread(fd, magic, sizeof(magic), 0) == 4 &&
-			clo_qcow2_is(magic, sizeof(magic));
-	}
-	check_image(look, path, fd, qcow2, depth);
-}
-
-static void check_disk(struct look *look, const xmlNode *disk)
-{
-	const xmlNode *source = clo_xml_child(disk, "source");
-	CLO_AUTO_XML xmlChar *path = clo_xml_attribute(
-		source, clo_xml_says(disk, "type", "block") ? "dev" : "file");
-
-	look->disk = disk;
-	if (path)
-		check_chain(look, (const char *)path,
-			    clo_xml_child_says(disk, "driver", "type", "qcow2"),
-			    0);
-}
-
-static void check_boot(struct look *look, const xmlNode *os)
-{
-	static const char *const names[] = {"nvram", "kernel", "initrd"};
-
-	for (size_t i = 0; os && i < CLO_ARRAY_LEN(names); i++) {
-		const xmlNode *node = clo_xml_child(os, names[i]);
-		CLO_AUTO_XML xmlChar *text =
-			node ? xmlNodeGetContent(node) : NULL;
-		const char *path = (const char *)text;
-		CLO_AUTO_FD int fd = -1;
-
-		if (!path || !*path)
-			continue;
-		/* libvirt makes it, when it is not there */
-		if (i == 0 && !look->running && access(path, F_OK) < 0)
-			continue;
-		fd = check_file(look, path, true);
-	}
-}
-
-int clo_files_check(const char *xml, const struct clo_profile *profile,
-		    bool running, struct clo_findings *findings)
-{
-	CLO_AUTO_MEM uint8_t *head = malloc(CLO_QCOW2_HEAD);
-	struct look look = {
-		.profile = profile,
-		.findings = findings,
-		.running = running,
-		.head = head,
-	};
-	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
-	const xmlNode *root;
-	const xmlNode *devices;
-	int r;
-
-	if (!head)
-		return -ENOMEM;
-	r = clo_xml_read(xml, strnlen(xml, CLO_XML_MAX + 1), &doc);
-	if (r < 0)
-		return r == -ENOMEM ? r : -EINVAL;
-	root = xmlDocGetRootElement(doc);
-	devices = root ? clo_xml_child(root, "devices") : NULL;
-	for (const xmlNode *node = devices ? devices->children : NULL; node;
-	     node = node->next)
-		if (clo_xml_is(node, "disk"))
-			check_disk(&look, node);
-	check_boot(&look, root ? clo_xml_child(root, "os") : NULL);
-	return look.r;
 }
 
 static int close_file(const char *path, const struct clo_profile *profile)

@@ -176,7 +176,7 @@ class Drift(unittest.TestCase):
             TEST.xml(self.box.lab, self.box.emulator), check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn(f"cloison: domain {TEST.name}: {OURS.disk}: is neither "
-                      "the workload's own nor a base", refused.stderr)
+                      f"below {TEST.home} nor a base", refused.stderr)
         # raw by its declaration, and written like qcow2 by its guest
         xml = TEST.xml(self.box.lab, self.box.emulator).replace(
             "name='qemu' type='qcow2'", "name='qemu' type='raw'")
@@ -214,7 +214,7 @@ class Drift(unittest.TestCase):
             self.sh(f"chmod 0666 {OURS.disk}; chown 0:0 {OURS.disk}; "
                     f"chmod 0777 {OURS.home}")
             # repaired by the same audit
-            self.found("sto.no-shared-residual", OURS.disk, "is of 0:0",
+            self.found("sto.no-shared-residual", OURS.home, "0777",
                        after=after)
             self.whole()
             self.assertEqual(
