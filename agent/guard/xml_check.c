@@ -10,6 +10,7 @@
 #include "agent/guard/xml_impl.h"
 
 #define DEPTH_MAX 16
+#define FINDINGS_MAX 256 /* more are not told one by one */
 
 void clo_xml_find(struct clo_xml_look *look, const char *control,
 		  const char *where, const char *fmt, ...)
@@ -177,6 +178,9 @@ static void check_label(struct clo_xml_look *look, const xmlNode *node,
 {
 	char label[32];
 
+	if (clo_xml_says(node, "type", "none"))
+		clo_xml_find(look, CLO_CONTROL_CONFINED, where,
+			     "turns a label of the host off: remove it");
 	if (!clo_xml_says(node, "model", "dac"))
 		return;
 	(void)snprintf(label, sizeof(label), "+%u:+%u", look->profile->uid,
@@ -195,6 +199,7 @@ struct rule {
 	void (*check)(struct clo_xml_look *look, const xmlNode *node,
 		      const char *where);
 	bool whole;
+	bool many; /* else once: readers differ in which one they take */
 	unsigned int device; /* only if the workload lists it */
 };
 
@@ -231,6 +236,11 @@ static const char *listed_as(unsigned int device)
 	return "?";
 }
 
+static const char *rule_name(const char *place)
+{
+	return strrchr(place, '/') + 1;
+}
+
 static void walk(struct clo_xml_look *look, const xmlNode *parent,
 		 const char *place, unsigned int depth);
 
@@ -251,6 +261,10 @@ static void visit(struct clo_xml_look *look, const xmlNode *node,
 			     listed_as(rule->device));
 		return;
 	}
+	if (!rule->many &&
+	    clo_xml_child(node->parent, rule_name(place)) != node)
+		clo_xml_find(look, CLO_CONTROL_CONFINED, place,
+			     "is there more than once");
 	if (rule->check)
 		rule->check(look, node, place);
 	if (!rule->whole)
@@ -267,6 +281,8 @@ static void walk(struct clo_xml_look *look, const xmlNode *parent,
 		if (node->type == XML_ENTITY_REF_NODE)
 			clo_xml_find(look, CLO_CONTROL_CONFINED, place,
 				     "has an entity");
+		if (look->findings->n >= FINDINGS_MAX)
+			return; /* refused in any case */
 		if (node->type != XML_ELEMENT_NODE)
 			continue;
 		n = snprintf(inner, sizeof(inner), "%s/%s", place, node->name);
@@ -288,12 +304,16 @@ static size_t count_labels(const xmlNode *root)
 	return n;
 }
 
-/* A number, and not 0. */
-static bool limits(const xmlNode *parent, const char *name)
+/* libvirt takes "-1" and numbers without end for no limit. */
+bool clo_xml_limits(const xmlNode *parent, const char *name)
 {
 	const xmlNode *node = clo_xml_child(parent, name);
+	CLO_AUTO_XML xmlChar *text = node ? xmlNodeGetContent(node) : NULL;
+	const char *digits = text ? (const char *)text : "";
+	size_t len = strlen(digits);
 
-	return node && !clo_xml_says(node, NULL, "0");
+	return len > 0 && len < 16 && strspn(digits, "0123456789") == len &&
+	       strspn(digits, "0") < len;
 }
 
 static void check_resources(struct clo_xml_look *look, const xmlNode *root)
@@ -305,15 +325,15 @@ static void check_resources(struct clo_xml_look *look, const xmlNode *root)
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/resource",
 			     "needs <partition>%s</partition>",
 			     look->profile->partition);
-	if (!limits(cpu, "shares") && !limits(cpu, "quota") &&
-	    !limits(cpu, "global_quota"))
+	if (!clo_xml_limits(cpu, "shares") && !clo_xml_limits(cpu, "quota") &&
+	    !clo_xml_limits(cpu, "global_quota"))
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/cputune",
 			     "has neither shares nor a quota");
-	if (!limits(clo_xml_child(root, "memtune"), "hard_limit"))
+	if (!clo_xml_limits(clo_xml_child(root, "memtune"), "hard_limit"))
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/memtune",
 			     "has no hard_limit");
 	if (look->profile->weighs &&
-	    !limits(clo_xml_child(root, "blkiotune"), "weight"))
+	    !clo_xml_limits(clo_xml_child(root, "blkiotune"), "weight"))
 		clo_xml_find(look, CLO_CONTROL_SHARED, "domain/blkiotune",
 			     "has no weight");
 }
@@ -343,6 +363,7 @@ static void check_presence(struct clo_xml_look *look, const xmlNode *root)
 		clo_xml_find(look, CLO_CONTROL_CONFINED, "domain/memory",
 			     "needs dumpCore='off'");
 	check_resources(look, root);
+	clo_xml_implied(look, devices);
 	clo_xml_interfaces(look, devices);
 }
 

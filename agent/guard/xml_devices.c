@@ -21,9 +21,13 @@ static xmlChar *source_of(const xmlNode *image)
 static bool keeps_owner(const xmlNode *disk)
 {
 	const xmlNode *source = clo_xml_child(disk, "source");
-	const xmlNode *label = clo_xml_child(source, "seclabel");
 
-	return clo_xml_says(label, "relabel", "no");
+	for (const xmlNode *label = source ? source->children : NULL; label;
+	     label = label->next)
+		if (clo_xml_is(label, "seclabel") &&
+		    clo_xml_says(label, "model", "dac"))
+			return clo_xml_says(label, "relabel", "no");
+	return false;
 }
 
 static void check_image(struct clo_xml_look *look, const xmlNode *node,
@@ -56,24 +60,29 @@ static void check_image(struct clo_xml_look *look, const xmlNode *node,
 			     text);
 }
 
+/* In one of the two units. */
+static bool is_limited(const xmlNode *tune, const char *total,
+		       const char *reads, const char *writes, bool read_only)
+{
+	return clo_xml_limits(tune, total) ||
+	       (clo_xml_limits(tune, reads) &&
+		(read_only || clo_xml_limits(tune, writes)));
+}
+
 /* One guest must not starve the others of I/O. */
 static void check_tune(struct clo_xml_look *look, const xmlNode *node,
 		       const char *where)
 {
-	static const char *const limits[] = {
-		"total_bytes_sec", "total_iops_sec",  "read_bytes_sec",
-		"read_iops_sec",   "write_bytes_sec", "write_iops_sec",
-	};
 	const xmlNode *tune = clo_xml_child(node, "iotune");
+	bool read_only = clo_xml_child(node, "readonly");
 
-	for (size_t i = 0; tune && i < CLO_ARRAY_LEN(limits); i++) {
-		const xmlNode *limit = clo_xml_child(tune, limits[i]);
-
-		if (limit && !clo_xml_says(limit, NULL, "0"))
-			return;
-	}
-	clo_xml_find(look, CLO_CONTROL_SHARED, where,
-		     "has no limit: add <iotune>");
+	if (!is_limited(tune, "total_bytes_sec", "read_bytes_sec",
+			"write_bytes_sec", read_only) &&
+	    !is_limited(tune, "total_iops_sec", "read_iops_sec",
+			"write_iops_sec", read_only))
+		clo_xml_find(look, CLO_CONTROL_SHARED, where,
+			     "has no limit for all that it reads and writes: "
+			     "add <iotune>");
 }
 
 static bool is_image_type(const xmlNode *node)
@@ -221,19 +230,16 @@ void clo_xml_interfaces(struct clo_xml_look *look, const xmlNode *devices)
 
 /* A file or socket of the workload's own. */
 static void check_own(struct clo_xml_look *look, const xmlNode *source,
-		      const char *where, const char *also)
+		      const char *where)
 {
 	CLO_AUTO_XML xmlChar *path = clo_xml_attribute(source, "path");
 
-	if (!path && also)
-		return; /* libvirt chooses it */
-	if (path &&
-	    (clo_xml_below((const char *)path, look->profile->directory) ||
-	     (also && clo_xml_below((const char *)path, also))))
-		return;
-	clo_xml_find(look, CLO_CONTROL_CONFINED, where, "%s is not below %s",
-		     path ? (const char *)path : "it",
-		     look->profile->directory);
+	if (!path ||
+	    !clo_xml_below((const char *)path, look->profile->directory))
+		clo_xml_find(look, CLO_CONTROL_CONFINED, where,
+			     "%s is not below %s",
+			     path ? (const char *)path : "it",
+			     look->profile->directory);
 }
 
 /* libvirt opens the file or listens, and QEMU gets the descriptor. */
@@ -247,32 +253,72 @@ void clo_xml_character(struct clo_xml_look *look, const xmlNode *node,
 	if (clo_xml_says(node, "type", "file") ||
 	    (clo_xml_says(node, "type", "unix") &&
 	     clo_xml_says(source, "mode", "bind")))
-		check_own(look, source, where, NULL);
+		check_own(look, source, where);
 	else
 		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
 			     "is neither a file, a pty nor a socket that "
 			     "listens");
 }
 
+#define CHANNELS "/var/lib/libvirt/qemu/channel/target"
+#define SHORT_NAME 20 /* of a domain's name, in libvirt's paths */
+
+/*
+ * The path that libvirt chooses: its directory has the domain's number, if it
+ * has one, and name. Another domain's would take that one's socket away.
+ */
+static bool is_chosen(const xmlNode *channel, const char *path)
+{
+	const xmlNode *root = xmlDocGetRootElement(channel->doc);
+	const xmlNode *node = clo_xml_child(root, "name");
+	CLO_AUTO_XML xmlChar *id = clo_xml_attribute(root, "id");
+	CLO_AUTO_XML xmlChar *name = node ? xmlNodeGetContent(node) : NULL;
+	static const char prefix[] = CHANNELS "/domain-";
+	const char *at = path + sizeof(prefix) - 1;
+	size_t digits, bytes;
+
+	if (!name || !clo_xml_below(path, CHANNELS) ||
+	    strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	digits = strspn(at, "0123456789");
+	if (id && (strlen((const char *)id) != digits ||
+		   strncmp(at, (const char *)id, digits) != 0))
+		return false;
+	at += digits;
+	bytes = (size_t)xmlUTF8Strsize(name, SHORT_NAME);
+	return digits > 0 && at[0] == '-' &&
+	       strncmp(at + 1, (const char *)name, bytes) == 0 &&
+	       at[1 + bytes] == '/';
+}
+
 void clo_xml_channel(struct clo_xml_look *look, const xmlNode *node,
 		     const char *where)
 {
 	const xmlNode *source = clo_xml_child(node, "source");
+	CLO_AUTO_XML xmlChar *path = clo_xml_attribute(source, "path");
 
 	if (!clo_xml_says(node, "type", "unix") ||
 	    (source && !clo_xml_says(source, "mode", "bind")))
 		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
 			     "is no socket that listens");
-	else
-		check_own(look, source, where, "/var/lib/libvirt/qemu/channel");
+	else if (path && !is_chosen(node, (const char *)path))
+		check_own(look, source, where);
+	if (!clo_xml_child_says(node, "target", "type", "virtio"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is of another type than virtio");
 }
 
 void clo_xml_controller(struct clo_xml_look *look, const xmlNode *node,
 			const char *where)
 {
-	static const char *const types[] = {"pci", "sata", "scsi",
-					    "virtio-serial"};
+	static const char *const types[] = {"pci", "sata", "virtio-serial"};
 
+	if (clo_xml_says(node, "type", "scsi")) {
+		if (!clo_xml_says(node, "model", "virtio-scsi"))
+			clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+				     "is of another model than virtio-scsi");
+		return;
+	}
 	for (size_t i = 0; i < CLO_ARRAY_LEN(types); i++)
 		if (clo_xml_says(node, "type", types[i]))
 			return;
@@ -291,6 +337,13 @@ void clo_xml_controller(struct clo_xml_look *look, const xmlNode *node,
 void clo_xml_input(struct clo_xml_look *look, const xmlNode *node,
 		   const char *where)
 {
+	if (!clo_xml_says(node, "type", "mouse") &&
+	    !clo_xml_says(node, "type", "keyboard") &&
+	    !clo_xml_says(node, "type", "tablet")) {
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is a device of the node: remove it");
+		return;
+	}
 	/* every PC has these two */
 	if (clo_xml_says(node, "bus", "ps2") ||
 	    (clo_xml_says(node, "bus", "usb") && may(look, CLO_DEVICE_USB)))
@@ -323,7 +376,7 @@ void clo_xml_tpm(struct clo_xml_look *look, const xmlNode *node,
 			     "has another backend than an external one of "
 			     "the scope's own user");
 	else
-		check_own(look, source, where, NULL);
+		check_own(look, source, where);
 }
 
 void clo_xml_audio(struct clo_xml_look *look, const xmlNode *node,
@@ -341,4 +394,26 @@ void clo_xml_balloon(struct clo_xml_look *look, const xmlNode *node,
 	if (!clo_xml_says(node, "model", "none"))
 		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
 			     "is not in the profile: it needs model='none'");
+}
+
+static bool has_controller(const xmlNode *devices, const char *type)
+{
+	for (const xmlNode *node = devices ? devices->children : NULL; node;
+	     node = node->next)
+		if (clo_xml_is(node, "controller") &&
+		    clo_xml_says(node, "type", type))
+			return true;
+	return false;
+}
+
+void clo_xml_implied(struct clo_xml_look *look, const xmlNode *devices)
+{
+	if (!may(look, CLO_DEVICE_USB) && !has_controller(devices, "usb"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, "domain/devices",
+			     "needs <controller type='usb' model='none'/>: "
+			     "libvirt adds one that works otherwise");
+	if (!clo_xml_child(devices, "memballoon"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, "domain/devices",
+			     "needs <memballoon model='none'/>: libvirt adds "
+			     "one otherwise");
 }

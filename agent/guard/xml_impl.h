@@ -31,6 +31,8 @@ bool clo_xml_child_says(const xmlNode *node, const char *element,
 			const char *name, const char *value);
 /* A path that needs no resolving, below `directory`. */
 bool clo_xml_below(const char *path, const char *directory);
+/* A child's text is a number that limits something: digits, not only 0. */
+bool clo_xml_limits(const xmlNode *parent, const char *name);
 bool clo_xml_in_bases(const struct clo_profile *profile, const char *path);
 
 /* xml_devices.c: checks of one element, by its place. */
@@ -56,5 +58,22 @@ void clo_xml_audio(struct clo_xml_look *look, const xmlNode *node,
 		   const char *where);
 void clo_xml_balloon(struct clo_xml_look *look, const xmlNode *node,
 		     const char *where);
+/* xml_listed.c */
+void clo_xml_filesystem(struct clo_xml_look *look, const xmlNode *node,
+			const char *where);
+void clo_xml_hostdev(struct clo_xml_look *look, const xmlNode *node,
+		     const char *where);
+void clo_xml_shmem(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where);
+void clo_xml_redirdev(struct clo_xml_look *look, const xmlNode *node,
+		      const char *where);
+void clo_xml_graphics(struct clo_xml_look *look, const xmlNode *node,
+		      const char *where);
+void clo_xml_video(struct clo_xml_look *look, const xmlNode *node,
+		   const char *where);
+void clo_xml_watchdog(struct clo_xml_look *look, const xmlNode *node,
+		      const char *where);
+/* What libvirt adds where nothing says no. */
+void clo_xml_implied(struct clo_xml_look *look, const xmlNode *devices);
 /* All declared NICs are there, once each. */
 void clo_xml_interfaces(struct clo_xml_look *look, const xmlNode *devices);

@@ -157,7 +157,7 @@ class Sandbox(unittest.TestCase):
         finally:
             self.box.hook(True)
             self.box.lab.run(["sh", "-c", f"chmod 710 {OTHER.home}; chown "
-                              f"{OTHER.uid} {OTHER.home}/*"])
+                              f"{OTHER.uid}:{OTHER.uid} {OTHER.home}/*"])
         self.box.boot(OTHER)
 
     def test_own_disk(self) -> None:

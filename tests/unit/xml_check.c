@@ -3,111 +3,46 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-
-#define GOOD CLO_SOURCE_DIR "/tests/data/xml/good.xml"
-#define HOME "/var/lib/cloison-tenants/acme/production/web-1"
-
-static const char *const bases[] = {"/srv/bases"};
-static const char *const bridges[] = {"br0"};
-static const struct clo_profile_nic nics[] = {
-	{{0x52, 0x54, 0, 0, 0x0a, 1}},
-};
-
-static const struct clo_profile profile = {
-	.workload = "acme/production/web-1",
-	.name = "acme-web-1",
-	.uid = 200001,
-	.gid = 200001,
-	.emulator = "/usr/libexec/cloison/cloison-qemu",
-	.partition = "/machine/cloison-acme-production",
-	.weighs = true,
-	.directory = HOME,
-	.bases = bases,
-	.n_bases = 1,
-	.bridges = bridges,
-	.n_bridges = 1,
-	.nics = nics,
-	.n_nics = 1,
-};
-
-static char *read_good(void)
-{
-	FILE *file = fopen(GOOD, "re");
-	char *text = calloc(1, 65536);
-
-	assert_non_null(file);
-	assert_non_null(text);
-	assert_true(fread(text, 1, 65535, file) > 0);
-	(void)fclose(file);
-	return text;
-}
-
-/* The good one with its first `from` replaced. */
-static char *change(const char *good, const char *from, const char *to)
-{
-	const char *at = strstr(good, from);
-	size_t size = strlen(good) + strlen(to) + 1;
-	char *text = malloc(size);
-
-	if (!at)
-		fail_msg("the good one has no %s", from);
-	assert_non_null(text);
-	(void)snprintf(text, size, "%.*s%s%s", (int)(at - good), good, to,
-		       at + strlen(from));
-	return text;
-}
-
-static void print(const struct clo_findings *findings)
-{
-	for (size_t i = 0; i < findings->n; i++)
-		print_error("[%s] %s: %s\n", findings->list[i].control,
-			    findings->list[i].where, findings->list[i].text);
-}
+#include "xml_cases.h"
 
 static void test_good(void **state)
 {
 	struct clo_findings findings = {0};
-	char *good = read_good();
+	char *good = xml_file("good.xml");
 
 	(void)state;
-	assert_int_equal(clo_xml_check(good, &profile, &findings), 0);
-	print(&findings);
+	assert_int_equal(clo_xml_check(good, &xml_profile, &findings), 0);
+	xml_print(&findings);
 	assert_int_equal(findings.n, 0);
 	clo_findings_done(&findings);
 	free(good);
 }
 
-/* Each breaks one line of the profile, and gets one reason. */
-static const struct mutation {
-	const char *from, *to;
-	const char *control, *where, *text;
-} mutations[] = {
-
-#include "xml_mutations.inc"
-};
-
+/* One reason for each. */
 static void test_mutations(void **state)
 {
-	char *good = read_good();
+	char *good = xml_file("good.xml");
 	size_t wrong = 0;
 
 	(void)state;
-	for (size_t i = 0; i < CLO_ARRAY_LEN(mutations); i++) {
-		const struct mutation *m = &mutations[i];
-		char *bad = change(good, m->from, m->to);
+	for (size_t i = 0; i < n_xml_mutations; i++) {
+		const struct xml_mutation *m = &xml_mutations[i];
+		char *bad = xml_change(good, m->from, m->to);
 		struct clo_findings findings = {0};
 
-		assert_int_equal(clo_xml_check(bad, &profile, &findings), 0);
+		assert_int_equal(clo_xml_check(bad, &xml_profile, &findings),
+				 0);
 		if (findings.n != 1 ||
 		    strcmp(findings.list[0].control, m->control) != 0 ||
 		    strcmp(findings.list[0].where, m->where) != 0 ||
 		    !strstr(findings.list[0].text, m->text)) {
 			print_error("%s -> %s: %zu\n", m->from, m->to,
 				    findings.n);
-			print(&findings);
+			xml_print(&findings);
 			wrong++;
 		}
 		clo_findings_done(&findings);
@@ -125,9 +60,12 @@ static void test_listed(void **state)
 		const char *xml;
 	} cases[] = {
 		{CLO_DEVICE_AUDIO, "<sound model='ich9'/>"},
-		{CLO_DEVICE_FILESYSTEM, "<filesystem type='mount'/>"},
-		{CLO_DEVICE_PASSTHROUGH, "<hostdev mode='subsystem'/>"},
-		{CLO_DEVICE_SHMEM, "<shmem name='x'/>"},
+		{CLO_DEVICE_FILESYSTEM,
+		 "<filesystem type='mount'><source dir='" XML_HOME
+		 "/share'/></filesystem>"},
+		{CLO_DEVICE_PASSTHROUGH,
+		 "<hostdev mode='subsystem' type='pci'/>"},
+		{CLO_DEVICE_SHMEM, "<shmem name='cloison-acme-production.x'/>"},
 		{CLO_DEVICE_USB, "<controller type='usb' model='qemu-xhci'/>"},
 		{CLO_DEVICE_USB, "<input type='tablet' bus='usb'/>"},
 		{CLO_DEVICE_VIDEO, "<graphics type='vnc'/>"},
@@ -137,29 +75,29 @@ static void test_listed(void **state)
 		 "type='raw'/><target dev='sdb' bus='sata'/></disk>"},
 		{CLO_DEVICE_FLOPPY,
 		 "<disk type='file' device='floppy'><driver name='qemu' "
-		 "type='raw'/><source file='" HOME "/f'/><target dev='fda' "
+		 "type='raw'/><source file='" XML_HOME "/f'/><target dev='fda' "
 		 "bus='fdc'/></disk>"},
 	};
 
-	char *good = read_good();
+	char *good = xml_file("good.xml");
 	char with[1024];
 
 	(void)state;
 	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
-		struct clo_profile listed = profile;
+		struct clo_profile listed = xml_profile;
 		struct clo_findings findings = {0};
 		char *text;
 
 		(void)snprintf(with, sizeof(with), "%s</devices>",
 			       cases[i].xml);
-		text = change(good, "</devices>", with);
+		text = xml_change(good, "</devices>", with);
 		for (unsigned int bit = 1; bit <= CLO_DEVICE_VIDEO; bit <<= 1) {
 			listed.devices = bit;
 			findings = (struct clo_findings){0};
 			assert_int_equal(
 				clo_xml_check(text, &listed, &findings), 0);
 			if ((findings.n == 0) != (bit == cases[i].device)) {
-				print(&findings);
+				xml_print(&findings);
 				fail_msg("%s with %x", cases[i].xml, bit);
 			}
 			clo_findings_done(&findings);
@@ -167,6 +105,143 @@ static void test_listed(void **state)
 		free(text);
 	}
 	free(good);
+}
+
+static void test_captured(void **state)
+{
+	(void)state;
+	for (size_t i = 0; xml_lab_forms[i]; i++) {
+		struct clo_findings findings = {0};
+		char *text = xml_file(xml_lab_forms[i]);
+
+		assert_int_equal(
+			clo_xml_check(text, &xml_lab_profile, &findings), 0);
+		if (findings.n > 0) {
+			xml_print(&findings);
+			fail_msg("%s", xml_lab_forms[i]);
+		}
+		free(text);
+	}
+}
+
+/* What is listed is no door to the node. */
+static void test_abused(void **state)
+{
+	static const struct {
+		unsigned int device;
+		const char *xml, *where, *text;
+	} cases[] = {
+		{CLO_DEVICE_FILESYSTEM,
+		 "<filesystem type='mount'><source dir='/'/></filesystem>",
+		 "domain/devices/filesystem", "not a directory below"},
+		{CLO_DEVICE_FILESYSTEM,
+		 "<filesystem type='mount'><binary path='/tmp/x'/><source "
+		 "dir='" XML_HOME "/share'/></filesystem>",
+		 "domain/devices/filesystem", "<binary>"},
+		{CLO_DEVICE_FILESYSTEM,
+		 "<filesystem type='file'><source dir='" XML_HOME
+		 "/share'/></filesystem>",
+		 "domain/devices/filesystem", "not a directory below"},
+		{CLO_DEVICE_PASSTHROUGH,
+		 "<hostdev mode='capabilities' type='storage'/>",
+		 "domain/devices/hostdev", "not a PCI device"},
+		{CLO_DEVICE_PASSTHROUGH,
+		 "<hostdev mode='subsystem' type='scsi_host'/>",
+		 "domain/devices/hostdev", "not a PCI device"},
+		{CLO_DEVICE_SHMEM, "<shmem name='cloison-acme-test.x'/>",
+		 "domain/devices/shmem", "another scope"},
+		{CLO_DEVICE_SHMEM, "<shmem name='cloison-acme-production2.x'/>",
+		 "domain/devices/shmem", "another scope"},
+		{CLO_DEVICE_SHMEM,
+		 "<shmem name='cloison-acme-production.x'><server "
+		 "path='/tmp/s'/></shmem>",
+		 "domain/devices/shmem", "server"},
+		{CLO_DEVICE_USB, "<redirdev bus='usb' type='tcp'/>",
+		 "domain/devices/redirdev", "spicevmc"},
+		{CLO_DEVICE_USB, "<input type='evdev' bus='usb'/>",
+		 "domain/devices/input", "device of the node"},
+		{CLO_DEVICE_VIDEO, "<graphics type='vnc' listen='0.0.0.0'/>",
+		 "domain/devices/graphics", "listens"},
+		{CLO_DEVICE_VIDEO,
+		 "<graphics type='spice'><listen type='address' "
+		 "address='10.0.0.1'/></graphics>",
+		 "domain/devices/graphics", "listens"},
+		{CLO_DEVICE_VIDEO,
+		 "<graphics type='vnc'><listen type='network' "
+		 "network='default'/></graphics>",
+		 "domain/devices/graphics", "listens"},
+		{CLO_DEVICE_VIDEO, "<graphics type='egl-headless'/>",
+		 "domain/devices/graphics", "neither vnc"},
+		{CLO_DEVICE_VIDEO, "<video><driver name='vhostuser'/></video>",
+		 "domain/devices/video", "vhost-user"},
+	};
+
+	char *good = xml_file("good.xml");
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		struct clo_profile listed = xml_profile;
+		struct clo_findings findings = {0};
+		char with[1024];
+		char *text;
+
+		(void)snprintf(with, sizeof(with), "%s</devices>",
+			       cases[i].xml);
+		text = xml_change(good, "</devices>", with);
+		listed.devices = cases[i].device;
+		assert_int_equal(clo_xml_check(text, &listed, &findings), 0);
+		if (findings.n != 1 ||
+		    strcmp(findings.list[0].where, cases[i].where) != 0 ||
+		    !strstr(findings.list[0].text, cases[i].text)) {
+			xml_print(&findings);
+			fail_msg("%s: %zu", cases[i].xml, findings.n);
+		}
+		clo_findings_done(&findings);
+		free(text);
+	}
+	free(good);
+}
+
+/* It stays a definition without number, and one with another name is not it. */
+static void test_name(void **state)
+{
+	struct clo_profile other = xml_profile;
+	struct clo_findings findings = {0};
+	char *good = xml_file("good.xml");
+	char *defined = xml_change(good, " id='7'", "");
+
+	(void)state;
+	other.name = "acme-web-2";
+	assert_int_equal(clo_xml_check(good, &other, &findings), 0);
+	assert_int_equal(findings.n, 1);
+	assert_string_equal(findings.list[0].control, "env.label-integrity");
+	clo_findings_done(&findings);
+	assert_int_equal(clo_xml_check(defined, &xml_profile, &findings), 0);
+	assert_int_equal(findings.n, 0);
+	free(defined);
+	free(good);
+}
+
+/* A flood of it is refused without being listed. */
+static void test_flood(void **state)
+{
+	enum {
+		N = 100000
+	};
+	struct clo_findings findings = {0};
+	char *text = malloc(32 + N * 4);
+	char *at = text;
+
+	(void)state;
+	assert_non_null(text);
+	at = stpcpy(at, "<domain type='kvm'>");
+	for (size_t i = 0; i < N; i++)
+		at = stpcpy(at, "<a/>");
+	(void)stpcpy(at, "</domain>");
+	assert_int_equal(clo_xml_check(text, &xml_profile, &findings), 0);
+	assert_in_range(findings.n, 100, 300);
+	clo_findings_done(&findings);
+	free(text);
 }
 
 static void test_no_domain(void **state)
@@ -183,18 +258,19 @@ static void test_no_domain(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++)
-		assert_int_equal(clo_xml_check(texts[i], &profile, &findings),
-				 -EINVAL);
+		assert_int_equal(
+			clo_xml_check(texts[i], &xml_profile, &findings),
+			-EINVAL);
 	assert_int_equal(findings.n, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_listed),
-		cmocka_unit_test(test_no_domain),
+		cmocka_unit_test(test_good),   cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_listed), cmocka_unit_test(test_captured),
+		cmocka_unit_test(test_abused), cmocka_unit_test(test_name),
+		cmocka_unit_test(test_flood),  cmocka_unit_test(test_no_domain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xml_cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+static const char *const bases[] = {"/srv/bases"};
+static const char *const bridges[] = {"br0"};
+static const struct clo_profile_nic nics[] = {
+	{{0x52, 0x54, 0, 0, 0x0a, 1}},
+};
+
+const struct clo_profile xml_profile = {
+	.workload = "acme/production/web-1",
+	.name = "acme-web-1",
+	.uuid = "8b2e1a34-5c6d-4f70-8192-a3b4c5d6e7f8",
+	.uid = 200001,
+	.gid = 200001,
+	.emulator = "/usr/libexec/cloison/cloison-qemu",
+	.partition = "/machine/cloison-acme-production",
+	.weighs = true,
+	.directory = XML_HOME,
+	.bases = bases,
+	.n_bases = 1,
+	.bridges = bridges,
+	.n_bridges = 1,
+	.nics = nics,
+	.n_nics = 1,
+};
+
+/* The forms are libvirt 9.0's own words about one domain. */
+static const char *const lab_bases[] = {"/run/lab/bases"};
+static const char *const lab_bridges[] = {"clobr0"};
+
+const struct clo_profile xml_lab_profile = {
+	.workload = "acme/production/web-1",
+	.name = "acme-web-1",
+	.uid = 64001,
+	.gid = 64001,
+	.emulator = "/usr/bin/qemu-system-x86_64",
+	.partition = "/machine",
+	.weighs = true,
+	.directory = "/run/lab/tenants/acme/production/web-1",
+	.bases = lab_bases,
+	.n_bases = 1,
+	.bridges = lab_bridges,
+	.n_bridges = 1,
+	.nics = nics,
+	.n_nics = 1,
+};
+
+const char *const xml_lab_forms[] = {
+	"lab-minimal.xml", /* as an operator writes it */
+	"lab-inactive.xml", /* dumpxml, defined */
+	"lab-prepare.xml", /* what the hook gets before the start */
+	"lab-live.xml", /* dumpxml, running; what the hook gets after it */
+	"lab-restore.xml", /* what the hook gets before a restore */
+	NULL,
+};
+
+const struct xml_mutation xml_mutations[] = {
+#include "xml_mutations.inc"
+};
+const size_t n_xml_mutations = CLO_ARRAY_LEN(xml_mutations);
+
+char *xml_file(const char *name)
+{
+	char path[512];
+	char *text = calloc(1, 65536);
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/tests/data/xml/%s",
+		       CLO_SOURCE_DIR, name);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 65535, file) > 0);
+	(void)fclose(file);
+	return text;
+}
+
+char *xml_change(const char *text, const char *from, const char *to)
+{
+	const char *at = strstr(text, from);
+	size_t size = strlen(text) + strlen(to) + 1;
+	char *changed = malloc(size);
+
+	if (!at)
+		fail_msg("the good one has no %s", from);
+	assert_non_null(changed);
+	(void)snprintf(changed, size, "%.*s%s%s", (int)(at - text), text, to,
+		       at + strlen(from));
+	return changed;
+}
+
+void xml_print(const struct clo_findings *findings)
+{
+	for (size_t i = 0; i < findings->n; i++)
+		print_error("[%s] %s: %s\n", findings->list[i].control,
+			    findings->list[i].where, findings->list[i].text);
+}
