@@ -13,7 +13,7 @@
 
 #define CONTROL "sbx.guest-confinement"
 #define TEXT_MAX 16384
-#define FILTERS_MIN 3 /* the wrapper's two, and QEMU's own */
+#define FILTERS_MIN 4 /* the wrapper's three, and QEMU's own */
 
 struct look {
 	const struct clo_profile *profile;

@@ -104,8 +104,8 @@ class Sandbox(unittest.TestCase):
             self.assertLessEqual(set(status["Groups"]), {uid[0]})
             self.assertEqual(status["NoNewPrivs"], ["1"])
             self.assertEqual(status["CapEff"], ["0" * 16])
-            # the wrapper's two and QEMU's own
-            self.assertGreaterEqual(int(status["Seccomp_filters"][0]), 3)
+            # the wrapper's three and QEMU's own
+            self.assertGreaterEqual(int(status["Seccomp_filters"][0]), 4)
             pid = self.box.process(workload)
             groups = self.box.lab.run(["cat", f"/proc/{pid}/cgroup"]).stdout
             scope = f"cloison-{workload.tenant}-{workload.environment}"
