@@ -241,6 +241,16 @@ static const char *rule_name(const char *place)
 	return strrchr(place, '/') + 1;
 }
 
+enum clo_xml_verdict clo_xml_judge(const struct clo_profile *profile,
+				   const xmlNode *node, const char *place)
+{
+	const struct rule *rule = node->ns ? NULL : rule_of(place);
+
+	if (!rule || (rule->device && !(profile->devices & rule->device)))
+		return CLO_XML_REFUSED;
+	return rule->whole ? CLO_XML_WHOLE : CLO_XML_ADMITTED;
+}
+
 static void walk(struct clo_xml_look *look, const xmlNode *parent,
 		 const char *place, unsigned int depth);
 
@@ -380,6 +390,13 @@ static void check_name(struct clo_xml_look *look, const xmlNode *root)
 			     profile->workload);
 }
 
+bool clo_xml_is_domain(const xmlNode *root)
+{
+	return root && !root->ns && clo_xml_is(root, "domain") &&
+	       (clo_xml_says(root, "type", "kvm") ||
+		clo_xml_says(root, "type", "qemu"));
+}
+
 int clo_xml_check(const char *xml, const struct clo_profile *profile,
 		  struct clo_findings *findings)
 {
@@ -392,9 +409,7 @@ int clo_xml_check(const char *xml, const struct clo_profile *profile,
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
 	root = xmlDocGetRootElement(doc);
-	if (!root || root->ns || !clo_xml_is(root, "domain") ||
-	    (!clo_xml_says(root, "type", "kvm") &&
-	     !clo_xml_says(root, "type", "qemu")))
+	if (!clo_xml_is_domain(root))
 		return -EINVAL;
 
 	check_name(&look, root);

@@ -70,19 +70,15 @@ static bool is_limited(const xmlNode *tune, const char *total,
 }
 
 /* One guest must not starve the others of I/O. */
-static void check_tune(struct clo_xml_look *look, const xmlNode *node,
-		       const char *where)
+bool clo_xml_is_tuned(const xmlNode *disk)
 {
-	const xmlNode *tune = clo_xml_child(node, "iotune");
-	bool read_only = clo_xml_child(node, "readonly");
+	const xmlNode *tune = clo_xml_child(disk, "iotune");
+	bool read_only = clo_xml_child(disk, "readonly");
 
-	if (!is_limited(tune, "total_bytes_sec", "read_bytes_sec",
-			"write_bytes_sec", read_only) &&
-	    !is_limited(tune, "total_iops_sec", "read_iops_sec",
-			"write_iops_sec", read_only))
-		clo_xml_find(look, CLO_CONTROL_SHARED, where,
-			     "has no limit for all that it reads and writes: "
-			     "add <iotune>");
+	return is_limited(tune, "total_bytes_sec", "read_bytes_sec",
+			  "write_bytes_sec", read_only) ||
+	       is_limited(tune, "total_iops_sec", "read_iops_sec",
+			  "write_iops_sec", read_only);
 }
 
 static bool is_image_type(const xmlNode *node)
@@ -91,23 +87,38 @@ static bool is_image_type(const xmlNode *node)
 	       clo_xml_says(node, "type", "block");
 }
 
+static void check_drive(struct clo_xml_look *look, const xmlNode *node,
+			const char *where)
+{
+	static const struct {
+		const char *kind;
+		enum clo_device device;
+	} drives[] = {{"cdrom", CLO_DEVICE_CDROM},
+		      {"floppy", CLO_DEVICE_FLOPPY}};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(drives); i++) {
+		if (!clo_xml_says(node, "device", drives[i].kind))
+			continue;
+		if (!may(look, drives[i].device))
+			clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+				     "is a drive: remove it, or list \"%s\" in "
+				     "the workload's devices",
+				     drives[i].kind);
+		return;
+	}
+	if (!clo_xml_says(node, "device", "disk"))
+		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
+			     "is neither a disk nor a drive");
+}
+
 void clo_xml_disk(struct clo_xml_look *look, const xmlNode *node,
 		  const char *where)
 {
-	bool cdrom = clo_xml_says(node, "device", "cdrom");
+	bool cdrom = clo_xml_says(node, "device", "cdrom") ||
+		     clo_xml_says(node, "device", "floppy");
 	const xmlNode *driver = clo_xml_child(node, "driver");
 
-	if (clo_xml_says(node, "device", "floppy") &&
-	    may(look, CLO_DEVICE_FLOPPY))
-		cdrom = true;
-	else if (!cdrom && !clo_xml_says(node, "device", "disk"))
-		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
-			     "is neither a disk nor a device that the "
-			     "workload lists");
-	else if (cdrom && !may(look, CLO_DEVICE_CDROM))
-		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
-			     "is a CD-ROM drive: remove it, or list "
-			     "\"cdrom\" in the workload's devices");
+	check_drive(look, node, where);
 	if (!is_image_type(node)) {
 		clo_xml_find(look, CLO_CONTROL_DATA, where,
 			     "is neither a file nor a block device");
@@ -127,8 +138,10 @@ void clo_xml_disk(struct clo_xml_look *look, const xmlNode *node,
 			     "is shareable: no two workloads write one disk");
 	check_image(look, node, where,
 		    cdrom || clo_xml_child(node, "readonly"));
-	if (!cdrom)
-		check_tune(look, node, where);
+	if (!cdrom && !clo_xml_is_tuned(node))
+		clo_xml_find(look, CLO_CONTROL_SHARED, where,
+			     "has no limit for all that it reads and writes: "
+			     "add <iotune>");
 }
 
 void clo_xml_backing(struct clo_xml_look *look, const xmlNode *node,
@@ -161,10 +174,10 @@ static bool is_governed(const struct clo_profile *profile, const xmlNode *node)
 	return false;
 }
 
-static bool has_mac(const xmlNode *node, const uint8_t mac[6])
+bool clo_xml_has_mac(const xmlNode *interface, const uint8_t mac[6])
 {
 	CLO_AUTO_XML xmlChar *text =
-		clo_xml_attribute(clo_xml_child(node, "mac"), "address");
+		clo_xml_attribute(clo_xml_child(interface, "mac"), "address");
 	struct ether_addr own;
 
 	return text && ether_aton_r((const char *)text, &own) &&
@@ -174,7 +187,7 @@ static bool has_mac(const xmlNode *node, const uint8_t mac[6])
 static bool is_declared(const struct clo_profile *profile, const xmlNode *node)
 {
 	for (size_t i = 0; i < profile->n_nics; i++)
-		if (has_mac(node, profile->nics[i].mac))
+		if (clo_xml_has_mac(node, profile->nics[i].mac))
 			return true;
 	return false;
 }
@@ -216,7 +229,7 @@ void clo_xml_interfaces(struct clo_xml_look *look, const xmlNode *devices)
 		for (const xmlNode *node = devices ? devices->children : NULL;
 		     node; node = node->next)
 			n += clo_xml_is(node, "interface") &&
-			     has_mac(node, mac);
+			     clo_xml_has_mac(node, mac);
 		if (n != 1)
 			clo_xml_find(look, "env.label-integrity",
 				     "domain/devices",
@@ -267,7 +280,7 @@ void clo_xml_character(struct clo_xml_look *look, const xmlNode *node,
  * The path that libvirt chooses: its directory has the domain's number, if it
  * has one, and name. Another domain's would take that one's socket away.
  */
-static bool is_chosen(const xmlNode *channel, const char *path)
+bool clo_xml_is_chosen(const xmlNode *channel, const char *path)
 {
 	const xmlNode *root = xmlDocGetRootElement(channel->doc);
 	const xmlNode *node = clo_xml_child(root, "name");
@@ -301,7 +314,7 @@ void clo_xml_channel(struct clo_xml_look *look, const xmlNode *node,
 	    (source && !clo_xml_says(source, "mode", "bind")))
 		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
 			     "is no socket that listens");
-	else if (path && !is_chosen(node, (const char *)path))
+	else if (path && !clo_xml_is_chosen(node, (const char *)path))
 		check_own(look, source, where);
 	if (!clo_xml_child_says(node, "target", "type", "virtio"))
 		clo_xml_find(look, CLO_CONTROL_DEVICES, where,
@@ -396,7 +409,7 @@ void clo_xml_balloon(struct clo_xml_look *look, const xmlNode *node,
 			     "is not in the profile: it needs model='none'");
 }
 
-static bool has_controller(const xmlNode *devices, const char *type)
+bool clo_xml_has_controller(const xmlNode *devices, const char *type)
 {
 	for (const xmlNode *node = devices ? devices->children : NULL; node;
 	     node = node->next)
@@ -408,7 +421,8 @@ static bool has_controller(const xmlNode *devices, const char *type)
 
 void clo_xml_implied(struct clo_xml_look *look, const xmlNode *devices)
 {
-	if (!may(look, CLO_DEVICE_USB) && !has_controller(devices, "usb"))
+	if (!may(look, CLO_DEVICE_USB) &&
+	    !clo_xml_has_controller(devices, "usb"))
 		clo_xml_find(look, CLO_CONTROL_DEVICES, "domain/devices",
 			     "needs <controller type='usb' model='none'/>: "
 			     "libvirt adds one that works otherwise");

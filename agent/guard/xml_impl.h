@@ -20,6 +20,17 @@ struct clo_xml_look {
 	int r; /* -ENOMEM: a finding was lost */
 };
 
+bool clo_xml_is_domain(const xmlNode *root); /* of KVM or QEMU */
+
+/* May an element be there at all; WHOLE: with all that is in it. */
+enum clo_xml_verdict {
+	CLO_XML_REFUSED,
+	CLO_XML_ADMITTED,
+	CLO_XML_WHOLE
+};
+enum clo_xml_verdict clo_xml_judge(const struct clo_profile *profile,
+				   const xmlNode *node, const char *place);
+
 /* A finding at `where`, "domain/devices/disk" or so. */
 __attribute__((format(printf, 4, 5))) void
 clo_xml_find(struct clo_xml_look *look, const char *control, const char *where,
@@ -33,6 +44,12 @@ bool clo_xml_child_says(const xmlNode *node, const char *element,
 bool clo_xml_below(const char *path, const char *directory);
 /* A child's text is a number that limits something: digits, not only 0. */
 bool clo_xml_limits(const xmlNode *parent, const char *name);
+bool clo_xml_has_mac(const xmlNode *interface, const uint8_t mac[6]);
+bool clo_xml_has_controller(const xmlNode *devices, const char *type);
+/* A channel's path is the one that libvirt chooses for this domain. */
+bool clo_xml_is_chosen(const xmlNode *channel, const char *path);
+/* All that a disk moves is limited. */
+bool clo_xml_is_tuned(const xmlNode *disk);
 bool clo_xml_in_bases(const struct clo_profile *profile, const char *path);
 
 /* xml_devices.c: checks of one element, by its place. */

@@ -205,6 +205,37 @@ class Sandbox(unittest.TestCase):
                 self.assertEqual([self.stat(path) for path in files], before)
         self.box.boot(spare)
 
+    def test_harden(self) -> None:
+        """A stock domain becomes one that starts in its sandbox."""
+        good = OTHER.xml(self.box.lab, self.box.emulator)
+        stock = good.replace(self.box.emulator, QEMU)
+        for tag in ("memoryBacking", "cputune", "memtune", "resource",
+                    "seclabel"):
+            stock = re.sub(rf"<{tag}.*</{tag}>", "", stock)
+        stock = stock.replace(" dumpCore='off'", "").replace(
+            "</devices>", "<sound model='ich9'/></devices>")
+        self.box.lab.path("stock.xml").write_text(stock)
+        harden = self.box.node.command("harden", "/run/lab/stock.xml")
+        shown = self.box.lab.run(harden)
+        for line in ("-    <emulator>/usr/bin", "+  <memoryBacking>"):
+            self.assertIn(line, shown.stdout)
+        self.assertRegex(shown.stdout, r"(?m)^-.*<sound model='ich9'/>")
+        self.assertNotEqual(self.box.create(stock, check=False).returncode, 0)
+        fixed = self.box.lab.run([*harden, "--print"]).stdout
+        self.box.destroy(OTHER.name)
+        self.box.create(fixed)
+        with OTHER.guest(self.box.lab) as guest:
+            guest.wait(120)
+        self.box.lab.path("fixed.xml").write_text(fixed)
+        self.assertEqual(self.box.node.cli(
+            "harden", "/run/lab/fixed.xml").stdout, "")
+        # what would lose data is left to the operator
+        self.box.lab.path("lost.xml").write_text(
+            good.replace(OTHER.disk, "/srv/elsewhere"))
+        left = self.box.node.cli("harden", "/run/lab/lost.xml", check=False)
+        self.assertEqual(left.returncode, 3)
+        self.assertIn("/srv/elsewhere", left.stderr)
+
     def test_capabilities(self) -> None:
         """libvirt learns through the wrapper what QEMU can do."""
         told = self.box.lab.run(["virsh", "domcapabilities", "--emulatorbin",
