@@ -255,6 +255,8 @@ static void read_mounts(struct reading *reading, int proc)
 
 	confinement->mounts = namespace_of(reading->dirfd, "ns/mnt");
 	confinement->host_mounts = namespace_of(proc, "1/ns/mnt");
+	if (!confinement->host_mounts) /* in containers not to be read */
+		confinement->host_mounts = namespace_of(proc, "self/ns/mnt");
 	if (!confinement->mounts || !confinement->host_mounts)
 		miss(reading, CLO_CONFINEMENT_MOUNTS, -ENOENT);
 }

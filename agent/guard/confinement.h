@@ -79,7 +79,7 @@ struct clo_confinement {
 	char *exe; /* as /proc has it */
 	bool exe_same; /* what it executes is what the binary's path has now */
 	char *cgroup; /* all lines */
-	uint64_t mounts, host_mounts; /* namespaces, by number */
+	uint64_t mounts, host_mounts; /* namespaces; of process 1, or ours */
 	uint64_t core; /* hard limit in bytes; UINT64_MAX: unlimited */
 	int mergeable; /* KSM may merge its pages: 1, 0; -1: not said */
 	int64_t merged; /* pages; -1: not said */

@@ -33,6 +33,8 @@ static bool has(const struct look *look, enum clo_confinement_part part)
 static void check_parts(struct look *look)
 {
 	for (unsigned int i = 0; i < CLO_CONFINEMENT_N_PARTS; i++) {
+		if (i == CLO_CONFINEMENT_MOUNTS && !look->rule->private_mounts)
+			continue;
 		if (look->confinement->missing & 1U << i)
 			clo_tell(&look->tell, CONTROL, look->where,
 				 "its /proc/%d/%s cannot be read",
@@ -220,48 +222,70 @@ static bool limits(const char *list, size_t len)
 	return false;
 }
 
+/* One line: "4:memory:/machine/...". */
+struct membership {
+	const char *list;
+	size_t list_len; /* 0: version 2 */
+	const char *path;
+	size_t path_len;
+};
+
+static bool take_line(const char *line, size_t len, struct membership *ret)
+{
+	const char *end = line + len;
+	const char *list = memchr(line, ':', len);
+	const char *path;
+
+	if (!list)
+		return false;
+	list++;
+	path = memchr(list, ':', (size_t)(end - list));
+	if (!path)
+		return false;
+	*ret = (struct membership){list, (size_t)(path - list), path + 1,
+				   (size_t)(end - path - 1)};
+	return true;
+}
+
+static void check_membership(struct look *look, const struct membership *group)
+{
+	const char *partition = look->rule->profile->partition;
+
+	if (!is_in_partition(group->path, group->path_len, partition) &&
+	    !is_in_slice(group->path, group->path_len, partition))
+		clo_tell(&look->tell, SHARED, look->where,
+			 "is in cgroup %.*s:%.*s, not below %s",
+			 (int)group->list_len, group->list,
+			 (int)group->path_len, group->path, partition);
+}
+
 /*
  * In every hierarchy of version 1 with a controller that limits; in version 2
- * where there is none. "4:memory:/machine/..."
+ * where there is none.
  */
 static void check_cgroup(struct look *look)
 {
-	const char *partition = look->rule->profile->partition;
-	const char *unified = NULL;
-	size_t unified_len = 0;
+	struct membership unified = {.list = "", .path = ""};
 	size_t n = 0;
 
 	if (!has(look, CLO_CONFINEMENT_CGROUP))
 		return;
 	for (const char *line = look->confinement->cgroup; *line;) {
 		size_t len = strcspn(line, "\n");
-		const char *list = memchr(line, ':', len);
-		const char *path =
-			list ? memchr(list + 1, ':',
-				      len - (size_t)(list + 1 - line))
-			     : NULL;
-		size_t left = path ? len - (size_t)(path + 1 - line) : 0;
+		struct membership group;
 
-		if (path && path == list + 1) {
-			unified = path + 1;
-			unified_len = left;
-		} else if (path &&
-			   limits(list + 1, (size_t)(path - list - 1))) {
+		if (!take_line(line, len, &group)) {
+			/* no line of this kernel's */
+		} else if (group.list_len == 0) {
+			unified = group;
+		} else if (limits(group.list, group.list_len)) {
 			n++;
-			if (!is_in_partition(path + 1, left, partition) &&
-			    !is_in_slice(path + 1, left, partition))
-				clo_tell(&look->tell, SHARED, look->where,
-					 "is in cgroup %.*s, not below %s",
-					 (int)len, line, partition);
+			check_membership(look, &group);
 		}
 		line += len + (line[len] == '\n');
 	}
-	if (n == 0 &&
-	    (!unified || (!is_in_partition(unified, unified_len, partition) &&
-			  !is_in_slice(unified, unified_len, partition))))
-		clo_tell(&look->tell, SHARED, look->where,
-			 "is in cgroup %.*s, not below %s", (int)unified_len,
-			 unified ? unified : "", partition);
+	if (n == 0)
+		check_membership(look, &unified);
 }
 
 static void check_sharing(struct look *look)

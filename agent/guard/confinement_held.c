@@ -173,7 +173,7 @@ int clo_held_read(int dirfd, struct clo_confinement *confinement)
 	int r;
 
 	r = clo_listing_new(dirfd, "fd", CLO_CONFINEMENT_HELD_MAX, &listing);
-	if (r < 0)
+	if (!listing)
 		return r;
 	confinement->held = calloc(listing->n + 1, sizeof(struct clo_held));
 	if (!confinement->held)

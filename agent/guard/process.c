@@ -51,7 +51,7 @@ int clo_process_find(int state, const char *domain, pid_t *ret_pid)
 	CLO_AUTO_XML xmlChar *pid = NULL;
 	const xmlNode *root;
 	char name[300];
-	size_t len;
+	size_t len = 0;
 	char *end;
 	long number;
 	int r;
@@ -61,8 +61,9 @@ int clo_process_find(int state, const char *domain, pid_t *ret_pid)
 		    sizeof(name))
 		return -EINVAL;
 	r = read_file(state, name, &text, &len);
-	if (r == 0)
-		r = clo_xml_read(text, len, &doc);
+	if (!text)
+		return r;
+	r = clo_xml_read(text, len, &doc);
 	if (r < 0)
 		return r;
 	root = xmlDocGetRootElement(doc);
