@@ -16,33 +16,14 @@
 #include "agent/guard/sandbox_file.h"
 #include "agent/guard/xml_check.h"
 
-/* libvirt notes there what it started; -ENOENT. */
-static int find_process(const char *domain, pid_t *ret_pid)
-{
-	CLO_AUTO_FD int fd = -1;
-	char path[512];
-	char text[16];
-	ssize_t n;
-
-	if (strchr(domain, '/') ||
-	    (size_t)snprintf(path, sizeof(path), "/run/libvirt/qemu/%s.pid",
-			     domain) >= sizeof(path))
-		return -EINVAL;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return -ENOENT;
-	text[n] = '\0';
-	*ret_pid = atoi(text);
-	return *ret_pid > 0 ? 0 : -ENOENT;
-}
-
 static int look_process(struct clo_sandbox *sandbox, const char *domain)
 {
+	CLO_AUTO_FD int state = -1;
 	CLO_AUTO_FD int proc = -1;
 	int r;
 
-	r = find_process(domain, &sandbox->pid);
+	state = open(CLO_LIBVIRT_STATE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = state < 0 ? -errno : clo_process_find(state, domain, &sandbox->pid);
 	if (r < 0)
 		return clo_finding_add(&sandbox->findings,
 				       "sbx.guest-confinement", domain,

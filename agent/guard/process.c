@@ -1,193 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/guard/process.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-#define CONTROL "sbx.guest-confinement"
-#define TEXT_MAX 16384
+#include "agent/guard/confinement.h"
+#include "agent/sys/xml.h"
+
 #define FILTERS_MIN 4 /* the wrapper's three, and QEMU's own */
 
-struct look {
-	const struct clo_profile *profile;
-	struct clo_findings *findings;
-	char where[32];
-	int r;
-};
-
-__attribute__((format(printf, 3, 4))) static void
-find(struct look *look, const char *control, const char *fmt, ...)
+/* All of it; to free. */
+static int read_file(int dirfd, const char *name, char **ret_text,
+		     size_t *ret_len)
 {
-	char text[256];
-	va_list args;
-	int r;
-
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	r = clo_finding_add(look->findings, control, look->where, "%s", text);
-	if (r < 0)
-		look->r = r;
-}
-
-/* A file of the process, cut off at the size; false: it is gone. */
-static bool read_text(int dirfd, const char *name, char text[TEXT_MAX])
-{
-	CLO_AUTO_FD int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	CLO_AUTO_FD int fd =
+		openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	CLO_AUTO_MEM char *text = NULL;
+	struct stat st;
 	size_t len = 0;
-	ssize_t n = fd < 0 ? 0 : 1;
+	ssize_t n = 1;
 
-	while (n > 0 && len < TEXT_MAX - 1) {
-		n = read(fd, text + len, TEXT_MAX - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size > CLO_XML_MAX)
+		return -EBADMSG;
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (n > 0 && len < (size_t)st.st_size) {
+		n = read(fd, text + len, (size_t)st.st_size - len);
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
 	}
 	text[len] = '\0';
-	return fd >= 0 && len > 0;
+
+	*ret_text = CLO_TAKE(text);
+	*ret_len = len;
+	return 0;
 }
 
-/* What follows "Name:" at the begin of a line; NULL: no such line. */
-static const char *value_of(const char *text, const char *name)
+int clo_process_find(int state, const char *domain, pid_t *ret_pid)
 {
-	size_t len = strlen(name);
+	CLO_AUTO_MEM char *text = NULL;
+	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
+	CLO_AUTO_XML xmlChar *pid = NULL;
+	const xmlNode *root;
+	char name[300];
+	size_t len = 0;
+	char *end;
+	long number;
+	int r;
 
-	for (const char *line = text; line && *line;
-	     line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) == 0 && line[len] == ':')
-			return line + len + 1;
-	}
-	return NULL;
-}
-
-/* All numbers of a line are one of these. */
-static bool only(const char *value, uint32_t a, uint32_t b)
-{
-	while (value && *value != '\n' && *value) {
-		char *end;
-		unsigned long number;
-
-		if (isspace((unsigned char)*value)) {
-			value++;
-			continue;
-		}
-		number = strtoul(value, &end, 10);
-		if (end == value || (number != a && number != b))
-			return false;
-		value = end;
-	}
-	return value != NULL;
-}
-
-static bool is_zero(const char *value)
-{
-	return value && strtoull(value, NULL, 16) == 0;
-}
-
-/* /dev/kvm is that group's. */
-static gid_t kvm_group(void)
-{
-	const struct group *group = getgrnam("kvm");
-
-	return group ? group->gr_gid : (gid_t)-1;
-}
-
-static void check_status(struct look *look, const char *text)
-{
-	const struct clo_profile *profile = look->profile;
-	const char *filters = value_of(text, "Seccomp_filters");
-
-	if (!only(value_of(text, "Uid"), profile->uid, profile->uid))
-		find(look, CONTROL, "has another user than %u", profile->uid);
-	if (!only(value_of(text, "Gid"), profile->gid, profile->gid))
-		find(look, CONTROL, "has another group than %u", profile->gid);
-	if (!only(value_of(text, "Groups"), profile->gid, kvm_group()))
-		find(look, CONTROL, "is in groups of others");
-	if (!is_zero(value_of(text, "CapEff")) ||
-	    !is_zero(value_of(text, "CapPrm")) ||
-	    !is_zero(value_of(text, "CapAmb")))
-		find(look, CONTROL, "has capabilities");
-	if (!only(value_of(text, "NoNewPrivs"), 1, 1))
-		find(look, CONTROL, "can gain privileges");
-	if (!filters || strtoul(filters, NULL, 10) < FILTERS_MIN)
-		find(look, CONTROL,
-		     "has %lu seccomp filters, and %d with the wrapper: "
-		     "restart the domain with it",
-		     filters ? strtoul(filters, NULL, 10) : 0, FILTERS_MIN);
-}
-
-static void check_program(struct look *look, int dirfd)
-{
-	char path[256];
-	ssize_t len = readlinkat(dirfd, "exe", path, sizeof(path) - 1);
-
-	if (len < 0)
-		return;
-	path[len] = '\0';
-	if (strcmp(path, CLO_QEMU_BINARY) != 0)
-		find(look, CONTROL, "executes %s, not " CLO_QEMU_BINARY, path);
-}
-
-/* Below the scope's partition, in each hierarchy that knows partitions. */
-static void check_group(struct look *look, const char *text)
-{
-	static const char *const hierarchies[] = {"memory", "cpu", ""};
-	const char *name = strrchr(look->profile->partition, '/') + 1;
-	size_t hits = 0;
-
-	for (const char *line = text; *line;) {
-		size_t len = strcspn(line, "\n");
-		const char *colon = memchr(line, ':', len);
-		const char *path = NULL;
-		char own[512];
-
-		if (colon)
-			path = memchr(colon + 1, ':',
-				      len - (size_t)(colon + 1 - line));
-		for (size_t i = 0; path && i < CLO_ARRAY_LEN(hierarchies);
-		     i++) {
-			size_t n = strlen(hierarchies[i]);
-
-			if ((size_t)(path - colon - 1) != n ||
-			    strncmp(colon + 1, hierarchies[i], n) != 0)
-				continue;
-			(void)snprintf(own, sizeof(own), "%.*s",
-				       (int)(len - (size_t)(path + 1 - line)),
-				       path + 1);
-			hits += strstr(own, name) != NULL;
-		}
-		line += len + (line[len] == '\n');
-	}
-	if (hits == 0)
-		find(look, "sbx.shared-resources", "is not in the cgroup of %s",
-		     look->profile->partition);
+	if (strchr(domain, '/') ||
+	    (size_t)snprintf(name, sizeof(name), "%s.xml", domain) >=
+		    sizeof(name))
+		return -EINVAL;
+	r = read_file(state, name, &text, &len);
+	if (!text)
+		return r;
+	r = clo_xml_read(text, len, &doc);
+	if (r < 0)
+		return r;
+	root = xmlDocGetRootElement(doc);
+	pid = root && clo_xml_is(root, "domstatus")
+		      ? clo_xml_attribute(root, "pid")
+		      : NULL;
+	if (!pid)
+		return -EBADMSG;
+	errno = 0;
+	number = strtol((const char *)pid, &end, 10);
+	if (errno != 0 || *end || number < 1 || number > INT32_MAX)
+		return -EBADMSG;
+	*ret_pid = (pid_t)number;
+	return 0;
 }
 
 int clo_process_check(int proc, pid_t pid, const struct clo_profile *profile,
 		      struct clo_findings *findings)
 {
-	struct look look = {.profile = profile, .findings = findings};
-	CLO_AUTO_MEM char *text = malloc(TEXT_MAX);
-	CLO_AUTO_FD int dirfd = -1;
-	char name[16];
+	CLO_AUTO(clo_confinement) struct clo_confinement *confinement = NULL;
+	const struct group *kvm = getgrnam("kvm"); /* whose /dev/kvm is */
+	const gid_t group = kvm ? kvm->gr_gid : 0;
+	const struct clo_confinement_rule rule = {
+		.profile = profile,
+		.binary = CLO_QEMU_BINARY,
+		.filters = FILTERS_MIN,
+		.groups = &group,
+		.n_groups = kvm != NULL,
+	};
+	int r;
 
-	if (!text)
-		return -ENOMEM;
-	(void)snprintf(name, sizeof(name), "%d", (int)pid);
-	(void)snprintf(look.where, sizeof(look.where), "process %d", (int)pid);
-	dirfd = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0 || !read_text(dirfd, "status", text))
-		return 0;
-
-	check_status(&look, text);
-	check_program(&look, dirfd);
-	if (read_text(dirfd, "cgroup", text))
-		check_group(&look, text);
-	return look.r;
+	r = clo_confinement_read(proc, pid, CLO_QEMU_BINARY, &confinement);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	return clo_confinement_check(confinement, &rule, findings);
 }
