@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +23,10 @@
 
 #define REFUSED 126
 
-__attribute__((format(printf, 1, 2))) static int refuse(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	(void)fputs("cloison-qemu: refused: ", stderr);
-	(void)vfprintf(stderr, fmt, args);
-	(void)fputc('\n', stderr);
-	va_end(args);
-	return REFUSED;
-}
+/* One line for libvirt's log of the domain; a value to return. */
+#define refuse(...)                                                            \
+	((void)fprintf(stderr, "cloison-qemu: refused: " __VA_ARGS__),         \
+	 (void)fputc('\n', stderr), REFUSED)
 
 static int read_sandbox(const char *uuid, struct clo_sandbox_file *sandbox)
 {

@@ -10,6 +10,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_path(const struct clo_sandbox_path *path,
+		       struct clo_sandbox_file *again)
+{
+	int r = clo_sandbox_file_add(again, path->writable, path->path);
+
+	assert(r == 0);
+	assert(path->path[0] == '/' && !strstr(path->path, "/../"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct clo_sandbox_file file, again;
@@ -22,13 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(file.gid != 0 && file.gid != UINT32_MAX);
 	assert(file.n_paths <= CLO_SANDBOX_PATHS_MAX);
 	again.n_paths = 0;
-	for (size_t i = 0; i < file.n_paths; i++) {
-		const struct clo_sandbox_path *path = &file.paths[i];
-		int r;
-
-		assert(path->path[0] == '/' && !strstr(path->path, "/../"));
-		r = clo_sandbox_file_add(&again, path->writable, path->path);
-		assert(r == 0);
-	}
+	for (size_t i = 0; i < file.n_paths; i++)
+		check_path(&file.paths[i], &again);
 	return 0;
 }

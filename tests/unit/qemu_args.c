@@ -73,23 +73,27 @@ static void test_refused(void **state)
 static void test_private(void **state)
 {
 	static const char *const foreign[] = {
-		KEY("/srv/master-key.aes"),
-		KEY("/var/lib/libvirt/qemu/master-key.aes"),
-		KEY("/var/lib/libvirt/qemu/domain-1/../x/master-key.aes"),
-		KEY("/var/lib/libvirt/qemu/domain-1-web/key"),
-		"{\"id\":\"other0\",\"file\":\"" DIR "/master-key.aes\"}",
+		"/srv/master-key.aes",
+		"/var/lib/libvirt/qemu/master-key.aes",
+		"/var/lib/libvirt/qemu/domain-1/../x/master-key.aes",
+		"/var/lib/libvirt/qemu/domain-1-web/key",
 	};
+	static const char other[] =
+		"secret,id=other0,file=" DIR "/master-key.aes";
+	static const char older[] =
+		"secret,id=masterKey0,format=raw,file=" DIR "/master-key.aes";
+	char object[256];
 
 	(void)state;
 	for (size_t i = 0; i < CLO_ARRAY_LEN(foreign); i++) {
-		assert_int_equal(READ("-uuid", UUID, "-object", foreign[i]), 0);
+		(void)snprintf(object, sizeof(object), KEY("%s"), foreign[i]);
+		assert_int_equal(READ("-uuid", UUID, "-object", object), 0);
 		if (args.private[0])
 			fail_msg("taken: %s", foreign[i]);
 	}
-	assert_int_equal(READ("-uuid", UUID, "-object",
-			      "secret,id=masterKey0,format=raw,file=" DIR
-			      "/master-key.aes"),
-			 0);
+	assert_int_equal(READ("-uuid", UUID, "-object", other), 0);
+	assert_string_equal(args.private, "");
+	assert_int_equal(READ("-uuid", UUID, "-object", older), 0);
 	assert_string_equal(args.private, DIR);
 }
 

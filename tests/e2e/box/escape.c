@@ -255,8 +255,8 @@ int main(int argc, char **argv)
 		return 2;
 	directory = argv[argc - 3];
 	domain = argv[argc - 2];
-	victim = atoi(argv[argc - 1]);
-	setvbuf(stdout, NULL, _IONBF, 0);
+	victim = (pid_t)strtol(argv[argc - 1], NULL, 10);
+	(void)setvbuf(stdout, NULL, _IONBF, 0);
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		(void)snprintf(name, sizeof(name), "read-%s", files[i]);
