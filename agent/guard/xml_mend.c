@@ -361,8 +361,8 @@ static bool has_nic(const xmlNode *devices, const uint8_t mac[6])
 	return false;
 }
 
-static void add_nic(struct clo_xml_mend *mend, xmlNode *devices,
-		    const uint8_t mac[6])
+void clo_xml_mend_nic(struct clo_xml_mend *mend, xmlNode *devices,
+		      const uint8_t mac[6], const char *bridge)
 {
 	struct clo_xml_text *text = mend->text;
 	xmlNode *node = clo_xml_add(text, devices, "interface");
@@ -373,8 +373,7 @@ static void add_nic(struct clo_xml_mend *mend, xmlNode *devices,
 		       mac[3], mac[4], mac[5]);
 	clo_xml_set(text, node, "type", "bridge");
 	clo_xml_set(text, clo_xml_add(text, node, "mac"), "address", address);
-	clo_xml_set(text, clo_xml_add(text, node, "source"), "bridge",
-		    mend->profile->bridges[0]);
+	clo_xml_set(text, clo_xml_add(text, node, "source"), "bridge", bridge);
 	clo_xml_set(text, clo_xml_add(text, node, "model"), "type", "virtio");
 	clo_xml_set(text, clo_xml_add(text, node, "driver"), "name", "qemu");
 }
@@ -390,7 +389,8 @@ void clo_xml_mend_devices(struct clo_xml_mend *mend, xmlNode *devices)
 			 profile->emulator);
 	for (size_t i = 0; profile->n_bridges == 1 && i < profile->n_nics; i++)
 		if (!has_nic(devices, profile->nics[i].mac))
-			add_nic(mend, devices, profile->nics[i].mac);
+			clo_xml_mend_nic(mend, devices, profile->nics[i].mac,
+					 profile->bridges[0]);
 	if (!may(mend, CLO_DEVICE_USB) &&
 	    !clo_xml_has_controller(devices, "usb")) {
 		xmlNode *usb = clo_xml_add(mend->text, devices, "controller");
