@@ -22,9 +22,7 @@ struct clo_xml_image {
 
 struct clo_xml_shape {
 	const char *name; /* NULL: the profile's */
-	bool emulated; /* TCG; else KVM */
 	unsigned long long memory; /* MiB, at least 1 */
-	unsigned int vcpus; /* at least 1 */
 	const struct clo_xml_image *disks; /* vda, vdb, ...; 26 at most */
 	size_t n_disks;
 	const char *bridge; /* for all NICs; NULL: the only governed one */
@@ -33,6 +31,8 @@ struct clo_xml_shape {
 	const char *loader, *nvram, *nvram_template;
 	const char *tpm; /* socket of the workload's own swtpm */
 	const char *console; /* file of the serial port; NULL: a pty */
+	unsigned int vcpus; /* at least 1 */
+	bool emulated; /* TCG; else KVM */
 };
 
 /*
