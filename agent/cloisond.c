@@ -37,8 +37,14 @@ struct daemon {
 	struct clo_server *server;
 	struct clo_observe *observe;
 	sd_event *event;
-	sd_event_source *period, *settle, *sweep, *netlink;
+	sd_event_source *period, *settle, *sweep, *netlink, *nft;
 };
+
+static void settle_soon(struct daemon *daemon)
+{
+	(void)sd_event_source_set_time_relative(daemon->settle, SETTLE);
+	(void)sd_event_source_set_enabled(daemon->settle, SD_EVENT_ONESHOT);
+}
 
 /* Something changed outside: put guards in place now, attest when it settles. */
 static void on_change(void *userdata)
@@ -50,10 +56,8 @@ static void on_change(void *userdata)
 	r = clo_tend_reconcile(&daemon->node, &changed);
 	if (r < 0)
 		(void)clo_log_errno(CLO_LOG_ERR, r, "reconciling");
-	if (!changed)
-		return;
-	(void)sd_event_source_set_time_relative(daemon->settle, SETTLE);
-	(void)sd_event_source_set_enabled(daemon->settle, SD_EVENT_ONESHOT);
+	if (changed)
+		settle_soon(daemon);
 }
 
 static void on_link(const struct clo_link *link, bool gone, void *userdata)
@@ -78,6 +82,19 @@ static int on_netlink(sd_event_source *source, int fd, uint32_t events,
 	if (r < 0 && r != -ENOBUFS && r != -EAGAIN)
 		return clo_log_errno(CLO_LOG_ERR, r, "rtnetlink");
 	on_change(daemon); /* it lists anew, whatever was lost */
+	return 0;
+}
+
+/* Somebody was at nftables: if at our fence, say so and repair it. */
+static int on_nft(sd_event_source *source, int fd, uint32_t events,
+		  void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)source;
+	(void)events;
+	if (clo_fencing_broken(&daemon->node, fd))
+		settle_soon(daemon);
 	return 0;
 }
 
@@ -184,37 +201,6 @@ static int read_boot_id(char ret_id[37])
 	return 0;
 }
 
-/* The policy that was in force before; none is no error. */
-static int read_policy(struct clo_node *node)
-{
-	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
-	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_auto_t *documents = NULL;
-	time_t accepted;
-	int r;
-
-	r = clo_force_load(node->options->state_dir, &documents, &accepted);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "saved policy");
-	r = clo_flaws_new(&flaws);
-	if (r < 0)
-		return r;
-	r = clo_force_make(documents, accepted, time(NULL), &force, flaws);
-	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
-		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
-
-		clo_log(CLO_LOG_ERR, "saved policy: %s:%d: %s: %s", flaw->file,
-			flaw->line, flaw->path, flaw->text);
-	}
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "saved policy is refused");
-
-	node->force = CLO_TAKE(force);
-	return 0;
-}
-
 /* On a fresh boot the kernel has no tables: nothing to compare with. */
 static int load_tables(struct clo_node *node)
 {
@@ -291,7 +277,7 @@ static int open_node(struct daemon *daemon)
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "boot id");
 
-	r = read_policy(node);
+	r = clo_force_restore(daemon->options.state_dir, &node->force);
 	if (r < 0)
 		return r;
 	/* the datapath has a lock: nobody else writes the log */
@@ -417,6 +403,9 @@ static int run(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	r = watch_links(daemon);
+	if (r == 0)
+		r = clo_fencing_watch(daemon->event, on_nft, daemon,
+				      &daemon->nft);
 	if (r < 0)
 		return r;
 	r = clo_observe_new(daemon->event, &daemon->node, &daemon->observe);
@@ -450,6 +439,7 @@ static void release(struct daemon *daemon)
 	clo_server_free(daemon->server);
 	clo_virt_free(node->virt);
 	daemon->netlink = sd_event_source_disable_unref(daemon->netlink);
+	daemon->nft = sd_event_source_disable_unref(daemon->nft);
 	daemon->period = sd_event_source_disable_unref(daemon->period);
 	daemon->settle = sd_event_source_disable_unref(daemon->settle);
 	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
@@ -470,36 +460,13 @@ static void release(struct daemon *daemon)
 
 static int remove_all(const struct clo_options *options)
 {
-	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
-	int worst = 0;
-	int r;
+	int r = clo_bpf_remove(options->pin_dir);
+	int fence = clo_fencing_remove();
 
-	r = clo_bpf_remove(options->pin_dir);
 	if (r < 0)
-		worst = clo_log_errno(CLO_LOG_ERR, r, "removing %s",
-				      options->pin_dir);
-	r = clo_nft_new(&nft);
-	if (r == 0)
-		r = clo_fence_remove(nft);
-	if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
-		worst = clo_log_errno(CLO_LOG_ERR, r, "removing the fence");
-	return worst;
-}
-
-/* Before libvirtd: what the policy in force governs is closed from then on. */
-static int begin_fence(struct daemon *daemon)
-{
-	struct clo_node *node = &daemon->node;
-	int r;
-
-	node->options = &daemon->options;
-	r = read_policy(node);
-	if (r == 0 && node->force)
-		r = clo_fencing_begin(node->force->policy);
-	if (r < 0)
-		r = clo_log_errno(CLO_LOG_ERR, r, "fence");
-	clo_force_free(node->force);
-	return r;
+		return clo_log_errno(CLO_LOG_ERR, r, "removing %s",
+				     options->pin_dir);
+	return fence;
 }
 
 int main(int argc, char **argv)
@@ -522,7 +489,7 @@ int main(int argc, char **argv)
 	case CLO_ACTION_REMOVE:
 		return remove_all(&daemon.options) < 0;
 	case CLO_ACTION_FENCE:
-		return begin_fence(&daemon) < 0;
+		return clo_fencing_begin(daemon.options.state_dir) < 0;
 	case CLO_ACTION_RUN:
 		break;
 	}

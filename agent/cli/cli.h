@@ -43,6 +43,7 @@ extern const struct clo_command clo_command_apply;
 extern const struct clo_command clo_command_attest;
 extern const struct clo_command clo_command_endpoints;
 extern const struct clo_command clo_command_flows;
+extern const struct clo_command clo_command_harden;
 extern const struct clo_command clo_command_key;
 extern const struct clo_command clo_command_matrix;
 extern const struct clo_command clo_command_monitor;

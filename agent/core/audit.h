@@ -45,6 +45,7 @@ struct clo_audit {
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */
 	size_t n_taps, n_guarded;
+	size_t n_sandboxes; /* looked at */
 	struct clo_problems problems;
 	unsigned int repair; /* of enum clo_repair */
 };

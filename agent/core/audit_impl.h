@@ -15,6 +15,9 @@ int clo_audit_taps(struct clo_node *node, struct clo_audit *audit);
 /* What the governed bridges send to the taps. */
 int clo_audit_bridges(struct clo_node *node, struct clo_audit *audit);
 
+/* QEMU processes, their domains and files; responds as the policy says. */
+int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit);
+
 /* A problem of one tap, told to the scope that it belongs to. */
 __attribute__((format(printf, 4, 5))) int
 clo_audit_note(struct clo_audit *audit, const struct clo_tap *tap,

@@ -163,26 +163,68 @@ int clo_fencing_audit(struct clo_node *node, struct clo_audit *audit)
 	return r;
 }
 
-int clo_fencing_begin(const struct clo_policy *policy)
+int clo_fencing_watch(sd_event *event, sd_event_io_handler_t on_change,
+		      void *userdata, sd_event_source **ret_source)
 {
-	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
-	struct clo_fence_state state = {0};
-	CLO_AUTO_MEM char *there = NULL;
+	CLO_AUTO_FD int fd = clo_nft_watch();
+	int r;
+
+	if (fd == -EPROTONOSUPPORT)
+		return 0; /* no nftables, no fence that could break */
+	r = fd < 0 ? fd
+		   : sd_event_add_io(event, ret_source, fd, EPOLLIN, on_change,
+				     userdata);
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(*ret_source, true);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "nftables");
+	(void)clo_take_fd(&fd);
+	return 0;
+}
+
+bool clo_fencing_broken(struct clo_node *node, int fd)
+{
+	struct clo_findings findings = {0};
+	bool broken;
+
+	if (!clo_nft_changed(fd) || !node->force || !node->fence.rules)
+		return false; /* there was none to break */
+	broken = clo_fence_check(node->nft, &node->fence, &findings) < 0 ||
+		 findings.n > 0;
+	clo_findings_done(&findings);
+	return broken;
+}
+
+int clo_fencing_begin(const char *state_dir)
+{
 	CLO_AUTO_MEM const char **uplinks = NULL;
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
 	struct clo_fence fence;
 	int r;
 
+	r = clo_force_restore(state_dir, &force);
+	if (r < 0 || !force)
+		return r;
+	r = describe(force->policy, &fence, &uplinks);
+	if (r == 0)
+		r = clo_nft_new(&nft);
+	if (r == 0)
+		r = clo_fence_begin(nft, &fence);
+	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "fence") : 0;
+}
+
+int clo_fencing_remove(void)
+{
+	CLO_AUTO(clo_nft) struct clo_nft *nft = NULL;
+	int r;
+
 	r = clo_nft_new(&nft);
-	if (r < 0)
-		return r;
-	if (clo_nft_list(nft, "list table bridge cloison", &there) == 0)
-		return 0;
-	r = describe(policy, &fence, &uplinks);
-	if (r < 0)
-		return r;
-	r = clo_fence_apply(nft, &fence, &state);
-	clo_fence_state_done(&state);
-	return r;
+	if (r == 0)
+		r = clo_fence_remove(nft);
+	if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
+		return clo_log_errno(CLO_LOG_ERR, r, "removing the fence");
+	return 0;
 }
 
 void clo_fencing_done(struct clo_node *node)

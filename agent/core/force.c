@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/log.h"
 #include "policy/parse.h"
 
 /* The received JSON as the parser's borrowed documents; -EINVAL on shape. */
@@ -219,6 +220,36 @@ int clo_force_load(const char *state_dir, json_t **ret_documents,
 
 	*ret_documents = json_incref(documents);
 	*ret_accepted = (time_t)accepted;
+	return 0;
+}
+
+int clo_force_restore(const char *state_dir, struct clo_force **ret_force)
+{
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	CLO_AUTO(clo_force) struct clo_force *force = NULL;
+	json_auto_t *documents = NULL;
+	time_t accepted;
+	int r;
+
+	r = clo_force_load(state_dir, &documents, &accepted);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "saved policy");
+	r = clo_flaws_new(&flaws);
+	if (r < 0)
+		return r;
+	r = clo_force_make(documents, accepted, time(NULL), &force, flaws);
+	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
+		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
+
+		clo_log(CLO_LOG_ERR, "saved policy: %s:%d: %s: %s", flaw->file,
+			flaw->line, flaw->path, flaw->text);
+	}
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "saved policy is refused");
+
+	*ret_force = CLO_TAKE(force);
 	return 0;
 }
 

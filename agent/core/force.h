@@ -52,5 +52,10 @@ int clo_force_save(const struct clo_force *force, const char *state_dir);
 void clo_force_forget(const char *state_dir);
 int clo_force_load(const char *state_dir, json_t **ret_documents,
 		   time_t *ret_accepted); /* -ENOENT: none was saved */
+/*
+ * What was saved, in force as of now; *ret_force stays if nothing was. Errors
+ * are logged.
+ */
+int clo_force_restore(const char *state_dir, struct clo_force **ret_force);
 /* An exception began or ended since this was compiled. */
 bool clo_force_outdated(const struct clo_force *force, time_t now);

@@ -26,6 +26,7 @@ struct clo_tap {
 	uint32_t master; /* its ifindex; 0: none, or an uplink */
 	bool on_bridge; /* seen as a port of a governed bridge (rtnetlink) */
 	bool in_domain; /* seen in a running domain's XML (libvirt) */
+	bool confined; /* cut off by what was found of its sandbox */
 	/* An endpoint's, an uplink, or undeclared: then the guard drops all. */
 	const struct clo_workload_doc *workload; /* with interface, or NULL */
 	const struct clo_interface_doc *interface;

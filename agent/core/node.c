@@ -77,6 +77,51 @@ static int note_silence(struct clo_node *node, bool silent)
 	return r;
 }
 
+bool clo_node_confined(const struct clo_node *node, const char *uuid)
+{
+	for (size_t i = 0; i < node->n_confined; i++)
+		if (strcmp(node->confined[i], uuid) == 0)
+			return true;
+	return false;
+}
+
+int clo_node_confine(struct clo_node *node, const char *uuid)
+{
+	char(*grown)[37];
+
+	if (clo_node_confined(node, uuid))
+		return 0;
+	grown = reallocarray(node->confined, node->n_confined + 1,
+			     sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	node->confined = grown;
+	memcpy(grown[node->n_confined++], uuid, sizeof(*grown));
+	return 0;
+}
+
+static bool runs(const struct clo_node *node, const char *uuid)
+{
+	for (size_t i = 0; i < node->n_domains; i++)
+		if (strcmp(node->domains[i].uuid, uuid) == 0)
+			return true;
+	return false;
+}
+
+/* Domains that end come back as new ones. */
+static void mark_confined(struct clo_node *node,
+			  struct clo_inventory *inventory)
+{
+	for (size_t i = node->n_confined; i-- > 0;)
+		if (!runs(node, node->confined[i]))
+			memcpy(node->confined[i],
+			       node->confined[--node->n_confined],
+			       sizeof(*node->confined));
+	for (size_t i = 0; i < inventory->n_taps; i++)
+		inventory->taps[i].confined =
+			clo_node_confined(node, inventory->taps[i].domain);
+}
+
 static bool is_announced(const struct clo_node *node, const char *uuid)
 {
 	for (size_t i = 0; i < node->n_announced; i++)
@@ -150,6 +195,7 @@ int clo_node_look(struct clo_node *node)
 	if (r < 0)
 		return r;
 	inventory->domains_known = !silent;
+	mark_confined(node, inventory);
 
 	clo_inventory_free(node->inventory);
 	node->inventory = CLO_TAKE(inventory);
@@ -161,8 +207,11 @@ void clo_node_forget(struct clo_node *node)
 	while (node->n_announced > 0)
 		forget_announced(node, node->n_announced - 1);
 	free(node->announced);
+	free(node->confined);
 	clo_virt_domains_free(node->domains, node->n_domains);
 	node->announced = NULL;
+	node->confined = NULL;
+	node->n_confined = 0;
 	node->domains = NULL;
 	node->n_domains = 0;
 }

@@ -66,6 +66,9 @@ struct clo_node {
 	struct clo_inventory *inventory;
 	struct clo_virt_domain *domains;
 	size_t n_domains;
+	char (*confined)
+		[37]; /* UUIDs of domains in quarantine while they run */
+	size_t n_confined;
 	struct clo_announced *announced;
 	size_t n_announced;
 	bool domains_seen; /* libvirt has answered at least once */
@@ -100,5 +103,8 @@ int clo_node_preview(struct clo_node *node, const struct clo_policy *policy,
  */
 int clo_node_announce(struct clo_node *node, struct clo_virt_domain *domain);
 void clo_node_retract(struct clo_node *node, const char *uuid);
+/* Its taps drop all, from the next look on until it or the policy ends. */
+int clo_node_confine(struct clo_node *node, const char *uuid);
+bool clo_node_confined(const struct clo_node *node, const char *uuid);
 /* Who runs; what clo_node_look() made of it stays. */
 void clo_node_forget(struct clo_node *node);

@@ -332,6 +332,7 @@ static const struct operation {
 	{"apply", true, answer_apply},
 	{"attest", false, answer_attest},
 	{"endpoints", false, answer_endpoints},
+	{"harden", false, clo_hook_harden},
 	{"hook", true, clo_hook_answer},
 	{"key", false, answer_key},
 	{"matrix", false, answer_matrix},

@@ -3,19 +3,41 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/guard/files.h"
 #include "agent/guard/partition.h"
 #include "agent/guard/place.h"
+#include "agent/guard/process.h"
 #include "agent/guard/sandbox_file.h"
 #include "agent/guard/xml_check.h"
 
+static int look_process(struct clo_sandbox *sandbox, const char *domain)
+{
+	CLO_AUTO_FD int state = -1;
+	CLO_AUTO_FD int proc = -1;
+	int r;
+
+	state = open(CLO_LIBVIRT_STATE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = state < 0 ? -errno : clo_process_find(state, domain, &sandbox->pid);
+	if (r < 0)
+		return clo_finding_add(&sandbox->findings,
+				       "sbx.guest-confinement", domain,
+				       "has no process that libvirt knows of");
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return -errno;
+	return clo_process_check(proc, sandbox->pid, sandbox->profile,
+				 &sandbox->findings);
+}
+
 int clo_sandbox_look(struct clo_node *node,
 		     const struct clo_workload_doc *workload, const char *xml,
-		     pid_t pid, struct clo_sandbox **ret_sandbox)
+		     const char *running, struct clo_sandbox **ret_sandbox)
 {
 	CLO_AUTO(clo_sandbox) struct clo_sandbox *sandbox = NULL;
 	int r;
@@ -29,9 +51,13 @@ int clo_sandbox_look(struct clo_node *node,
 		return r;
 	sandbox->profile->weighs = clo_partition_weighs(CLO_CGROUP_ROOT);
 	r = clo_xml_check(xml, sandbox->profile, &sandbox->findings);
+	if (r == 0)
+		r = clo_files_check(xml, sandbox->profile, running,
+				    &sandbox->findings);
+	if (r == 0 && running)
+		r = look_process(sandbox, running);
 	if (r < 0)
 		return r;
-	(void)pid;
 
 	*ret_sandbox = CLO_TAKE(sandbox);
 	return 0;
@@ -56,8 +82,8 @@ json_t *clo_sandbox_first(const struct clo_sandbox *sandbox)
 		return NULL;
 	if (n == 1)
 		return json_sprintf("%s: %s", first->where, first->text);
-	return json_sprintf("%s: %s (and %zu more: cloison harden lists them)",
-			    first->where, first->text, n - 1);
+	return json_sprintf("%s: %s (and %zu more)", first->where, first->text,
+			    n - 1);
 }
 
 /* What QEMU opens: its own directory, and what everybody may read. */

@@ -15,15 +15,17 @@
 struct clo_sandbox {
 	struct clo_profile *profile;
 	struct clo_findings findings;
+	pid_t pid; /* of its process; 0: none, or not looked for */
 };
 
 /*
- * Compare a domain's XML, its files and, unless pid is 0, its process with the
- * profile; borrows from the policy in force. -ENOENT: it has no sandbox.
+ * Compare a domain's XML, its files and the process of a running one, by its
+ * name, with the profile; borrows from the policy in force. `running` NULL: it
+ * is about to start. -ENOENT: it has no sandbox.
  */
 int clo_sandbox_look(struct clo_node *node,
 		     const struct clo_workload_doc *workload, const char *xml,
-		     pid_t pid, struct clo_sandbox **ret_sandbox);
+		     const char *running, struct clo_sandbox **ret_sandbox);
 void clo_sandbox_free(struct clo_sandbox *sandbox);
 CLO_DEFINE_FREEP(clo_sandbox)
 /* The first finding in one line, and how many more; NULL: there is none. */

@@ -60,7 +60,8 @@ void clo_setting_make(const struct clo_tap *tap,
 		port->space = tap->interface->segment->space;
 		port->segment = tap->interface->segment->id;
 		port->kind = CLO_PORT_TAP;
-		port->mode = (uint8_t)tap->interface->mode;
+		port->mode = tap->confined ? CLO_MODE_QUARANTINE
+					   : (uint8_t)tap->interface->mode;
 		memcpy(port->mac, tap->interface->mac, sizeof(port->mac));
 		set_limits(&tap->interface->limits, ret_setting);
 		if (tap->interface->segment->answer)

@@ -413,6 +413,7 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	clo_force_free(node->force);
 	node->force = CLO_TAKE(taken);
 	node->quotas_settled = false;
+	node->n_confined = 0;
 	clo_fencing_renew(node);
 	clo_log(CLO_LOG_INFO, "policy in force epoch=%llu",
 		(unsigned long long)epoch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,11 @@
  *
  * Where the kernel cannot say of which bridge a port is (nft_meta_bridge), the
  * fence is around every bridge of the node, and the ports of those that nobody
- * governs are let through one by one.
+ * governs are let through one by one. So it is where a bridge has a name that
+ * nftables cannot be told.
+ *
+ * Not stopped by any hook of netfilter: what a port sends to the groups of STP
+ * (where the bridge runs it) and LLDP ends at the host, whoever listens there.
  */
 struct clo_fence {
 	const char *const *bridges; /* governed */
@@ -38,11 +43,16 @@ struct clo_fence_state {
 	uint32_t *ports;
 	size_t n_ports;
 	bool around_all; /* it cannot tell bridges apart */
+	uint64_t
+		dropped; /* frames, since it was put up; as of the last check */
 };
 
 void clo_fence_state_done(struct clo_fence_state *state);
 
-/* The whole table as one transaction; the caller frees. */
+/*
+ * The whole table as one transaction; the caller frees. -EOPNOTSUPP: a bridge
+ * cannot be named; then it must be around all.
+ */
 int clo_fence_text(const struct clo_fence *fence, bool around_all,
 		   char **ret_text);
 
@@ -52,8 +62,13 @@ int clo_fence_text(const struct clo_fence *fence, bool around_all,
  */
 int clo_fence_apply(struct clo_nft *nft, const struct clo_fence *fence,
 		    struct clo_fence_state *state);
+/*
+ * Before anybody knows the ports: all anew, but with the ports that one which
+ * is there already lets through.
+ */
+int clo_fence_begin(struct clo_nft *nft, const struct clo_fence *fence);
 /* The kernel still has what was put there; else findings. 0 or -ENOMEM. */
-int clo_fence_check(struct clo_nft *nft, const struct clo_fence_state *state,
+int clo_fence_check(struct clo_nft *nft, struct clo_fence_state *state,
 		    struct clo_findings *findings);
 /* -ENOENT: there was none. */
 int clo_fence_remove(struct clo_nft *nft);

@@ -25,8 +25,7 @@ bool clo_sandbox_uuid_valid(const char *uuid)
 	return uuid[i] == '\0';
 }
 
-/* Absolute, and neither "." nor ".." nor nothing between two slashes. */
-static bool plain(const char *path)
+bool clo_sandbox_path_valid(const char *path)
 {
 	size_t len = strlen(path);
 
@@ -50,7 +49,7 @@ int clo_sandbox_file_add(struct clo_sandbox_file *file, bool writable,
 {
 	struct clo_sandbox_path *entry;
 
-	if (!plain(path))
+	if (!clo_sandbox_path_valid(path))
 		return -EINVAL;
 	if (file->n_paths == CLO_SANDBOX_PATHS_MAX)
 		return -E2BIG;

@@ -61,3 +61,8 @@ int clo_sandbox_file_write(int dirfd, const char *uuid,
 			   const struct clo_sandbox_file *file);
 /* Lower-case hexadecimal digits and dashes, as libvirt writes it. */
 bool clo_sandbox_uuid_valid(const char *uuid);
+/*
+ * Absolute and plain: neither "." nor ".." nor nothing between two slashes, no
+ * slash at the end, printable ASCII.
+ */
+bool clo_sandbox_path_valid(const char *path);

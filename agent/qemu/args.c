@@ -28,17 +28,63 @@ static void find_private(const char *object, char ret_private[256])
 	ret_private[len] = '\0';
 }
 
-/* What libvirt starts to learn what a QEMU can do has no machine at all. */
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/*
+ * What libvirt starts to learn what a QEMU can do has no machine at all, and
+ * these options only: its first word for those that take a value, else NULL.
+ */
+static const struct {
+	const char *option, *value;
+} probe_options[] = {
+	{"-S", NULL},
+	{"-no-user-config", NULL},
+	{"-nodefaults", NULL},
+	{"-nographic", NULL},
+	{"-daemonize", NULL},
+	{"-machine", "none"},
+	{"-qmp", "unix:/var/lib/libvirt/qemu/"},
+	{"-pidfile", "/var/lib/libvirt/qemu/"},
+};
+
+/* How many words this option has; 0: it is not one of a probe. */
+static int probe_words(const char *option, const char *value)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(probe_options); i++) {
+		if (strcmp(option, probe_options[i].option) != 0)
+			continue;
+		if (!probe_options[i].value)
+			return 1;
+		return value && begins(value, probe_options[i].value) ? 2 : 0;
+	}
+	return 0;
+}
+
 static bool is_probe(int argc, char *const *argv)
 {
+	bool no_machine = false;
+	int words;
+
 	if (argc == 2 &&
 	    (strcmp(argv[1], "-help") == 0 || strcmp(argv[1], "-version") == 0))
 		return true;
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "-machine") == 0)
-			return strcmp(argv[i + 1], "none") == 0 ||
-			       strncmp(argv[i + 1], "none,", 5) == 0;
-	return false;
+	for (int i = 1; i < argc; i += words) {
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		words = probe_words(argv[i], value);
+		if (words == 0)
+			return false;
+		if (strcmp(argv[i], "-machine") == 0) {
+			no_machine =
+				value && (value[4] == '\0' || value[4] == ',');
+			if (!no_machine)
+				return false;
+		}
+	}
+	return no_machine;
 }
 
 int clo_qemu_args_read(int argc, char *const *argv,

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <seccomp.h>
 
@@ -50,16 +51,52 @@ static int refuse_clone(scmp_filter_ctx filter)
 	return r;
 }
 
-/* Unix sockets, and no other family. */
+/*
+ * Unix sockets that listen, and no other family. Landlock does not look at the
+ * path of a socket: connect() is among the harmful calls, and sockets that can
+ * send without it, with an address in each message, are not made at all.
+ */
 static int refuse_sockets(scmp_filter_ctx filter)
 {
+	static const int calls[] = {SCMP_SYS(socket), SCMP_SYS(socketpair)};
+	const unsigned int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int r = 0;
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(calls) && r == 0; i++) {
+		r = seccomp_rule_add(filter, REFUSE, calls[i], 1,
+				     SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+		/* all types are below 16; each but SOCK_STREAM */
+		for (unsigned int type = 0; type < 16 && r == 0; type++)
+			if (type != SOCK_STREAM)
+				r = seccomp_rule_add(
+					filter, REFUSE, calls[i], 1,
+					SCMP_A1(SCMP_CMP_MASKED_EQ,
+						UINT32_MAX & ~flags, type));
+	}
+	return r;
+}
+
+/*
+ * Signals and limits are for itself: where the kernel's Landlock does not look
+ * at signals, they would reach the other processes of its user. The number of
+ * the process stays the same when it becomes QEMU.
+ */
+static int refuse_others(scmp_filter_ctx filter)
+{
+	static const int calls[] = {SCMP_SYS(kill), SCMP_SYS(tgkill),
+				    SCMP_SYS(rt_sigqueueinfo),
+				    SCMP_SYS(rt_tgsigqueueinfo)};
+	const scmp_datum_t self = (scmp_datum_t)getpid();
 	int r;
 
-	r = seccomp_rule_add(filter, REFUSE, SCMP_SYS(socket), 1,
-			     SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+	r = seccomp_rule_add(filter, REFUSE, SCMP_SYS(tkill), 0);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(calls) && r == 0; i++)
+		r = seccomp_rule_add(filter, REFUSE, calls[i], 1,
+				     SCMP_A0(SCMP_CMP_NE, self));
+	/* 0 is itself, too */
 	return r < 0 ? r
-		     : seccomp_rule_add(filter, REFUSE, SCMP_SYS(socketpair), 1,
-					SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+		     : seccomp_rule_add(filter, REFUSE, SCMP_SYS(prlimit64), 1,
+					SCMP_A0(SCMP_CMP_NE, 0));
 }
 
 /* No byte into the terminal that started it; the kernel looks at 32 bits. */
@@ -94,6 +131,14 @@ static int add_allowed(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < CLO_ARRAY_LEN(allowed) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
+				     SCMP_SYS(prlimit64), 1,
+				     SCMP_A0(SCMP_CMP_EQ, 0));
 	/* threads, and no process */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -122,11 +167,15 @@ static int load(uint32_t otherwise, int (*add)(scmp_filter_ctx filter))
 	return r;
 }
 
-int clo_qemu_filter(bool allow_list)
+int clo_qemu_filter(const struct clo_sandbox_file *sandbox)
 {
+	/* several, since the strictest answer counts and each rule compares
+	 * one value */
 	int r = load(SCMP_ACT_ALLOW, add_harmful);
 
-	/* two, since the strictest answer counts and each rule compares one
-	 * value */
-	return r == 0 && allow_list ? load(REFUSE, add_allowed) : r;
+	if (!sandbox) /* a probe goes on as a child of itself */
+		return r;
+	if (r == 0)
+		r = load(SCMP_ACT_ALLOW, refuse_others);
+	return r == 0 && sandbox->allow_list ? load(REFUSE, add_allowed) : r;
 }

@@ -10,12 +10,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/qemu/qemu.h"
@@ -54,6 +56,22 @@ static int read_sandbox(const char *uuid, struct clo_sandbox_file *sandbox)
 	return 0;
 }
 
+/* 0, or -EPERM if it has any. */
+static int check_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, caps) < 0)
+		return -errno;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (caps[i].permitted | caps[i].effective)
+			return -EPERM;
+	return 0;
+}
+
 /* The user is the sandbox's, in every respect, and can become no other. */
 static int check_user(const struct clo_sandbox_file *sandbox)
 {
@@ -70,7 +88,19 @@ static int check_user(const struct clo_sandbox_file *sandbox)
 				      "label?",
 				      uid[i], gid[i], sandbox->uid,
 				      sandbox->gid);
-	return 0;
+	return check_capabilities() < 0 ? refuse("has capabilities: libvirt's "
+						 "clear_emulator_capabilities "
+						 "must be 1")
+					: 0;
+}
+
+static int connect_sockets(int argc, char **argv,
+			   const struct clo_sandbox_file *sandbox)
+{
+	const char *where = "";
+	int r = clo_qemu_sockets(argc, argv, sandbox, &where);
+
+	return r < 0 ? refuse("socket %s: %s", where, strerrordesc_np(-r)) : 0;
 }
 
 static int confine(const struct clo_sandbox_file *sandbox, const char *private)
@@ -79,8 +109,9 @@ static int confine(const struct clo_sandbox_file *sandbox, const char *private)
 	const char *where = "";
 	int r;
 
+	/* not PR_SET_DUMPABLE: it does not outlive the exec. Landlock keeps
+	 * the other processes of its user from tracing it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 ||
 	    setrlimit(RLIMIT_CORE, &none) < 0)
 		return refuse("cannot give up privileges: %m");
@@ -88,7 +119,7 @@ static int confine(const struct clo_sandbox_file *sandbox, const char *private)
 	if (r < 0)
 		return refuse("Landlock: %s%s%s", where, *where ? ": " : "",
 			      strerrordesc_np(-r));
-	r = clo_qemu_filter(sandbox && sandbox->allow_list);
+	r = clo_qemu_filter(sandbox);
 	if (r < 0)
 		return refuse("seccomp: %s", strerrordesc_np(-r));
 	return 0;
@@ -106,6 +137,8 @@ int main(int argc, char **argv)
 	status = args.probe ? 0 : read_sandbox(args.uuid, &sandbox);
 	if (status == 0 && !args.probe)
 		status = check_user(&sandbox);
+	if (status == 0 && !args.probe)
+		status = connect_sockets(argc, argv, &sandbox);
 	if (status == 0)
 		status = confine(args.probe ? NULL : &sandbox, args.private);
 	if (status != 0)

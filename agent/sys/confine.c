@@ -50,11 +50,12 @@ static const int refused[] = {
 static int drop_capabilities(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	/* chown: of tenants' directories; dac_read_search and sys_ptrace: to
+	/* chown, fowner: tenants' files and directories; dac_read_search and sys_ptrace: to
 	 * look at their files and processes, which ptrace() itself is not for */
 	if (capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF,
-			  CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN,
-			  CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE, -1) < 0)
+			  CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+			  CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN,
+			  CAP_SYS_PTRACE, -1) < 0)
 		return -EPERM;
 	return capng_apply(CAPNG_SELECT_BOTH) < 0 ? -EPERM : 0;
 }

@@ -2,8 +2,12 @@
 #include "agent/sys/nft.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/base/log.h"
 
@@ -21,9 +25,8 @@ int clo_nft_new(struct clo_nft **ret_nft)
 	if (!nft->context || nft_ctx_buffer_output(nft->context) != 0 ||
 	    nft_ctx_buffer_error(nft->context) != 0)
 		return -ENOMEM;
-	nft_ctx_output_set_flags(
-		nft->context, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_STATELESS |
-				      NFT_CTX_OUTPUT_HANDLE);
+	nft_ctx_output_set_flags(nft->context,
+				 NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE);
 
 	*ret_nft = CLO_TAKE(nft);
 	return 0;
@@ -77,4 +80,56 @@ int clo_nft_list(struct clo_nft *nft, const char *command, char **ret_json)
 		return reason(text);
 	*ret_json = strdup(json);
 	return *ret_json ? 0 : -ENOMEM;
+}
+
+int clo_nft_watch(void)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	const int group = NFNLGRP_NFTABLES;
+	CLO_AUTO_FD int fd = -1;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    NETLINK_NETFILTER);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+		       sizeof(group)) < 0)
+		return -errno;
+	return clo_take_fd(&fd);
+}
+
+/* Of family bridge, or it cannot be told. */
+static bool concerns_bridges(const struct nlmsghdr *header, size_t left)
+{
+	const struct nfgenmsg *message;
+
+	while (NLMSG_OK(header, left)) {
+		if (NLMSG_PAYLOAD(header, 0) < sizeof(*message))
+			return true;
+		message = NLMSG_DATA(header);
+		if (message->nfgen_family == NFPROTO_BRIDGE)
+			return true;
+		header = NLMSG_NEXT(header, left);
+	}
+	return left > 0;
+}
+
+bool clo_nft_changed(int fd)
+{
+	_Alignas(struct nlmsghdr) char buffer[2048];
+	bool changed = false;
+	ssize_t n;
+
+	do {
+		n = recv(fd, buffer, sizeof(buffer), MSG_TRUNC);
+		if (n > (ssize_t)sizeof(buffer))
+			changed = true;
+		else if (n > 0)
+			changed |= concerns_bridges((const void *)buffer,
+						    (size_t)n);
+		else if (n < 0 && errno == ENOBUFS) /* some were lost */
+			changed = true;
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+	return changed;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 #include "agent/base/auto.h"
 
 /* nftables of this network namespace, by libnftables. Only nft.c uses it. */
@@ -17,3 +19,8 @@ CLO_DEFINE_FREEP(clo_nft)
 int clo_nft_run(struct clo_nft *nft, const char *commands);
 /* The same, for what a listing prints as JSON. The caller frees. */
 int clo_nft_list(struct clo_nft *nft, const char *command, char **ret_json);
+
+/* A descriptor, readable when somebody changed anything; or -errno. */
+int clo_nft_watch(void);
+/* Read it empty. Was a table of family bridge among what changed? */
+bool clo_nft_changed(int fd);

@@ -71,6 +71,13 @@ DOMAIN = """\
 """
 
 
+BACKING = """
+      <backingStore type='file'><format type='raw'/>
+        <source file='{}'><seclabel model='dac' relabel='no'/></source>
+        <backingStore/>
+      </backingStore>"""
+
+
 class Boxed:
     """One workload: its document, its files, its domain."""
 
@@ -204,6 +211,22 @@ class Box:
     def create(self, xml: str, check: bool = True):
         return self.lab.run(["virsh", "-q", "create", "/dev/stdin"],
                             input=xml, check=check)
+
+    def boot(self, *workloads: Boxed, seconds: float = 120,
+             backing: str = "") -> None:
+        """In their sandboxes, until all are up; each says so once, to who
+        listens then."""
+        guests = []
+        for workload in workloads:
+            xml = workload.xml(self.lab, self.emulator)
+            if backing:
+                xml = xml.replace("disk.qcow2'/>",
+                                  "disk.qcow2'/>" + BACKING.format(backing))
+            self.create(xml)
+            guests.append(workload.guest(self.lab))
+        for guest in guests:
+            with guest:
+                guest.wait(seconds)
 
     def destroy(self, name: str) -> None:
         self.lab.run(["virsh", "-q", "destroy", name])

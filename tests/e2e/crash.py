@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import veth
+import violations
 import world
 from veth import check
 
@@ -77,8 +78,10 @@ def main(build):
         total = progress(sink, total + 200_000)
         check(True, "the transfer goes on after the restart")
 
-        predicate = daemon.predicate()
-        gaps = [g for g in predicate["gaps"]]
+        # the first of the new run: on a busy machine more have followed
+        predicate = [p for p in violations.statements(daemon)
+                     if p["trigger"] == "start"][-1]
+        gaps = predicate["gaps"]
         check(len(gaps) == 1 and gaps[0]["to"], "one gap is recorded, closed")
         check(predicate["verdict"] == "PASSED", "and all is well")
         fresh = daemon.predicate("--nonce", "aa")

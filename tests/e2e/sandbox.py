@@ -69,11 +69,7 @@ class Sandbox(unittest.TestCase):
         cls.box.__enter__() # pylint: disable=unnecessary-dunder-call
         cls.addClassCleanup(cls.box.__exit__)
         cls.box.hook(True)
-        for workload in WORKLOADS:
-            cls.box.create(workload.xml(cls.box.lab, cls.box.emulator))
-        for workload in WORKLOADS:
-            with workload.guest(cls.box.lab) as guest:
-                guest.wait(120)
+        cls.box.boot(*WORKLOADS)
 
     # -- help
 
@@ -108,8 +104,8 @@ class Sandbox(unittest.TestCase):
             self.assertLessEqual(set(status["Groups"]), {uid[0]})
             self.assertEqual(status["NoNewPrivs"], ["1"])
             self.assertEqual(status["CapEff"], ["0" * 16])
-            # the wrapper's two and QEMU's own
-            self.assertGreaterEqual(int(status["Seccomp_filters"][0]), 3)
+            # the wrapper's three and QEMU's own
+            self.assertGreaterEqual(int(status["Seccomp_filters"][0]), 4)
             pid = self.box.process(workload)
             groups = self.box.lab.run(["cat", f"/proc/{pid}/cgroup"]).stdout
             scope = f"cloison-{workload.tenant}-{workload.environment}"
@@ -161,10 +157,8 @@ class Sandbox(unittest.TestCase):
         finally:
             self.box.hook(True)
             self.box.lab.run(["sh", "-c", f"chmod 710 {OTHER.home}; chown "
-                              f"{OTHER.uid} {OTHER.home}/*"])
-        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
-        with OTHER.guest(self.box.lab) as guest:
-            guest.wait(120)
+                              f"{OTHER.uid}:{OTHER.uid} {OTHER.home}/*"])
+        self.box.boot(OTHER)
 
     def test_own_disk(self) -> None:
         with OURS.guest(self.box.lab) as guest:
@@ -209,9 +203,38 @@ class Sandbox(unittest.TestCase):
                 self.assertIn("cloison: domain", done.stderr)
                 self.assertIn(reason, done.stderr)
                 self.assertEqual([self.stat(path) for path in files], before)
-        self.box.create(good)
-        with spare.guest(self.box.lab) as guest:
+        self.box.boot(spare)
+
+    def test_harden(self) -> None:
+        """A stock domain becomes one that starts in its sandbox."""
+        good = OTHER.xml(self.box.lab, self.box.emulator)
+        stock = good.replace(self.box.emulator, QEMU)
+        for tag in ("memoryBacking", "cputune", "memtune", "resource",
+                    "seclabel"):
+            stock = re.sub(rf"<{tag}.*</{tag}>", "", stock)
+        stock = stock.replace(" dumpCore='off'", "").replace(
+            "</devices>", "<sound model='ich9'/></devices>")
+        self.box.lab.path("stock.xml").write_text(stock)
+        harden = self.box.node.command("harden", "/run/lab/stock.xml")
+        shown = self.box.lab.run(harden)
+        for line in ("-    <emulator>/usr/bin", "+  <memoryBacking>"):
+            self.assertIn(line, shown.stdout)
+        self.assertRegex(shown.stdout, r"(?m)^-.*<sound model='ich9'/>")
+        self.assertNotEqual(self.box.create(stock, check=False).returncode, 0)
+        fixed = self.box.lab.run([*harden, "--print"]).stdout
+        self.box.destroy(OTHER.name)
+        self.box.create(fixed)
+        with OTHER.guest(self.box.lab) as guest:
             guest.wait(120)
+        self.box.lab.path("fixed.xml").write_text(fixed)
+        self.assertEqual(self.box.node.cli(
+            "harden", "/run/lab/fixed.xml").stdout, "")
+        # what would lose data is left to the operator
+        self.box.lab.path("lost.xml").write_text(
+            good.replace(OTHER.disk, "/srv/elsewhere"))
+        left = self.box.node.cli("harden", "/run/lab/lost.xml", check=False)
+        self.assertEqual(left.returncode, 3)
+        self.assertIn("/srv/elsewhere", left.stderr)
 
     def test_capabilities(self) -> None:
         """libvirt learns through the wrapper what QEMU can do."""
@@ -250,10 +273,8 @@ class Sandbox(unittest.TestCase):
                 self.assertEqual(guest.sh("echo alive").strip(), "alive")
         finally:
             self.box.node.start("--emulator", self.box.emulator)
-        self.box.create(OTHER.xml(self.box.lab, self.box.emulator))
-        with OTHER.guest(self.box.lab) as guest:
-            guest.wait(120)
+        self.box.boot(OTHER)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)

@@ -22,6 +22,12 @@ static const char *const measured[] = {
 	"drg.exception-hygiene", "net.fail-closed",
 };
 
+/* And what it measures and needs where the policy has sandboxes. */
+static const char *const sandboxed[] = {
+	"sbx.guest-confinement",  "sbx.device-surface", "sbx.shared-resources",
+	"sto.no-shared-residual", "env.no-shared-data",
+};
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -76,12 +82,23 @@ static void assert_finding(const char *id, const char *result, bool excepted,
 			 excepted);
 }
 
-static bool is_measured(const char *id)
+static bool listed(const char *const *ids, size_t n, const char *id)
 {
-	for (size_t i = 0; i < CLO_ARRAY_LEN(measured); i++)
-		if (strcmp(measured[i], id) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ids[i], id) == 0)
 			return true;
 	return false;
+}
+
+static bool is_sandboxed(const char *id)
+{
+	return listed(sandboxed, CLO_ARRAY_LEN(sandboxed), id);
+}
+
+static bool is_measured(const char *id)
+{
+	return listed(measured, CLO_ARRAY_LEN(measured), id) ||
+	       is_sandboxed(id);
 }
 
 static void test_every_control_once_in_order(void **state)
@@ -96,7 +113,7 @@ static void test_every_control_once_in_order(void **state)
 		assert_string_equal(id, clo_controls[i].id);
 		assert_int_equal(
 			json_is_true(json_object_get(control, "mandatory")),
-			clo_controls[i].mandatory);
+			clo_controls[i].mandatory || is_sandboxed(id));
 		assert_true(text(id, "method")[0] != '\0');
 	}
 }
@@ -114,6 +131,21 @@ static void test_without_problems_what_is_measured_passes(void **state)
 		}
 		assert_finding(id, "NOT-ASSESSED", false, "");
 		assert_false(clo_controls[i].mandatory);
+	}
+}
+
+static void test_sandboxes_only_where_there_are(void **state)
+{
+	bool *present = &f.node.force->policy->node.sandbox.present;
+
+	(void)state;
+	*present = false;
+	measure(NULL);
+	*present = true;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(sandboxed); i++) {
+		assert_finding(sandboxed[i], "NOT-ASSESSED", false, "");
+		assert_false(json_is_true(
+			json_object_get(finding(sandboxed[i]), "mandatory")));
 	}
 }
 
@@ -375,6 +407,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_control_once_in_order),
 		TEST(test_without_problems_what_is_measured_passes),
+		TEST(test_sandboxes_only_where_there_are),
 		TEST(test_a_problem_fails_its_control),
 		TEST(test_more_problems_are_counted),
 		TEST(test_an_exception_fails_its_control),

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -56,16 +57,46 @@ static long open_at(const char *name, int flags)
 	return open(path, flags | O_CLOEXEC);
 }
 
-static long connect_to_monitor(void)
+static long connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	long r;
 
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock",
-		       directory, domain);
-	return fd < 0 ? fd
-		      : connect(fd, (struct sockaddr *)&address,
-				sizeof(address));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	r = fd < 0 ? fd
+		   : connect(fd, (struct sockaddr *)&address, sizeof(address));
+	if (r == 0)
+		(void)close(fd);
+	return r;
+}
+
+static long connect_to_monitor(void)
+{
+	char path[100];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.sock", directory, domain);
+	return connect_to(path);
+}
+
+/* Sends to any address without connect(). */
+static long make_datagram_pair(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds);
+}
+
+/* Any family at all for which the answer is not "not permitted". */
+static long make_any_socket(void)
+{
+	for (int family = 0; family < 64; family++) {
+		if (family == AF_UNIX)
+			continue;
+		if (socket(family, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+			return 0;
+	}
+	return -1;
 }
 
 static long link_to(const char *name)
@@ -108,6 +139,13 @@ static long read_memory(void)
 	return r < 0 && errno == EFAULT ? 0 : r;
 }
 
+static long read_limits(void)
+{
+	struct rlimit limit;
+
+	return prlimit(victim, RLIMIT_NOFILE, NULL, &limit);
+}
+
 static long steal_fd(void)
 {
 	int fd = (int)syscall(SYS_pidfd_open, victim, 0);
@@ -147,6 +185,7 @@ static long use_handle(void)
 		struct file_handle handle;
 		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
 	} at = {.handle.handle_bytes = MAX_HANDLE_SZ};
+
 	int mount;
 
 	if (syscall(SYS_name_to_handle_at, AT_FDCWD, "/", &at, &mount, 0) < 0 &&
@@ -178,6 +217,13 @@ static long namespaces(void)
 	return unshare(CLONE_NEWUSER);
 }
 
+static long join_namespace(void)
+{
+	int fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? fd : setns(fd, CLONE_NEWUTS);
+}
+
 static long become_shell(void)
 {
 	return execl("/bin/sh", "sh", "-c", "exit 0", NULL);
@@ -200,6 +246,7 @@ int main(int argc, char **argv)
 		{"socket-netlink", AF_NETLINK, SOCK_RAW},
 		{"socket-packet", AF_PACKET, SOCK_RAW},
 	};
+
 	static const char *const files[] = {"disk.qcow2", "initrd", "console",
 					    "vars.fd", "master-key.aes"};
 	char name[64];
@@ -220,8 +267,16 @@ int main(int argc, char **argv)
 	report("link", link_to("disk.qcow2"));
 	report("write-base", open("/run/lab/bases/base", O_WRONLY));
 	report("connect", connect_to_monitor());
+	/* which everybody may ask about every guest */
+	report("connect-libvirt", connect_to("/run/libvirt/libvirt-sock-ro"));
+	report("socket-datagram", socket(AF_UNIX, SOCK_DGRAM, 0));
+	report("socketpair-datagram", make_datagram_pair());
+	report("socket-any", make_any_socket());
 	report("ptrace", trace());
 	report("kill", kill(victim, SIGCONT));
+	report("tgkill", syscall(SYS_tgkill, victim, victim, SIGCONT));
+	if (geteuid() != 0) /* who may need a capability for it */
+		report("limits", read_limits());
 	report("mem", memory());
 	report("process-vm-readv", read_memory());
 	report("pidfd-getfd", steal_fd());
@@ -236,7 +291,11 @@ int main(int argc, char **argv)
 	report("keyctl", syscall(SYS_keyctl, 0 /* get keyring */, -3, 1));
 	report("open-by-handle", use_handle());
 	report("unshare", in_child(namespaces));
+	report("setns", in_child(join_namespace));
 	report("exec-shell", in_child(become_shell));
 	report("mount", in_child(mount_something));
+	/* also where there are no children; the last, since it may work */
+	execl("/bin/sh", "sh", "-c", "echo become-shell done", NULL);
+	report("become-shell", -1);
 	return 0;
 }
