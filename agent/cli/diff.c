@@ -210,7 +210,7 @@ int clo_diff_unified(const char *a, const char *b, const char *name_a,
 		r = split(b, &lines_b);
 	if (r == 0)
 		r = plan(&lines_a, &lines_b, &script);
-	while (r >= 0 && find_hunk(&script, end, &start, &end)) {
+	while (r >= 0 && script.list && find_hunk(&script, end, &start, &end)) {
 		if (r == 0)
 			(void)fprintf(out, "--- %s\n+++ %s\n", name_a, name_b);
 		print_hunk(out, &script, start, end);

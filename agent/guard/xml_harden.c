@@ -8,6 +8,7 @@
 #include "agent/guard/xml_mend.h"
 
 #define DEPTH_MAX 16
+#define PASSES_MAX 8 /* one, mostly: a repair may lay open another one */
 
 /* Where what is not in the profile stays: with it something would be lost. */
 static const char *const kept[] = {
@@ -272,7 +273,13 @@ int clo_xml_harden(const char *xml, const struct clo_profile *profile,
 	if (!clo_xml_is_domain(root))
 		return -EINVAL;
 
-	walk(&mend, root, "domain", 0);
-	complete(&mend, root);
+	for (int i = 0; i < PASSES_MAX; i++) {
+		unsigned long edits = clo_xml_text_edits(text);
+
+		walk(&mend, root, "domain", 0);
+		complete(&mend, root);
+		if (clo_xml_text_edits(text) == edits)
+			break;
+	}
 	return clo_xml_text_print(text, ret_xml);
 }

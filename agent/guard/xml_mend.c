@@ -19,6 +19,18 @@ static bool removed(struct clo_xml_mend *mend, xmlNode *node)
 	return false;
 }
 
+static void remove_all(struct clo_xml_mend *mend, xmlNode *parent,
+		       const char *name)
+{
+	xmlNode *next;
+
+	for (xmlNode *node = xmlFirstElementChild(parent); node; node = next) {
+		next = xmlNextElementSibling(node);
+		if (clo_xml_is(node, name))
+			clo_xml_remove(mend->text, node);
+	}
+}
+
 /* Only the element itself is left, with this attribute. */
 static bool reduce(struct clo_xml_mend *mend, xmlNode *node, const char *name,
 		   const char *value)
@@ -86,7 +98,7 @@ static bool mend_disk(struct clo_xml_mend *mend, xmlNode *node)
 	if ((cdrom && !may(mend, CLO_DEVICE_CDROM)) ||
 	    (floppy && !may(mend, CLO_DEVICE_FLOPPY)))
 		return removed(mend, node);
-	clo_xml_remove(mend->text, clo_xml_child(node, "shareable"));
+	remove_all(mend, node, "shareable");
 	path = clo_xml_attribute(clo_xml_child(node, "source"),
 				 clo_xml_says(node, "type", "block") ? "dev"
 								     : "file");
@@ -121,7 +133,7 @@ static bool is_governed(const struct clo_profile *profile, const xmlNode *node)
 static void connect(struct clo_xml_mend *mend, xmlNode *node)
 {
 	if (!clo_xml_says(node, "type", "bridge")) {
-		clo_xml_remove(mend->text, clo_xml_child(node, "target"));
+		remove_all(mend, node, "target");
 		clo_xml_set(mend->text, node, "type", "bridge");
 	}
 	node = clo_xml_need(mend->text, node, "source");
@@ -169,7 +181,7 @@ static bool mend_character(struct clo_xml_mend *mend, xmlNode *node)
 				       clo_xml_says(source, "mode", "bind")))))
 		return true;
 	clo_xml_set(mend->text, node, "type", "pty");
-	clo_xml_remove(mend->text, source);
+	remove_all(mend, node, "source");
 	return true;
 }
 
@@ -187,7 +199,7 @@ static bool mend_channel(struct clo_xml_mend *mend, xmlNode *node)
 	if (!clo_xml_says(source, "mode", "bind") ||
 	    (path && !is_own(mend, source) &&
 	     !clo_xml_is_chosen(node, (const char *)path)))
-		clo_xml_remove(mend->text, source);
+		remove_all(mend, node, "source");
 	return true;
 }
 
@@ -281,18 +293,12 @@ static bool mend_watchdog(struct clo_xml_mend *mend, xmlNode *node)
 
 static bool mend_graphics(struct clo_xml_mend *mend, xmlNode *node)
 {
-	xmlNode *next;
-
 	if (passes(mend, node, clo_xml_graphics))
 		return true;
 	if (!clo_xml_says(node, "type", "vnc") &&
 	    !clo_xml_says(node, "type", "spice"))
 		return removed(mend, node);
-	for (xmlNode *inner = node->children; inner; inner = next) {
-		next = xmlNextElementSibling(inner);
-		if (clo_xml_is(inner, "listen"))
-			clo_xml_remove(mend->text, inner);
-	}
+	remove_all(mend, node, "listen");
 	clo_xml_set(mend->text, node, "listen", "127.0.0.1");
 	return true;
 }
@@ -300,13 +306,13 @@ static bool mend_graphics(struct clo_xml_mend *mend, xmlNode *node)
 static bool mend_video(struct clo_xml_mend *mend, xmlNode *node)
 {
 	if (!passes(mend, node, clo_xml_video))
-		clo_xml_remove(mend->text, clo_xml_child(node, "driver"));
+		remove_all(mend, node, "driver");
 	return true;
 }
 
 static bool mend_filesystem(struct clo_xml_mend *mend, xmlNode *node)
 {
-	clo_xml_remove(mend->text, clo_xml_child(node, "binary"));
+	remove_all(mend, node, "binary");
 	return true;
 }
 
@@ -355,8 +361,8 @@ static bool has_nic(const xmlNode *devices, const uint8_t mac[6])
 	return false;
 }
 
-static void add_nic(struct clo_xml_mend *mend, xmlNode *devices,
-		    const uint8_t mac[6])
+void clo_xml_mend_nic(struct clo_xml_mend *mend, xmlNode *devices,
+		      const uint8_t mac[6], const char *bridge)
 {
 	struct clo_xml_text *text = mend->text;
 	xmlNode *node = clo_xml_add(text, devices, "interface");
@@ -367,8 +373,7 @@ static void add_nic(struct clo_xml_mend *mend, xmlNode *devices,
 		       mac[3], mac[4], mac[5]);
 	clo_xml_set(text, node, "type", "bridge");
 	clo_xml_set(text, clo_xml_add(text, node, "mac"), "address", address);
-	clo_xml_set(text, clo_xml_add(text, node, "source"), "bridge",
-		    mend->profile->bridges[0]);
+	clo_xml_set(text, clo_xml_add(text, node, "source"), "bridge", bridge);
 	clo_xml_set(text, clo_xml_add(text, node, "model"), "type", "virtio");
 	clo_xml_set(text, clo_xml_add(text, node, "driver"), "name", "qemu");
 }
@@ -384,7 +389,8 @@ void clo_xml_mend_devices(struct clo_xml_mend *mend, xmlNode *devices)
 			 profile->emulator);
 	for (size_t i = 0; profile->n_bridges == 1 && i < profile->n_nics; i++)
 		if (!has_nic(devices, profile->nics[i].mac))
-			add_nic(mend, devices, profile->nics[i].mac);
+			clo_xml_mend_nic(mend, devices, profile->nics[i].mac,
+					 profile->bridges[0]);
 	if (!may(mend, CLO_DEVICE_USB) &&
 	    !clo_xml_has_controller(devices, "usb")) {
 		xmlNode *usb = clo_xml_add(mend->text, devices, "controller");

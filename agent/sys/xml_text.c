@@ -138,6 +138,11 @@ xmlNode *clo_xml_text_root(const struct clo_xml_text *text)
 	return xmlDocGetRootElement(text->doc);
 }
 
+unsigned long clo_xml_text_edits(const struct clo_xml_text *text)
+{
+	return text->edits;
+}
+
 void clo_xml_text_free(struct clo_xml_text *text)
 {
 	if (!text)

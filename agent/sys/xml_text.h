@@ -25,6 +25,9 @@ xmlNode *clo_xml_text_root(const struct clo_xml_text *text);
 /* 0 or -ENOMEM. */
 int clo_xml_text_print(const struct clo_xml_text *text, char **ret_xml);
 
+/* How many edits changed something. */
+unsigned long clo_xml_text_edits(const struct clo_xml_text *text);
+
 /* Attributes without a namespace; the text of an element. */
 void clo_xml_set(struct clo_xml_text *text, xmlNode *node, const char *name,
 		 const char *value);

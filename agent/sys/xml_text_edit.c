@@ -22,8 +22,9 @@ struct span *clo_xml_span_new(struct clo_xml_text *text, xmlNode *node)
 }
 
 /* It and all around it is not what was read any more. */
-static void touch(xmlNode *node, bool retag)
+static void touch(struct clo_xml_text *text, xmlNode *node, bool retag)
 {
+	text->edits++;
 	if (retag && node->_private)
 		((struct span *)node->_private)->retag = true;
 	for (; node && node->type == XML_ELEMENT_NODE; node = node->parent)
@@ -41,7 +42,7 @@ void clo_xml_set(struct clo_xml_text *text, xmlNode *node, const char *name,
 	if (!xmlSetNsProp(node, NULL, (const xmlChar *)name,
 			  (const xmlChar *)value))
 		text->r = -ENOMEM;
-	touch(node, true);
+	touch(text, node, true);
 }
 
 void clo_xml_unset(struct clo_xml_text *text, xmlNode *node, const char *name)
@@ -49,11 +50,10 @@ void clo_xml_unset(struct clo_xml_text *text, xmlNode *node, const char *name)
 	xmlAttr *attr =
 		node ? xmlHasNsProp(node, (const xmlChar *)name, NULL) : NULL;
 
-	(void)text;
 	if (!attr)
 		return;
 	(void)xmlRemoveProp(attr);
-	touch(node, true);
+	touch(text, node, true);
 }
 
 static void drop(xmlNode *node)
@@ -64,12 +64,11 @@ static void drop(xmlNode *node)
 
 void clo_xml_clear(struct clo_xml_text *text, xmlNode *node)
 {
-	(void)text;
 	if (!node || !node->children)
 		return;
 	while (node->children)
 		drop(node->children);
-	touch(node, false);
+	touch(text, node, false);
 }
 
 void clo_xml_set_text(struct clo_xml_text *text, xmlNode *node,
@@ -87,7 +86,7 @@ void clo_xml_set_text(struct clo_xml_text *text, xmlNode *node,
 		(void)xmlAddChild(node, inner);
 	else
 		text->r = -ENOMEM;
-	touch(node, false);
+	touch(text, node, false);
 }
 
 /* The white space before a node, if it begins a line; else NULL. */
@@ -168,7 +167,7 @@ xmlNode *clo_xml_add(struct clo_xml_text *text, xmlNode *parent,
 		(void)xmlAddPrevSibling(parent->last, node);
 	else
 		(void)xmlAddChild(parent, node);
-	touch(parent, false);
+	touch(text, parent, false);
 	return node;
 }
 
@@ -182,10 +181,9 @@ xmlNode *clo_xml_need(struct clo_xml_text *text, xmlNode *parent,
 
 void clo_xml_remove(struct clo_xml_text *text, xmlNode *node)
 {
-	(void)text;
 	if (!node)
 		return;
-	touch(node->parent, false);
+	touch(text, node->parent, false);
 	if (is_blank(node->prev))
 		drop(node->prev);
 	drop(node);

@@ -20,6 +20,7 @@ struct clo_xml_text {
 	size_t len;
 	xmlDocPtr doc;
 	struct span *spans;
+	unsigned long edits;
 	int r; /* -ENOMEM: an edit was lost */
 };
 

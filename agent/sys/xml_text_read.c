@@ -56,14 +56,17 @@ static int read_piece(const char *at, struct piece *ret_piece)
 		piece.end = behind(at + 4, "-->");
 	} else if (starts(at, "<![CDATA[")) {
 		piece.type = XML_CDATA_SECTION_NODE;
-		piece.end = behind(at + 9, "]]>");
+		do /* neighbours are one node */
+			at = behind(at + 9, "]]>");
+		while (at && starts(at, "<![CDATA["));
+		piece.end = at;
 	} else if (starts(at, "<?")) {
 		piece.type = XML_PI_NODE;
 		piece.end = behind(at + 2, "?>");
 	} else {
-		piece.end = behind_tag(at);
 		if (at[1] == '/')
 			piece.type = 0;
+		piece.end = behind_tag(at);
 	}
 	if (!piece.end)
 		return -EBADMSG;

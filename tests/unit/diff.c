@@ -146,7 +146,7 @@ static void test_large(void **state)
 		N = 6000
 	};
 
-	char *a = malloc(N * 8), *b = malloc(N * 8), *text;
+	char *a = malloc((size_t)N * 8), *b = malloc((size_t)N * 8), *text;
 	char *at_a = a, *at_b = b;
 	size_t removed = 0, added = 0;
 	int r;

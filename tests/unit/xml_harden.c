@@ -270,8 +270,7 @@ static void test_no_domain(void **state)
 		"<network/>",
 		"<domain type='xen'/>",
 		"<!DOCTYPE domain SYSTEM 'x'><domain type='kvm'/>",
-		"<?xml version='1.0' encoding='ISO-8859-1'?>"
-		"<domain type='kvm'/>",
+		"<?xml version='1.0' encoding='latin1'?><domain type='kvm'/>",
 	};
 	char *hardened = NULL;
 

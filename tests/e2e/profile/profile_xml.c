@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/guard/xml_check.h"
+#include "agent/guard/xml_define.h"
+#include "agent/guard/xml_harden.h"
+
+/*
+ * The functions over a domain's XML, for scripts, about one profile.
+ * usage: profile_xml check|harden <XML       1: there are findings (stderr)
+ *        profile_xml define kvm|qemu
+ */
+
+#define HOME "/run/lab/tenants/acme/production/web-1"
+
+static const char *const bases[] = {"/run/lab/bases"};
+static const char *const bridges[] = {"clobr0"};
+static const struct clo_profile_nic nics[] = {
+	{{0x52, 0x54, 0, 0, 0x0a, 1}},
+};
+
+static const struct clo_profile profile = {
+	.workload = "acme/production/web-1",
+	.name = "acme-web-1",
+	.uid = 64001,
+	.gid = 64001,
+	.emulator = "/usr/bin/qemu-system-x86_64",
+	.partition = "/machine",
+	.weighs = true,
+	.directory = HOME,
+	.bases = bases,
+	.n_bases = 1,
+	.bridges = bridges,
+	.n_bridges = 1,
+	.nics = nics,
+	.n_nics = 1,
+};
+
+static int tell(const struct clo_findings *findings)
+{
+	for (size_t i = 0; i < findings->n; i++)
+		(void)fprintf(stderr, "%s: %s\n", findings->list[i].where,
+			      findings->list[i].text);
+	return findings->n > 0;
+}
+
+static int define(const char *kind)
+{
+	static const struct clo_xml_image disks[] = {
+		{.path = HOME "/disk.qcow2", .format = "qcow2"},
+		{.path = "/run/lab/bases/base",
+		 .format = "raw",
+		 .read_only = true},
+	};
+	const struct clo_xml_shape shape = {
+		.emulated = strcmp(kind, "qemu") == 0,
+		.memory = 96,
+		.vcpus = 1,
+		.disks = disks,
+		.n_disks = CLO_ARRAY_LEN(disks),
+		.kernel = HOME "/vmlinuz",
+		.initrd = HOME "/initrd",
+		.cmdline = "console=ttyS0 quiet panic=-1",
+		.console = HOME "/console",
+	};
+	struct clo_findings findings = {0};
+	char *xml = NULL;
+	int r = clo_xml_define(&profile, &shape, &findings, &xml);
+
+	if (r == 0)
+		(void)fputs(xml, stdout);
+	r = tell(&findings) || r < 0;
+	clo_findings_done(&findings);
+	free(xml);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static char text[1 << 20];
+	struct clo_findings findings = {0};
+	char *hardened = NULL;
+	int r;
+
+	if (argc == 3 && strcmp(argv[1], "define") == 0)
+		return define(argv[2]);
+	if (argc != 2)
+		return 2;
+	text[fread(text, 1, sizeof(text) - 1, stdin)] = '\0';
+	if (strcmp(argv[1], "harden") == 0) {
+		if (clo_xml_harden(text, &profile, &hardened) < 0)
+			return 3;
+		(void)fputs(hardened, stdout);
+	}
+	if (clo_xml_check(hardened ? hardened : text, &profile, &findings) < 0)
+		return 3;
+	r = tell(&findings);
+	clo_findings_done(&findings);
+	free(hardened);
+	return r;
+}
