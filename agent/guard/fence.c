@@ -378,8 +378,8 @@ int clo_fence_apply(struct clo_nft *nft, const struct clo_fence *fence,
 	    (n == 0 || memcmp(ports, state->ports, n * sizeof(*ports)) == 0))
 		return 0;
 	r = apply_ports(nft, fence, ports, n);
-	if (r < 0) /* somebody took it away, or changed it */
-		return apply_all(nft, fence, state);
+	if (r < 0) /* somebody took it away: the audit says so, and renews it */
+		return r;
 	free(state->ports);
 	state->ports = CLO_TAKE(ports);
 	state->n_ports = n;

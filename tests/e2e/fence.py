@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 import veth
 import violations
@@ -104,10 +105,12 @@ def packet_socket(guest, ether_type=0):
     return made
 
 
-def heard(ear, own, wait):
-    """Sources of frames that are not `own`; the first is waited for."""
+def heard(ear, own, wait, until):
+    """Sources of frames that are not `own`, until one of them is `until`."""
     sources = set()
-    while select.select([ear], [], [], 0 if sources else wait)[0]:
+    end = time.monotonic() + wait
+    while until not in sources and select.select(
+            [ear], [], [], max(0, end - time.monotonic()))[0]:
         data, address = ear.recvfrom(2048)
         if address[2] != socket.PACKET_OUTGOING and data[6:12] != octets(own):
             sources.add(data[6:12].hex(":"))
@@ -120,14 +123,14 @@ def told(one, two, act, wait=1):
          packet_socket(None, ETHER_TYPE) as host:
         act()
         return {name for name, ear in (("port", port), ("host", host))
-                if one in heard(ear, two.mac, wait)}
+                if one in heard(ear, two.mac, wait, one)}
 
 
-def hears(guest, act, wait=1):
-    """Whose frames arrive at an interface after `act`."""
+def hears(guest, act, source, wait=1):
+    """Whether a frame of `source` arrives at an interface after `act`."""
     with packet_socket(guest, 3) as ear:
         act()
-        return heard(ear, guest.mac, wait)
+        return source in heard(ear, guest.mac, wait, source)
 
 
 def broadcast(guest):
@@ -160,7 +163,7 @@ def frames_pass(one, two, guests, tap):
             ("a frame of a process", mac, lambda: os.write(tap, frame(mac)))):
         found |= {f"{what} to the {whom}" for whom in told(source, two, act)}
     web = guests["a-web"]
-    if web.mac in hears(one, lambda: broadcast(web)):
+    if hears(one, lambda: broadcast(web), web.mac):
         found.add("a guarded tap's broadcast")
     stolen = "0a:00:00:00:09:0a"
     send(one, LINK_LOCAL, stolen)
@@ -178,7 +181,7 @@ def queries(one, expected):
             wait_for("a query of the bridge is dropped",
                      lambda: dropped("from_node_to_port"))
     own = veth.output("cat", f"/sys/class/net/{world.BRIDGE}/address").strip()
-    result = own in hears(one, ask, veth.DEADLINE if expected else 1)
+    result = hears(one, ask, own, veth.DEADLINE if expected else 1)
     veth.run("ip", "link", "set", world.BRIDGE, "type", "bridge",
              "mcast_querier", "0", "mcast_snooping", "0")
     return result

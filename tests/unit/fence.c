@@ -211,7 +211,11 @@ static void test_apply(void **state)
 	assert_found(f, "is gone");
 	f->fence.n_ports = 1;
 	f->fence.n_others = 0;
-	apply(f); /* it is put up again, not only its ports */
+	/* not put up again behind the audit's back */
+	assert_int_equal(clo_fence_apply(f->nft, &f->fence, &f->state),
+			 -ENOENT);
+	clo_fence_state_done(&f->state);
+	apply(f);
 	assert_found(f, NULL);
 	assert_int_equal(clo_fence_remove(f->nft), 0);
 	assert_int_equal(clo_fence_remove(f->nft), -ENOENT);
