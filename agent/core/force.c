@@ -228,7 +228,7 @@ int clo_force_restore(const char *state_dir, struct clo_force **ret_force)
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	json_auto_t *documents = NULL;
-	time_t accepted;
+	time_t accepted = 0;
 	int r;
 
 	r = clo_force_load(state_dir, &documents, &accepted);

@@ -100,7 +100,7 @@ int clo_nft_watch(void)
 }
 
 /* Of family bridge, or it cannot be told. */
-static bool concerns_bridges(const struct nlmsghdr *header, size_t left)
+static bool concerns_bridges(struct nlmsghdr *header, size_t left)
 {
 	const struct nfgenmsg *message;
 
@@ -123,13 +123,11 @@ bool clo_nft_changed(int fd)
 
 	do {
 		n = recv(fd, buffer, sizeof(buffer), MSG_TRUNC);
-		if (n > (ssize_t)sizeof(buffer))
+		/* cut short, or some were lost: it cannot be told */
+		if (n > (ssize_t)sizeof(buffer) || (n < 0 && errno == ENOBUFS))
 			changed = true;
 		else if (n > 0)
-			changed |= concerns_bridges((const void *)buffer,
-						    (size_t)n);
-		else if (n < 0 && errno == ENOBUFS) /* some were lost */
-			changed = true;
+			changed |= concerns_bridges((void *)buffer, (size_t)n);
 	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 	return changed;
 }
