@@ -5,7 +5,7 @@
 #include "agent/attest/key.h"
 #include "agent/attest/verify.h"
 #include "agent/cli/client.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "agent/cli/nonce.h"
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"

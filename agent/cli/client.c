@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
 #include "agent/base/auto.h"
 #include "agent/cli/output.h"
@@ -13,42 +10,6 @@
 
 /* The daemon proves a whole policy before it replies. */
 #define SILENCE_MS 120000
-
-static int open_socket(const char *path, int *ret_fd)
-{
-	const struct timeval patience = {.tv_sec = SILENCE_MS / 1000};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	CLO_AUTO_FD int fd = -1;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* A daemon that hangs leaves its queue full. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-		       sizeof(patience)) < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-
-	*ret_fd = clo_take_fd(&fd);
-	return 0;
-}
-
-static int exchange(int fd, const json_t *request, json_t **ret_reply)
-{
-	int r;
-
-	r = clo_message_send(fd, request, SILENCE_MS);
-	/* Who refuses the peer replies without reading: look for that. */
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-		return r;
-
-	return clo_message_receive(fd, SILENCE_MS, ret_reply);
-}
 
 static int fail_exchange(const struct clo_cli *cli, int r)
 {
@@ -109,10 +70,10 @@ static int ask(const struct clo_cli *cli, const json_t *request, int *ret_fd,
 
 	if (!request)
 		return fail_exchange(cli, -ENOMEM);
-	r = open_socket(cli->socket, &fd);
+	r = clo_message_connect(cli->socket, SILENCE_MS, &fd);
 	if (r < 0)
 		return fail_connect(cli, r);
-	r = exchange(fd, request, &reply);
+	r = clo_message_exchange(fd, request, SILENCE_MS, &reply);
 	if (r < 0)
 		return fail_exchange(cli, r);
 

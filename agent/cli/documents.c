@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "agent/base/auto.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "agent/cli/output.h"
 #include "policy/parse.h"
 

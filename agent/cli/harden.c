@@ -5,7 +5,7 @@
 #include "agent/base/auto.h"
 #include "agent/cli/client.h"
 #include "agent/cli/diff.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "agent/cli/output.h"
 #include "agent/cli/report.h"
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "agent/cli/client.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "agent/cli/output.h"
 
 enum {

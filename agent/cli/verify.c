@@ -7,7 +7,7 @@
 
 #include "agent/attest/dsse.h"
 #include "agent/attest/key.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "agent/cli/nonce.h"
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"

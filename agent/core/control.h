@@ -51,7 +51,7 @@
  * attest    scope?, nonce? (hex, <=128)  {envelope: object}
  * harden    xml: a libvirt domain         {workload, left: [{control, where,
  *                                         text}], xml: as it must be}
- * hook      operation, sub, xml           {}: libvirt's qemu hook
+ * hook      operation, xml                {}: libvirt's qemu hook
  * key       -                            {pem, id}
  * flows     endpoint?                    {flows: [{from|null, to|null,
  *                                         protocol, source, destination,

@@ -7,7 +7,7 @@
 
 /*
  * What libvirtd asks through its qemu hook, by cloison-hook: the reply to
- * {"op": "hook", "operation", "sub", "xml"}. Refuses a domain that breaks its
+ * {"op": "hook", "operation", "xml"}. Refuses a domain that breaks its
  * profile before libvirt touches a file of it, and has its guards on before
  * QEMU runs. Nothing here calls libvirt, which waits for the answer.
  */

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 
+#include "agent/base/auto.h"
 #include "agent/core/control.h"
 
 #define HEADER sizeof(uint32_t)
@@ -210,4 +213,44 @@ int clo_message_receive(int fd, int timeout_ms, json_t **ret_message)
 	} while (r == -EAGAIN);
 
 	return r;
+}
+
+int clo_message_connect(const char *path, int timeout_ms, int *ret_fd)
+{
+	const struct timeval patience = {
+		.tv_sec = timeout_ms / 1000,
+		.tv_usec = timeout_ms % 1000 * 1000,
+	};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	CLO_AUTO_FD int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+
+	memcpy(address.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* Who hangs leaves its queue full. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+		       sizeof(patience)) < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+
+	*ret_fd = clo_take_fd(&fd);
+	return 0;
+}
+
+int clo_message_exchange(int fd, const json_t *request, int timeout_ms,
+			 json_t **ret_reply)
+{
+	int r;
+
+	r = clo_message_send(fd, request, timeout_ms);
+	/* Who refuses the peer replies without reading: look for that. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+
+	return clo_message_receive(fd, timeout_ms, ret_reply);
 }

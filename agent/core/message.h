@@ -42,6 +42,11 @@ int clo_outbox_put(struct clo_outbox *outbox, const json_t *message);
 /* Hand on once what the socket takes. 0 when nothing is left, else -EAGAIN. */
 int clo_outbox_write(struct clo_outbox *outbox, int fd);
 
+/* To who listens at a path; a full queue is waited for that long. */
+int clo_message_connect(const char *path, int timeout_ms, int *ret_fd);
+/* One request and its reply, as below. */
+int clo_message_exchange(int fd, const json_t *request, int timeout_ms,
+			 json_t **ret_reply);
 /* Whole messages; -ETIMEDOUT if nothing moves for timeout_ms (< 0: never). */
 int clo_message_send(int fd, const json_t *message, int timeout_ms);
 int clo_message_receive(int fd, int timeout_ms, json_t **ret_message);

@@ -8,40 +8,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/base/file.h"
 #include "agent/guard/confinement.h"
 #include "agent/sys/xml.h"
 
 #define FILTERS_MIN 4 /* the wrapper's three, and QEMU's own */
 
-/* All of it; to free. */
-static int read_file(int dirfd, const char *name, char **ret_text,
-		     size_t *ret_len)
+/* A plain file of that directory; the caller frees. */
+static int read_plain(int dirfd, const char *name, char **ret_text,
+		      size_t *ret_len)
 {
-	CLO_AUTO_FD int fd =
-		openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	CLO_AUTO_MEM char *text = NULL;
+	CLO_AUTO_FD int fd = openat(
+		dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
-	size_t len = 0;
-	ssize_t n = 1;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > CLO_XML_MAX)
-		return -EBADMSG;
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	while (n > 0 && len < (size_t)st.st_size) {
-		n = read(fd, text + len, (size_t)st.st_size - len);
-		if (n < 0)
-			return -errno;
-		len += (size_t)n;
-	}
-	text[len] = '\0';
-
-	*ret_text = CLO_TAKE(text);
-	*ret_len = len;
-	return 0;
+	return S_ISREG(st.st_mode)
+		       ? clo_file_read_fd(fd, CLO_XML_MAX, ret_text, ret_len)
+		       : -EBADMSG;
 }
 
 int clo_process_find(int state, const char *domain, pid_t *ret_pid)
@@ -60,8 +45,8 @@ int clo_process_find(int state, const char *domain, pid_t *ret_pid)
 	    (size_t)snprintf(name, sizeof(name), "%s.xml", domain) >=
 		    sizeof(name))
 		return -EINVAL;
-	r = read_file(state, name, &text, &len);
-	if (!text)
+	r = read_plain(state, name, &text, &len);
+	if (r < 0)
 		return r;
 	r = clo_xml_read(text, len, &doc);
 	if (r < 0)

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/file.h"
+
 #define VERSION "cloison-sandbox 1"
 #define LINE_MAX_BYTES (CLO_SANDBOX_PATH_MAX + 16)
 
@@ -149,27 +151,13 @@ static int check_root(int fd, mode_t type)
 		       : -EPERM;
 }
 
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	do {
-		n = read(fd, text + len, size - len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		len += n > 0 ? (size_t)n : 0;
-	} while (n != 0 && len < size);
-	return (ssize_t)len;
-}
-
 int clo_sandbox_file_read(int dirfd, const char *uuid,
 			  struct clo_sandbox_file *ret_file,
 			  unsigned int *ret_line)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	CLO_AUTO_FD int fd = -1;
-	ssize_t len;
+	size_t len;
 	int r;
 
 	*ret_line = 0;
@@ -186,15 +174,10 @@ int clo_sandbox_file_read(int dirfd, const char *uuid,
 	if (r < 0)
 		return r;
 
-	text = malloc(CLO_SANDBOX_TEXT_MAX + 1);
-	if (!text)
-		return -ENOMEM;
-	len = read_all(fd, text, CLO_SANDBOX_TEXT_MAX + 1);
-	if (len < 0)
-		return (int)len;
-	if ((size_t)len > CLO_SANDBOX_TEXT_MAX)
-		return -E2BIG;
-	return clo_sandbox_file_parse(text, (size_t)len, ret_file, ret_line);
+	r = clo_file_read_fd(fd, CLO_SANDBOX_TEXT_MAX, &text, &len);
+	if (r < 0)
+		return r == -EFBIG ? -E2BIG : r;
+	return clo_sandbox_file_parse(text, len, ret_file, ret_line);
 }
 
 static int write_text(FILE *out, const struct clo_sandbox_file *file)

@@ -13,11 +13,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "agent/base/auto.h"
+#include "agent/base/file.h"
 #include "agent/core/control.h"
 #include "agent/core/message.h"
 
@@ -37,47 +35,25 @@ static bool begins(const char *operation)
 	return false;
 }
 
-static int read_xml(char **ret_xml)
+static int ask(const char *operation, json_t **ret_reply)
 {
-	CLO_AUTO_MEM char *xml = malloc(XML_MAX + 1);
-	size_t len = 0;
-	ssize_t n;
-
-	if (!xml)
-		return -ENOMEM;
-	do {
-		n = read(STDIN_FILENO, xml + len, XML_MAX + 1 - len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		len += n > 0 ? (size_t)n : 0;
-		if (len > XML_MAX)
-			return -E2BIG;
-	} while (n != 0);
-
-	xml[len] = '\0';
-	*ret_xml = CLO_TAKE(xml);
-	return 0;
-}
-
-static int ask(const json_t *request, json_t **ret_reply)
-{
-	struct sockaddr_un address = {
-		.sun_family = AF_UNIX,
-		.sun_path = CLO_CONTROL_SOCKET,
-	};
+	CLO_AUTO_MEM char *xml = NULL;
+	json_auto_t *request = NULL;
 	CLO_AUTO_FD int fd = -1;
+	size_t len;
 	int r;
 
+	r = clo_file_read("-", XML_MAX, &xml, &len);
+	if (r < 0)
+		return r;
+	request = json_pack("{s:s, s:s, s:s}", "op", "hook", "operation",
+			    operation, "xml", xml);
 	if (!request)
 		return -ENOMEM;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	r = clo_message_send(fd, request, PATIENCE_MS);
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-		return r;
-	return clo_message_receive(fd, PATIENCE_MS, ret_reply);
+	r = clo_message_connect(CLO_CONTROL_SOCKET, PATIENCE_MS, &fd);
+	return r < 0 ? r
+		     : clo_message_exchange(fd, request, PATIENCE_MS,
+					    ret_reply);
 }
 
 /* One line that libvirtd puts into its own error. */
@@ -87,21 +63,13 @@ static int refuse(const char *domain, const char *why)
 	return 1;
 }
 
-static int run(const char *domain, const char *operation, const char *sub)
+static int run(const char *domain, const char *operation)
 {
-	CLO_AUTO_MEM char *xml = NULL;
-	json_auto_t *request = NULL;
 	json_auto_t *reply = NULL;
 	const char *error;
 	int r;
 
-	r = read_xml(&xml);
-	if (r == 0) {
-		request = json_pack("{s:s, s:s, s:s, s:s}", "op", "hook",
-				    "operation", operation, "sub", sub, "xml",
-				    xml);
-		r = ask(request, &reply);
-	}
+	r = ask(operation, &reply);
 	if (r < 0) {
 		char text[160];
 
@@ -126,6 +94,6 @@ int main(int argc, char **argv)
 				      "SUB-OPERATION EXTRA < XML\n");
 		return 2;
 	}
-	status = run(argv[1], argv[2], argv[3]);
+	status = run(argv[1], argv[2]);
 	return begins(argv[2]) ? status : 0;
 }

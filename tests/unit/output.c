@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "agent/base/auto.h"
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 #include "check.h"
 
 static void printed(const char *text, const char *expected)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/cli/file.h"
+#include "agent/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,7 @@
 
 #define FIRST_SIZE 65536U
 
-/* To the end of the file; memory follows what was read. */
-static int slurp(int fd, size_t max, char **ret_text, size_t *ret_len)
+int clo_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	size_t size = 0, len = 0;
@@ -61,7 +60,7 @@ int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
 	if ((size_t)st.st_size > max)
 		return -EFBIG;
 
-	return slurp(fd, max, ret_text, ret_len);
+	return clo_file_read_fd(fd, max, ret_text, ret_len);
 }
 
 int clo_file_read(const char *path, size_t max, char **ret_text,
@@ -70,13 +69,13 @@ int clo_file_read(const char *path, size_t max, char **ret_text,
 	CLO_AUTO_FD int fd = -1;
 
 	if (strcmp(path, "-") == 0)
-		return slurp(STDIN_FILENO, max, ret_text, ret_len);
+		return clo_file_read_fd(STDIN_FILENO, max, ret_text, ret_len);
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
 
-	return slurp(fd, max, ret_text, ret_len);
+	return clo_file_read_fd(fd, max, ret_text, ret_len);
 }
 
 int clo_file_write(const char *path, const char *text, size_t len)

@@ -8,6 +8,8 @@
  * over max; memory follows what was read.
  */
 
+/* To the end of what is open. */
+int clo_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len);
 /* Only regular files, else -EINVAL; refused by size before a byte is read. */
 int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
 		     size_t *ret_len);
