@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "agent/base/path.h"
 #include "policy/read.h"
 
 /* What strings of documents may look like. The schemas say the same. */
@@ -99,23 +100,14 @@ static bool is_prose(const char *text)
 	return n > 0 && n <= 1024;
 }
 
-/* Absolute, and the only way to write it. */
+/* The only way to write it, and nothing that needs quoting. */
 static bool is_path(const char *text)
 {
-	size_t len = strlen(text);
-
-	if (text[0] != '/' || len < 2 || len > 255 || text[len - 1] == '/')
+	if (strlen(text) > 255 || !clo_path_is_plain(text))
 		return false;
-	for (const char *at = text; *at; at++) {
-		size_t part = strcspn(at + 1, "/");
-
-		if (*at <= ' ' || *at > '~')
+	for (; *text; text++)
+		if (*text <= ' ' || *text > '~')
 			return false;
-		if (*at == '/' &&
-		    (part == 0 || strncmp(at + 1, ".", part) == 0 ||
-		     strncmp(at + 1, "..", part) == 0))
-			return false;
-	}
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/base/path.h"
 #include "agent/guard/tell.h"
 #include "agent/guard/walk.h"
 
@@ -37,18 +38,10 @@ struct look {
 	uint8_t head[CLO_IMAGE_HEAD];
 };
 
-/* `path` begins with that directory; walk.c refuses what is not plain. */
-static bool is_below(const char *path, const char *directory)
-{
-	size_t len = strlen(directory);
-
-	return strncmp(path, directory, len) == 0 && path[len] == '/';
-}
-
 static const char *base_of(const struct clo_profile *profile, const char *path)
 {
 	for (size_t i = 0; i < profile->n_bases; i++)
-		if (is_below(path, profile->bases[i]))
+		if (clo_path_is_below(path, profile->bases[i]))
 			return profile->bases[i];
 	return NULL;
 }
@@ -60,7 +53,7 @@ static void tell_foreign(struct look *look)
 	for (size_t i = 0; i < chain->n_others; i++) {
 		const struct clo_profile *other = chain->others[i];
 
-		if (!is_below(look->path, other->directory) ||
+		if (!clo_path_is_below(look->path, other->directory) ||
 		    strcmp(other->directory, chain->profile->directory) == 0)
 			continue;
 		clo_tell(&look->tell,
@@ -166,7 +159,7 @@ static bool is_new(struct look *look, const struct stat *st)
 static int find_file(struct look *look, struct stat *st)
 {
 	const struct clo_profile *profile = look->chain->profile;
-	bool own = is_below(look->path, profile->directory);
+	bool own = clo_path_is_below(look->path, profile->directory);
 	const char *base = own ? NULL : base_of(profile, look->path);
 	CLO_AUTO_FD int fd = -1;
 

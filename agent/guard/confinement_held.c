@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "agent/base/path.h"
 #include "agent/guard/confinement_impl.h"
 #include "agent/guard/uses.h"
 
@@ -183,13 +184,6 @@ int clo_held_read(int dirfd, struct clo_confinement *confinement)
 	return r == 0 && listing->cut ? -EFBIG : r;
 }
 
-static bool is_below(const char *path, const char *directory)
-{
-	size_t len = strlen(directory);
-
-	return strncmp(path, directory, len) == 0 && path[len] == '/';
-}
-
 /* By its place or by its owner: a file may have been moved. */
 static const struct clo_profile *
 owner_of(const struct clo_held *held, const struct clo_confinement_rule *rule)
@@ -198,7 +192,7 @@ owner_of(const struct clo_held *held, const struct clo_confinement_rule *rule)
 		const struct clo_profile *other = rule->others[i];
 
 		if (strcmp(other->workload, rule->profile->workload) != 0 &&
-		    (is_below(held->what, other->directory) ||
+		    (clo_path_is_below(held->what, other->directory) ||
 		     (held->uid == other->uid &&
 		      other->uid != rule->profile->uid)))
 			return other;
@@ -209,7 +203,7 @@ owner_of(const struct clo_held *held, const struct clo_confinement_rule *rule)
 static bool is_base(const char *path, const struct clo_profile *profile)
 {
 	for (size_t i = 0; i < profile->n_bases; i++)
-		if (is_below(path, profile->bases[i]))
+		if (clo_path_is_below(path, profile->bases[i]))
 			return true;
 	return false;
 }
@@ -259,7 +253,7 @@ static void check_file(const struct clo_held *held,
 			 "has the block device %s open, which is not its own "
 			 "(descriptor %d)",
 			 held->what, held->fd);
-	else if (!is_below(held->what, profile->directory) &&
+	else if (!clo_path_is_below(held->what, profile->directory) &&
 		 held->uid != profile->uid && held->writable &&
 		 !is_libvirts(held->what, profile))
 		clo_tell(tell, CONTROL, where,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/base/file.h"
+#include "agent/base/path.h"
 
 #define VERSION "cloison-sandbox 1"
 #define LINE_MAX_BYTES (CLO_SANDBOX_PATH_MAX + 16)
@@ -29,20 +30,11 @@ bool clo_sandbox_uuid_valid(const char *uuid)
 
 bool clo_sandbox_path_valid(const char *path)
 {
-	size_t len = strlen(path);
-
-	if (path[0] != '/' || len < 2 || len >= CLO_SANDBOX_PATH_MAX ||
-	    path[len - 1] == '/')
+	if (strlen(path) >= CLO_SANDBOX_PATH_MAX || !clo_path_is_plain(path))
 		return false;
-	for (const char *at = path; *at; at++) {
-		size_t part = strcspn(at + 1, "/");
-
-		if (*at < ' ' || *at == 0x7f)
+	for (; *path; path++)
+		if (*path < ' ' || *path == 0x7f)
 			return false;
-		if (*at == '/' &&
-		    (part == 0 || (part <= 2 && strspn(at + 1, ".") == part)))
-			return false;
-	}
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/base/auto.h"
+#include "agent/base/path.h"
 
 static int enter(int dirfd, const char *name, bool one_mount)
 {
@@ -23,19 +24,6 @@ static int enter(int dirfd, const char *name, bool one_mount)
 	long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 
 	return fd < 0 ? -errno : (int)fd;
-}
-
-/* Of names alone, none of them empty, "." or "..". */
-static bool is_plain(const char *path)
-{
-	for (const char *at = path; *at; at += 1 + strcspn(at + 1, "/")) {
-		size_t len = strcspn(at + 1, "/");
-
-		if (*at != '/' || len == 0 ||
-		    (len <= 2 && strspn(at + 1, ".") >= len))
-			return false;
-	}
-	return path[0] == '/' && strnlen(path, PATH_MAX) < PATH_MAX;
 }
 
 static int take_name(const char *at, size_t len, char name[NAME_MAX + 1])
@@ -69,7 +57,7 @@ int clo_walk(int root, const char *path, size_t anchor,
 
 	if (fd < 0)
 		return -errno;
-	if (!is_plain(path))
+	if (strnlen(path, PATH_MAX) == PATH_MAX || !clo_path_is_plain(path))
 		return -EINVAL;
 	way = strdup(path);
 	if (!way)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/path.h"
 #include "agent/guard/xml_impl.h"
 
 #define DEPTH_MAX 16
@@ -45,18 +46,7 @@ bool clo_xml_child_says(const xmlNode *node, const char *element,
 
 bool clo_xml_below(const char *path, const char *directory)
 {
-	size_t len = strlen(directory);
-
-	if (strncmp(path, directory, len) != 0 || path[len] != '/')
-		return false;
-	for (const char *at = path; *at; at++) {
-		size_t part = strcspn(at + 1, "/");
-
-		if (*at == '/' &&
-		    (part == 0 || (part <= 2 && strspn(at + 1, ".") == part)))
-			return false;
-	}
-	return true;
+	return clo_path_is_below(path, directory) && clo_path_is_plain(path);
 }
 
 bool clo_xml_in_bases(const struct clo_profile *profile, const char *path)

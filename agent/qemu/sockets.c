@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/base/path.h"
 #include "agent/qemu/qemu.h"
 
 /*
@@ -35,10 +36,8 @@ static bool is_own(const struct clo_sandbox_file *sandbox, const char *path)
 		return false;
 	for (size_t i = 0; i < sandbox->n_paths; i++) {
 		const struct clo_sandbox_path *own = &sandbox->paths[i];
-		size_t len = strlen(own->path);
 
-		if (own->writable && strncmp(path, own->path, len) == 0 &&
-		    path[len] == '/')
+		if (own->writable && clo_path_is_below(path, own->path))
 			return true;
 	}
 	return false;
