@@ -2,9 +2,18 @@
 #include "policy/model.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "policy/arena.h"
 #include "policy/parse.h"
+
+bool clo_node_governs(const struct clo_node_doc *node, const char *bridge)
+{
+	for (size_t i = 0; i < node->n_bridges; i++)
+		if (strcmp(node->bridges[i], bridge) == 0)
+			return true;
+	return false;
+}
 
 const char *clo_environment_name(enum clo_environment environment)
 {

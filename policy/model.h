@@ -262,6 +262,9 @@ struct clo_policy {
 	void *arena; /* owns it all */
 };
 
+/* The node's guards and fence are on the ports of that bridge. */
+bool clo_node_governs(const struct clo_node_doc *node, const char *bridge);
+
 /* "production", "test", "development"; "none" else. */
 const char *clo_environment_name(enum clo_environment environment);
 

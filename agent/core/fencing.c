@@ -2,7 +2,6 @@
 #include "agent/core/fencing.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "agent/base/log.h"
 #include "agent/guard/fence.h"
@@ -28,54 +27,6 @@ static int describe(const struct clo_policy *policy, struct clo_fence *fence,
 	return 0;
 }
 
-static const struct clo_link *link_of(const struct clo_link *links, size_t n,
-				      uint32_t ifindex)
-{
-	for (size_t i = 0; i < n; i++)
-		if (links[i].ifindex == ifindex)
-			return &links[i];
-	return NULL;
-}
-
-static bool governs(const struct clo_node_doc *doc, const char *bridge)
-{
-	for (size_t i = 0; i < doc->n_bridges; i++)
-		if (strcmp(doc->bridges[i], bridge) == 0)
-			return true;
-	return false;
-}
-
-/* Ports of bridges that the policy does not govern; the caller frees. */
-static int list_others(struct clo_node *node, uint32_t **ret_others,
-		       size_t *ret_n)
-{
-	CLO_AUTO_MEM struct clo_link *links = NULL;
-	uint32_t *others;
-	size_t n_links = 0;
-	size_t n = 0;
-	int r;
-
-	r = clo_rtnl_list(node->rtnl, &links, &n_links);
-	if (r < 0)
-		return r;
-	others = calloc(n_links + 1, sizeof(*others));
-	if (!others)
-		return -ENOMEM;
-	for (size_t i = 0; i < n_links; i++) {
-		const struct clo_link *bridge =
-			links[i].master
-				? link_of(links, n_links, links[i].master)
-				: NULL;
-
-		if (bridge && bridge->bridge &&
-		    !governs(&node->force->policy->node, bridge->name))
-			others[n++] = links[i].ifindex;
-	}
-	*ret_others = others;
-	*ret_n = n;
-	return 0;
-}
-
 /* Taps with a guard on them; the caller frees. */
 static int list_ports(const struct clo_node *node, uint32_t **ret_ports,
 		      size_t *ret_n)
@@ -93,17 +44,15 @@ static int list_ports(const struct clo_node *node, uint32_t **ret_ports,
 
 static int settle(struct clo_node *node, struct clo_fence *fence)
 {
-	CLO_AUTO_MEM uint32_t *others = NULL;
 	CLO_AUTO_MEM uint32_t *ports = NULL;
 	int r;
 
-	r = list_others(node, &others, &fence->n_others);
-	if (r == 0)
-		r = list_ports(node, &ports, &fence->n_ports);
+	r = list_ports(node, &ports, &fence->n_ports);
 	if (r < 0)
 		return r;
-	fence->others = others;
 	fence->ports = ports;
+	fence->others = node->inventory->others;
+	fence->n_others = node->inventory->n_others;
 	return clo_fence_apply(node->nft, fence, &node->fence);
 }
 

@@ -39,10 +39,8 @@ static const char *governed_bridge(const struct clo_node_doc *node,
 				   const struct clo_virt_domain *domain)
 {
 	for (size_t i = 0; i < domain->n_nics; i++)
-		for (size_t k = 0; k < node->n_bridges; k++)
-			if (strcmp(domain->nics[i].source, node->bridges[k]) ==
-			    0)
-				return node->bridges[k];
+		if (clo_node_governs(node, domain->nics[i].source))
+			return domain->nics[i].source;
 	return NULL;
 }
 

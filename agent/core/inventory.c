@@ -82,12 +82,35 @@ static const struct clo_link *governed_by(const struct maker *maker,
 		return NULL;
 	node = &maker->policy->node;
 	bridge = link_by_index(maker, link->master);
-	if (!bridge ||
-	    !listed((const char *const *)node->bridges, node->n_bridges,
-		    bridge->name) ||
+	if (!bridge || !clo_node_governs(node, bridge->name) ||
 	    is_uplink(node, link->name))
 		return NULL;
 	return bridge;
+}
+
+/* A port of a bridge that the policy does not govern. */
+static bool is_other(const struct maker *maker, const struct clo_link *link)
+{
+	const struct clo_link *bridge =
+		link->master ? link_by_index(maker, link->master) : NULL;
+
+	return bridge && bridge->bridge && maker->policy &&
+	       !clo_node_governs(&maker->policy->node, bridge->name);
+}
+
+static int add_others(struct maker *maker)
+{
+	struct clo_inventory *inventory = maker->inventory;
+
+	inventory->others =
+		calloc(maker->n_links + 1, sizeof(*inventory->others));
+	if (!inventory->others)
+		return -ENOMEM;
+	for (size_t i = 0; i < maker->n_links; i++)
+		if (is_other(maker, &maker->links[i]))
+			inventory->others[inventory->n_others++] =
+				maker->links[i].ifindex;
+	return 0;
 }
 
 /* The tap entry of a link, made if there is none yet; NULL: no memory. */
@@ -384,6 +407,9 @@ static int fill(struct maker *maker, const struct clo_virt_domain *domains,
 		if (r < 0)
 			return r;
 	}
+	r = add_others(maker);
+	if (r < 0)
+		return r;
 	r = unbind_twins(maker);
 	return r < 0 || !maker->policy ? r : add_uplinks(maker);
 }
@@ -422,6 +448,7 @@ void clo_inventory_free(struct clo_inventory *inventory)
 
 	free(inventory->taps);
 	free(inventory->conflicts);
+	free(inventory->others);
 	free(inventory);
 }
 

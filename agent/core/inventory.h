@@ -48,6 +48,8 @@ struct clo_inventory {
 	size_t n_taps;
 	struct clo_conflict *conflicts;
 	size_t n_conflicts;
+	uint32_t *others; /* ports of bridges that nobody governs */
+	size_t n_others;
 	bool domains_known; /* false: libvirt was asked and did not answer */
 };
 

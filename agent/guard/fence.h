@@ -31,9 +31,9 @@ struct clo_fence {
 	size_t n_bridges;
 	const char *const *uplinks;
 	size_t n_uplinks;
-	const uint32_t *ports; /* with a guard, ascending */
+	const uint32_t *ports; /* with a guard */
 	size_t n_ports;
-	const uint32_t *others; /* of ungoverned bridges, ascending */
+	const uint32_t *others; /* of ungoverned bridges */
 	size_t n_others;
 };
 
