@@ -186,6 +186,9 @@ void clo_audit_free(struct clo_audit *audit)
 	if (!audit)
 		return;
 
+	for (size_t i = 0; i < audit->n_sandboxes; i++)
+		clo_sandbox_free(audit->sandboxes[i].sandbox);
+	free(audit->sandboxes);
 	clo_problems_done(&audit->problems);
 	free(audit->taps);
 	clo_tables_free(audit->observed);

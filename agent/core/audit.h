@@ -9,6 +9,7 @@
 #include "agent/core/node.h"
 #include "agent/core/probe.h"
 #include "agent/core/problem.h"
+#include "agent/core/sandbox.h"
 
 /*
  * One look at what is really in force: tables read back, proven and compared,
@@ -23,6 +24,12 @@ struct clo_tap_audit {
 	struct clo_bpf_guard guard;
 	bool guarded; /* both hooks ours, first, and alone */
 	enum clo_probe_result probes[CLO_PROBES_MAX];
+};
+
+/* A running domain and its sandbox; borrowed from the node until it looks. */
+struct clo_sandboxed {
+	const struct clo_virt_domain *domain;
+	struct clo_sandbox *sandbox; /* owned */
 };
 
 /* What a repair must put right. */
@@ -45,7 +52,8 @@ struct clo_audit {
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */
 	size_t n_taps, n_guarded;
-	size_t n_sandboxes; /* looked at */
+	struct clo_sandboxed *sandboxes; /* that were looked at */
+	size_t n_sandboxes;
 	struct clo_problems problems;
 	unsigned int repair; /* of enum clo_repair */
 };

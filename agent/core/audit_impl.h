@@ -15,7 +15,7 @@ int clo_audit_taps(struct clo_node *node, struct clo_audit *audit);
 /* What the governed bridges send to the taps. */
 int clo_audit_bridges(struct clo_node *node, struct clo_audit *audit);
 
-/* QEMU processes, their domains and files; responds as the policy says. */
+/* QEMU processes, their domains and files. */
 int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit);
 
 /* A problem of one tap, told to the scope that it belongs to. */

@@ -4,21 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/base/log.h"
 #include "agent/core/audit_impl.h"
-#include "agent/core/sandbox.h"
-#include "agent/guard/files.h"
-#include "agent/guard/place.h"
-
-/* What the policy wants done about a finding of this control. */
-static enum clo_response response_to(const struct clo_sandbox_doc *doc,
-				     const char *control)
-{
-	for (size_t i = 0; i < doc->n_responses; i++)
-		if (strcmp(doc->responses[i].control, control) == 0)
-			return doc->responses[i].response;
-	return doc->response;
-}
 
 static int note(struct clo_audit *audit,
 		const struct clo_workload_doc *workload,
@@ -36,38 +22,6 @@ static int note(struct clo_audit *audit,
 				"%s/%s: %s: %s", scope, workload->name,
 				finding->where, finding->text),
 		scope, NULL, text);
-}
-
-/* The strictest response to what was found of one workload. */
-static int respond(struct clo_node *node, const struct clo_sandbox *sandbox,
-		   const struct clo_virt_domain *domain)
-{
-	const struct clo_sandbox_doc *doc = &node->force->policy->node.sandbox;
-	enum clo_response worst = CLO_RESPONSE_REPORT;
-	int r = 0;
-
-	for (size_t i = 0; i < sandbox->findings.n; i++) {
-		enum clo_response response =
-			response_to(doc, sandbox->findings.list[i].control);
-
-		worst = response > worst ? response : worst;
-	}
-	if (worst >= CLO_RESPONSE_REPAIR) {
-		r = clo_place_make(doc->directory, sandbox->profile);
-		if (r == 0)
-			r = clo_files_repair(&sandbox->findings,
-					     sandbox->profile);
-		if (r < 0)
-			(void)clo_log_errno(CLO_LOG_WARN, r,
-					    "files of %s not repaired",
-					    sandbox->profile->workload);
-	}
-	if (worst != CLO_RESPONSE_QUARANTINE ||
-	    clo_node_confined(node, domain->uuid))
-		return 0;
-	clo_log(CLO_LOG_WARN, "quarantine workload=%s domain=%s",
-		sandbox->profile->workload, domain->name);
-	return clo_node_confine(node, domain->uuid);
 }
 
 static int check_domain(struct clo_node *node, struct clo_audit *audit,
@@ -99,8 +53,9 @@ static int check_domain(struct clo_node *node, struct clo_audit *audit,
 		if (r < 0)
 			return r;
 	}
-	audit->n_sandboxes++;
-	return respond(node, sandbox, domain);
+	audit->sandboxes[audit->n_sandboxes++] =
+		(struct clo_sandboxed){domain, CLO_TAKE(sandbox)};
+	return 0;
 }
 
 /* Kernel same-page merging tells one guest what another has in memory. */
@@ -124,6 +79,10 @@ int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit)
 
 	if (!node->force || !node->force->policy->node.sandbox.present)
 		return 0;
+	audit->sandboxes =
+		calloc(node->n_domains + 1, sizeof(*audit->sandboxes));
+	if (!audit->sandboxes)
+		return -ENOMEM;
 	r = check_merging(audit);
 	for (size_t i = 0; r == 0 && i < node->n_domains; i++)
 		r = check_domain(node, audit, &node->domains[i]);

@@ -165,7 +165,7 @@ static json_t *answer_end(struct clo_node *node, struct question *question)
 {
 	clo_node_retract(node, question->domain.uuid);
 	if (strcmp(question->operation, "release") == 0)
-		clo_sandbox_release(node, question->domain.uuid);
+		clo_sandbox_release(question->domain.uuid);
 	return clo_reply_accept(json_object());
 }
 
@@ -225,20 +225,20 @@ static json_t *list_findings(const struct clo_findings *findings)
 	return list;
 }
 
-static json_t *hardened(const struct clo_sandbox *before, const char *xml)
+static json_t *hardened(const struct clo_profile *profile, const char *xml)
 {
 	CLO_AUTO_MEM char *mended = NULL;
 	struct clo_findings left = {0};
 	json_t *reply;
 	int r;
 
-	r = clo_xml_harden(xml, before->profile, &mended);
+	r = clo_xml_harden(xml, profile, &mended);
 	if (r == 0)
-		r = clo_xml_check(mended, before->profile, &left);
+		r = clo_xml_check(mended, profile, &left);
 	reply = r < 0 ? clo_reply_failure("the XML cannot be hardened", r)
 		      : clo_reply_accept(
 				json_pack("{s:s, s:o, s:s}", "workload",
-					  before->profile->workload, "left",
+					  profile->workload, "left",
 					  list_findings(&left), "xml", mended));
 	clo_findings_done(&left);
 	return reply;
@@ -250,7 +250,7 @@ json_t *clo_hook_harden(struct clo_node *node, const json_t *request)
 		.operation = "harden",
 		.xml = json_string_value(json_object_get(request, "xml")),
 	};
-	CLO_AUTO(clo_sandbox) struct clo_sandbox *sandbox = NULL;
+	CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
 	int r;
 
 	if (!question.xml)
@@ -269,11 +269,10 @@ json_t *clo_hook_harden(struct clo_node *node, const json_t *request)
 			question.ambiguous
 				? "two workloads of the policy claim it"
 				: "it is no workload of the policy");
-	r = clo_sandbox_look(node, question.workload, question.xml, NULL,
-			     &sandbox);
+	r = clo_sandbox_profile(node, question.workload, &profile);
 	if (r == -ENOENT)
 		return clo_reply_refuse(CLO_EXIT_REFUSED,
 					"the policy's Node has no sandbox");
-	return r < 0 ? clo_reply_failure("its sandbox cannot be checked", r)
-		     : hardened(sandbox, question.xml);
+	return r < 0 ? clo_reply_failure("its profile cannot be made", r)
+		     : hardened(profile, question.xml);
 }

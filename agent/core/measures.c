@@ -360,27 +360,14 @@ static struct tally count_problems(const struct view *view, const char *control)
 	return tally;
 }
 
-/* A policy that has sandboxes needs them whole to be PASSED. */
-static bool is_sandbox(const char *control, const char *result)
-{
-	if (strcmp(result, "NOT-ASSESSED") == 0)
-		return false;
-	for (size_t i = 0; i < CLO_ARRAY_LEN(measures); i++)
-		if (measures[i].sandbox &&
-		    strcmp(measures[i].control, control) == 0)
-			return true;
-	return false;
-}
-
 static json_t *entry(const struct clo_control *control, const char *result,
 		     bool excepted, const char *method, json_t *detail,
 		     json_t *evidence)
 {
 	return json_pack("{s:s, s:s, s:b, s:b, s:s, s:o, s:o}", "id",
 			 control->id, "result", result, "mandatory",
-			 control->mandatory || is_sandbox(control->id, result),
-			 "excepted", excepted, "method", method, "detail",
-			 detail, "evidence", evidence);
+			 control->mandatory, "excepted", excepted, "method",
+			 method, "detail", detail, "evidence", evidence);
 }
 
 static json_t *measured(const struct view *view,
@@ -479,6 +466,10 @@ json_t *clo_measures_report(const struct clo_node *node,
 		else
 			finding = entry(control, "NOT-ASSESSED", false, "none",
 					json_string(""), json_null());
+		/* a policy that has sandboxes needs them whole */
+		if (measure && measure->sandbox)
+			(void)json_object_set_new(finding, "mandatory",
+						  json_true());
 		(void)json_array_append_new(report, finding);
 	}
 	return report;

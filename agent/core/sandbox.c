@@ -20,10 +20,11 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 {
 	CLO_AUTO_FD int state = -1;
 	CLO_AUTO_FD int proc = -1;
+	pid_t pid;
 	int r;
 
 	state = open(CLO_LIBVIRT_STATE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = state < 0 ? -errno : clo_process_find(state, domain, &sandbox->pid);
+	r = state < 0 ? -errno : clo_process_find(state, domain, &pid);
 	if (r < 0)
 		return clo_finding_add(&sandbox->findings,
 				       "sbx.guest-confinement", domain,
@@ -31,8 +32,20 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
 		return -errno;
-	return clo_process_check(proc, sandbox->pid, sandbox->profile,
+	return clo_process_check(proc, pid, sandbox->profile,
 				 &sandbox->findings);
+}
+
+int clo_sandbox_profile(const struct clo_node *node,
+			const struct clo_workload_doc *workload,
+			struct clo_profile **ret_profile)
+{
+	int r = clo_profile_new(node->force->policy, workload,
+				node->options->emulator, ret_profile);
+
+	if (r == 0)
+		(*ret_profile)->weighs = clo_partition_weighs(CLO_CGROUP_ROOT);
+	return r;
 }
 
 int clo_sandbox_look(struct clo_node *node,
@@ -45,11 +58,9 @@ int clo_sandbox_look(struct clo_node *node,
 	sandbox = calloc(1, sizeof(*sandbox));
 	if (!sandbox)
 		return -ENOMEM;
-	r = clo_profile_new(node->force->policy, workload,
-			    node->options->emulator, &sandbox->profile);
+	r = clo_sandbox_profile(node, workload, &sandbox->profile);
 	if (r < 0)
 		return r;
-	sandbox->profile->weighs = clo_partition_weighs(CLO_CGROUP_ROOT);
 	r = clo_xml_check(xml, sandbox->profile, &sandbox->findings);
 	if (r == 0)
 		r = clo_files_check(xml, sandbox->profile, running,
@@ -84,6 +95,48 @@ json_t *clo_sandbox_first(const struct clo_sandbox *sandbox)
 		return json_sprintf("%s: %s", first->where, first->text);
 	return json_sprintf("%s: %s (and %zu more)", first->where, first->text,
 			    n - 1);
+}
+
+/* What the policy wants done about a finding of this control. */
+static enum clo_response response_to(const struct clo_sandbox_doc *doc,
+				     const char *control)
+{
+	for (size_t i = 0; i < doc->n_responses; i++)
+		if (strcmp(doc->responses[i].control, control) == 0)
+			return doc->responses[i].response;
+	return doc->response;
+}
+
+int clo_sandbox_respond(struct clo_node *node,
+			const struct clo_sandbox *sandbox,
+			const struct clo_virt_domain *domain)
+{
+	const struct clo_sandbox_doc *doc = &node->force->policy->node.sandbox;
+	enum clo_response worst = CLO_RESPONSE_REPORT;
+	int r = 0;
+
+	for (size_t i = 0; i < sandbox->findings.n; i++) {
+		enum clo_response response =
+			response_to(doc, sandbox->findings.list[i].control);
+
+		worst = response > worst ? response : worst;
+	}
+	if (worst >= CLO_RESPONSE_REPAIR) {
+		r = clo_place_make(doc->directory, sandbox->profile);
+		if (r == 0)
+			r = clo_files_repair(&sandbox->findings,
+					     sandbox->profile);
+		if (r < 0)
+			(void)clo_log_errno(CLO_LOG_WARN, r,
+					    "files of %s not repaired",
+					    sandbox->profile->workload);
+	}
+	if (worst != CLO_RESPONSE_QUARANTINE ||
+	    clo_node_confined(node, domain->uuid))
+		return 0;
+	clo_log(CLO_LOG_WARN, "quarantine workload=%s domain=%s",
+		sandbox->profile->workload, domain->name);
+	return clo_node_confine(node, domain->uuid);
 }
 
 /* What QEMU opens: its own directory, and what everybody may read. */
@@ -130,8 +183,7 @@ int clo_sandbox_prepare(struct clo_node *node,
 	CLO_AUTO_FD int dirfd = -1;
 	int r;
 
-	r = clo_profile_new(policy, workload, node->options->emulator,
-			    &profile);
+	r = clo_sandbox_profile(node, workload, &profile);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = clo_place_make(policy->node.sandbox.directory, profile);
@@ -151,11 +203,10 @@ int clo_sandbox_prepare(struct clo_node *node,
 			 : clo_sandbox_file_write(dirfd, domain->uuid, file);
 }
 
-void clo_sandbox_release(struct clo_node *node, const char *uuid)
+void clo_sandbox_release(const char *uuid)
 {
 	CLO_AUTO_FD int dirfd = -1;
 
-	(void)node;
 	dirfd = open(CLO_SANDBOX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd >= 0 && clo_sandbox_uuid_valid(uuid))
 		(void)unlinkat(dirfd, uuid, 0);

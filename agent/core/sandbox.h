@@ -15,9 +15,12 @@
 struct clo_sandbox {
 	struct clo_profile *profile;
 	struct clo_findings findings;
-	pid_t pid; /* of its process; 0: none, or not looked for */
 };
 
+/* What it must be. -ENOENT: the policy has none for this workload. */
+int clo_sandbox_profile(const struct clo_node *node,
+			const struct clo_workload_doc *workload,
+			struct clo_profile **ret_profile);
 /*
  * Compare a domain's XML, its files and the process of a running one, by its
  * name, with the profile; borrows from the policy in force. `running` NULL: it
@@ -31,10 +34,18 @@ CLO_DEFINE_FREEP(clo_sandbox)
 /* The first finding in one line, and how many more; NULL: there is none. */
 json_t *clo_sandbox_first(const struct clo_sandbox *sandbox);
 
+/*
+ * Do about the findings what the policy says of their controls, the strictest:
+ * nothing, repair files, or the domain's quarantine from the next look on.
+ */
+int clo_sandbox_respond(struct clo_node *node,
+			const struct clo_sandbox *sandbox,
+			const struct clo_virt_domain *domain);
+
 /* What the emulator's wrapper reads when it starts that domain. */
 int clo_sandbox_prepare(struct clo_node *node,
 			const struct clo_workload_doc *workload,
 			const struct clo_virt_domain *domain);
-void clo_sandbox_release(struct clo_node *node, const char *uuid);
+void clo_sandbox_release(const char *uuid);
 /* The directories of every workload. The worst of what went wrong. */
 int clo_sandbox_settle(struct clo_node *node);

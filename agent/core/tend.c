@@ -358,7 +358,16 @@ static int audit_once(struct clo_node *node, const char *trigger,
 
 	node->ms_readback = audit->ms_read;
 	*ret_repair = audit->repair;
-	return clo_record_audit(node, audit, trigger, nonce);
+	r = clo_record_audit(node, audit, trigger, nonce);
+	/* it is told before anything is done about it */
+	for (size_t i = 0; i < audit->n_sandboxes; i++) {
+		const struct clo_sandboxed *one = &audit->sandboxes[i];
+		int failed =
+			clo_sandbox_respond(node, one->sandbox, one->domain);
+
+		r = r < 0 ? r : failed;
+	}
+	return r;
 }
 
 int clo_tend_prove(struct clo_node *node, const char *trigger,

@@ -78,7 +78,6 @@ int clo_profile_new(const struct clo_policy *policy,
 		.nics = owned->nics,
 		.n_nics = workload->n_interfaces,
 		.devices = workload->devices,
-		.permits = scope->permits,
 	};
 	*ret_profile = &owned->profile;
 	return 0;

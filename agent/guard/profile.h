@@ -40,7 +40,6 @@ struct clo_profile {
 	const struct clo_profile_nic *nics; /* exactly these */
 	size_t n_nics;
 	unsigned int devices; /* of enum clo_device */
-	unsigned int permits; /* of enum clo_permit */
 };
 
 /*
