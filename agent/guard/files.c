@@ -168,14 +168,12 @@ int clo_files_check(const char *xml, const struct clo_profile *profile,
 		    bool running, struct clo_findings *findings)
 {
 	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
-	const xmlNode *root;
 	int r;
 
-	r = clo_xml_read(xml, strnlen(xml, CLO_XML_MAX + 1), &doc);
-	if (r < 0)
-		return r == -ENOMEM ? r : -EINVAL;
-	root = xmlDocGetRootElement(doc);
-	return root ? check(root, profile, running, findings) : -EINVAL;
+	r = clo_xml_open(xml, &doc);
+	return r < 0 ? r
+		     : check(xmlDocGetRootElement(doc), profile, running,
+			     findings);
 }
 
 static int open_plain(const char *path)

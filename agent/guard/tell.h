@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdarg.h>
+
 #include "agent/guard/finding.h"
 
 /*
@@ -16,3 +18,6 @@ __attribute__((format(printf, 4, 5))) void clo_tell(struct clo_tell *tell,
 						    const char *control,
 						    const char *where,
 						    const char *fmt, ...);
+__attribute__((format(printf, 4, 0))) void
+clo_vtell(struct clo_tell *tell, const char *control, const char *where,
+	  const char *fmt, va_list args);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/path.h"
@@ -16,16 +15,11 @@
 void clo_xml_find(struct clo_xml_look *look, const char *control,
 		  const char *where, const char *fmt, ...)
 {
-	char text[512];
 	va_list args;
-	int r;
 
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
+	clo_vtell(&look->tell, control, where, fmt, args);
 	va_end(args);
-	r = clo_finding_add(look->findings, control, where, "%s", text);
-	if (r < 0)
-		look->r = r;
 }
 
 bool clo_xml_says(const xmlNode *node, const char *name, const char *value)
@@ -281,7 +275,7 @@ static void walk(struct clo_xml_look *look, const xmlNode *parent,
 		if (node->type == XML_ENTITY_REF_NODE)
 			clo_xml_find(look, CLO_CONTROL_CONFINED, place,
 				     "has an entity");
-		if (look->findings->n >= FINDINGS_MAX)
+		if (look->tell.findings->n >= FINDINGS_MAX)
 			return; /* refused in any case */
 		if (node->type != XML_ELEMENT_NODE)
 			continue;
@@ -387,23 +381,39 @@ bool clo_xml_is_domain(const xmlNode *root)
 		clo_xml_says(root, "type", "qemu"));
 }
 
-int clo_xml_check(const char *xml, const struct clo_profile *profile,
-		  struct clo_findings *findings)
+int clo_xml_open(const char *xml, xmlDocPtr *ret_doc)
 {
-	struct clo_xml_look look = {.profile = profile, .findings = findings};
 	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
-	const xmlNode *root;
 	int r;
 
 	r = clo_xml_read(xml, strnlen(xml, CLO_XML_MAX + 1), &doc);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EINVAL;
-	root = xmlDocGetRootElement(doc);
-	if (!clo_xml_is_domain(root))
+	if (!clo_xml_is_domain(xmlDocGetRootElement(doc)))
 		return -EINVAL;
 
+	*ret_doc = CLO_TAKE(doc);
+	return 0;
+}
+
+int clo_xml_check(const char *xml, const struct clo_profile *profile,
+		  struct clo_findings *findings)
+{
+	struct clo_xml_look look = {
+		.profile = profile,
+		.tell = {.findings = findings},
+	};
+	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
+	const xmlNode *root;
+	int r;
+
+	r = clo_xml_open(xml, &doc);
+	if (r < 0)
+		return r;
+
+	root = xmlDocGetRootElement(doc);
 	check_name(&look, root);
 	walk(&look, root, "domain", 0);
 	check_presence(&look, root);
-	return look.r;
+	return look.tell.r;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the xml*.c files share. Nobody else includes this. */
+/* What reads a domain's XML here shares: xml_*.c and files.c, nobody else. */
 
+#include "agent/guard/tell.h"
 #include "agent/guard/xml_check.h"
 #include "agent/sys/xml.h"
 
@@ -16,11 +17,12 @@
 
 struct clo_xml_look {
 	const struct clo_profile *profile;
-	struct clo_findings *findings;
-	int r; /* -ENOMEM: a finding was lost */
+	struct clo_tell tell;
 };
 
 bool clo_xml_is_domain(const xmlNode *root); /* of KVM or QEMU */
+/* -EINVAL: that is no such domain; -ENOMEM. */
+int clo_xml_open(const char *xml, xmlDocPtr *ret_doc);
 
 /* May an element be there at all; WHOLE: with all that is in it. */
 enum clo_xml_verdict {

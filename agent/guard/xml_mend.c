@@ -235,12 +235,14 @@ static bool passes(const struct clo_xml_mend *mend, const xmlNode *node,
 				 const char *where))
 {
 	struct clo_findings findings = {0};
-	struct clo_xml_look look = {.profile = mend->profile,
-				    .findings = &findings};
+	struct clo_xml_look look = {
+		.profile = mend->profile,
+		.tell = {.findings = &findings},
+	};
 	bool good;
 
 	check(&look, node, "");
-	good = findings.n == 0 && look.r == 0;
+	good = findings.n == 0 && look.tell.r == 0;
 	clo_findings_done(&findings);
 	return good;
 }
