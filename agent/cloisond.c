@@ -22,6 +22,7 @@
 #include "agent/core/requests.h"
 #include "agent/core/sandbox.h"
 #include "agent/core/server.h"
+#include "agent/core/tagging.h"
 #include "agent/core/tend.h"
 #include "agent/options.h"
 #include "agent/sys/confine.h"
@@ -447,6 +448,7 @@ static void release(struct daemon *daemon)
 	clo_rtnl_free(node->rtnl);
 	clo_node_forget(node);
 	clo_fencing_done(node);
+	clo_tagging_done(node);
 	clo_inventory_free(node->inventory);
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);

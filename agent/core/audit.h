@@ -42,6 +42,7 @@ enum clo_repair {
 	CLO_REPAIR_BRIDGES = 32,
 	CLO_REPAIR_PINS = 64,
 	CLO_REPAIR_FENCE = 128,
+	CLO_REPAIR_TAGS = 256,
 };
 
 struct clo_audit {
@@ -54,6 +55,7 @@ struct clo_audit {
 	size_t n_taps, n_guarded;
 	struct clo_sandboxed *sandboxes; /* that were looked at */
 	size_t n_sandboxes;
+	uint64_t tags_refused; /* attempts of tagged tasks */
 	struct clo_problems problems;
 	unsigned int repair; /* of enum clo_repair */
 };

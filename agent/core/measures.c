@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/base/hex.h"
+#include "agent/core/tagging.h"
 #include "policy/controls.h"
 #include "policy/explain.h"
 
@@ -211,6 +212,20 @@ static json_t *sandbox_evidence(const struct view *view, const char *control)
 				       (json_int_t)view->audit->n_sandboxes);
 }
 
+static json_t *confinement_evidence(const struct view *view,
+				    const char *control)
+{
+	json_t *tags =
+		clo_tagging_evidence(view->node, view->audit, !view->scope);
+
+	(void)control;
+	/* the counts are of the whole node: not a scope's to read */
+	return view->scope ? json_pack("{s:o}", "kernelTags", tags)
+			   : json_pack("{s:I, s:o}", "domainsLookedAt",
+				       (json_int_t)view->audit->n_sandboxes,
+				       "kernelTags", tags);
+}
+
 static const struct measure {
 	const char *control;
 	const char *method;
@@ -263,8 +278,9 @@ static const struct measure {
 	{"sbx.guest-confinement",
 	 "users, groups, capabilities, seccomp filters and program of each "
 	 "QEMU process read from /proc, its domain's XML compared with the "
-	 "profile",
-	 sandbox_evidence, true},
+	 "profile; where the kernel takes BPF LSM programs, their links and maps "
+	 "read back and a tagged child's attempts refused",
+	 confinement_evidence, true},
 	{"sbx.device-surface",
 	 "every element of each running domain's XML compared with an allow "
 	 "list",

@@ -80,6 +80,8 @@ struct clo_node {
 	struct clo_nft *nft; /* NULL until the fence was wanted */
 	struct clo_fence_state fence; /* as it was put up */
 	bool fence_refused; /* by this kernel */
+	struct clo_tags *tags; /* NULL: none */
+	int tags_refused; /* why the kernel did not take them; 0: not asked */
 	bool quotas_settled; /* the kernel's accounts are this policy's */
 	bool quotas_stale; /* and there may be others */
 	uint64_t flows_live; /* as of the last sweep */

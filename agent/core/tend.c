@@ -13,6 +13,7 @@
 #include "agent/core/quotas.h"
 #include "agent/core/record.h"
 #include "agent/core/sandbox.h"
+#include "agent/core/tagging.h"
 
 static struct clo_known *known_of(struct clo_node *node, uint32_t ifindex)
 {
@@ -280,6 +281,9 @@ static int reconcile(struct clo_node *node, bool released, bool look,
 	r = clo_fencing_settle(node);
 	if (r < 0)
 		worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
+	r = clo_tagging_settle(node);
+	if (r < 0)
+		worst = clo_log_errno(CLO_LOG_ERR, r, "tags");
 	*ret_changed = changed;
 	return worst;
 }
@@ -318,6 +322,11 @@ static int repair(struct clo_node *node, unsigned int what)
 		r = clo_quotas_settle(node);
 		if (r < 0)
 			worst = clo_log_errno(CLO_LOG_ERR, r, "accounts");
+	}
+	if (what & CLO_REPAIR_TAGS) {
+		r = clo_tagging_restore(node);
+		if (r < 0)
+			worst = clo_log_errno(CLO_LOG_ERR, r, "tags");
 	}
 	if (what & CLO_REPAIR_FENCE) {
 		clo_fencing_renew(node);

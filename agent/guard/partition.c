@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -106,4 +108,59 @@ bool clo_partition_weighs(const char *root)
 		if (faccessat(fd, files[i], F_OK, 0) == 0)
 			return true;
 	return false;
+}
+
+/* "/machine/a-b" as systemd.slice(5) and libvirt name it. */
+static int slice_of(const char *partition, char *ret_path, size_t size)
+{
+	const char *name = strrchr(partition, '/') + 1;
+	size_t n = (size_t)snprintf(ret_path, size, "machine.slice/machine-");
+
+	for (; *name && n < size; name++)
+		n += (size_t)snprintf(ret_path + n, size - n,
+				      *name == '-' ? "\\x2d" : "%c", *name);
+	if (n < size)
+		n += (size_t)snprintf(ret_path + n, size - n, ".slice");
+	return n < size ? 0 : -ENAMETOOLONG;
+}
+
+static int find_at(int root, const char *path, uint64_t *ret_id)
+{
+	CLO_AUTO_FD int fd = openat(
+		root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return -ENOENT;
+	*ret_id = st.st_ino; /* kernfs: the same number */
+	return 0;
+}
+
+int clo_partition_find(const char *root, const char *partition,
+		       uint64_t *ret_id, unsigned int *ret_level)
+{
+	static const char *const tops[] = {".", "unified"};
+	char slice[512], group[512];
+	CLO_AUTO_FD int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : slice_of(partition, slice, sizeof(slice));
+
+	if (r < 0)
+		return r;
+	(void)snprintf(group, sizeof(group), "%s.partition", partition + 1);
+	r = -ENOENT;
+	for (size_t i = 0; r == -ENOENT && i < CLO_ARRAY_LEN(tops); i++) {
+		CLO_AUTO_FD int top =
+			openat(fd, tops[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (top < 0)
+			continue;
+		r = find_at(top, group, ret_id);
+		if (r == -ENOENT)
+			r = find_at(top, slice, ret_id);
+	}
+	*ret_level = 2; /* machine, and it */
+	return r;
 }

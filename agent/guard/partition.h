@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CLO_CGROUP_ROOT "/sys/fs/cgroup"
 
@@ -16,3 +17,10 @@
 int clo_partition_make(const char *root, const char *partition);
 /* Groups can have a weight among those that read and write disks. */
 bool clo_partition_weighs(const char *root);
+/*
+ * Its group of cgroup version 2, under either name: the kernel's number of it,
+ * and how far below the root it is. -ENOENT: not made yet, as with systemd
+ * before its first domain starts.
+ */
+int clo_partition_find(const char *root, const char *partition,
+		       uint64_t *ret_id, unsigned int *ret_level);

@@ -13,6 +13,17 @@ struct owned {
 	struct clo_profile_nic nics[];
 };
 
+char *clo_profile_partition(const struct clo_tenant_doc *tenant,
+			    enum clo_environment environment)
+{
+	char *partition;
+
+	return asprintf(&partition, "/machine/cloison-%s-%s", tenant->name,
+			clo_environment_name(environment)) < 0
+		       ? NULL
+		       : partition;
+}
+
 static int name_all(struct owned *owned, const struct clo_sandbox_doc *sandbox,
 		    const struct clo_workload_doc *workload)
 {
@@ -24,11 +35,10 @@ static int name_all(struct owned *owned, const struct clo_sandbox_doc *sandbox,
 		owned->workload = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&owned->partition, "/machine/cloison-%s-%s", tenant,
-		     environment) < 0) {
-		owned->partition = NULL;
+	owned->partition =
+		clo_profile_partition(workload->tenant, workload->environment);
+	if (!owned->partition)
 		return -ENOMEM;
-	}
 	if (asprintf(&owned->directory, "%s/%s", sandbox->directory,
 		     owned->workload) < 0) {
 		owned->directory = NULL;

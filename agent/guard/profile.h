@@ -49,5 +49,8 @@ struct clo_profile {
 int clo_profile_new(const struct clo_policy *policy,
 		    const struct clo_workload_doc *workload,
 		    const char *emulator, struct clo_profile **ret_profile);
+/* Its scope's cgroup, as <partition> names it; the caller frees. */
+char *clo_profile_partition(const struct clo_tenant_doc *tenant,
+			    enum clo_environment environment);
 void clo_profile_free(struct clo_profile *profile);
 CLO_DEFINE_FREEP(clo_profile)

@@ -58,7 +58,7 @@ def qemu(home: Path) -> list[str]:
             "-serial", f"file:{home}/console", "-serial", "stdio",
             "-serial", f"file:{home}/status",
             "-kernel", str(image.kernel(NODE)), "-initrd", f"{home}/initrd",
-            "-append", "console=ttyS0 panic=-1 quiet"]
+            "-append", "console=ttyS0 panic=-1 quiet lsm=landlock,bpf"]
 
 
 def run(commands: Sequence[Sequence[str]], directory: Path,
