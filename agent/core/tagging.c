@@ -25,7 +25,7 @@ static uint32_t permits_of(const struct clo_scope_doc *scope)
 /* One without a group yet has no task in it. */
 static int add_scope(const struct clo_tenant_doc *tenant,
 		     const struct clo_scope_doc *scope,
-		     struct clo_tag_cgroup *ret, unsigned int *level)
+		     struct clo_tag_cgroup *ret, uint64_t *top)
 {
 	CLO_AUTO_MEM char *partition =
 		clo_profile_partition(tenant, scope->environment);
@@ -33,7 +33,7 @@ static int add_scope(const struct clo_tenant_doc *tenant,
 	if (!partition)
 		return -ENOMEM;
 	ret->scope = (struct clo_tag_scope){scope->uid, permits_of(scope)};
-	return clo_partition_find(CLO_CGROUP_ROOT, partition, &ret->id, level);
+	return clo_partition_find(CLO_CGROUP_ROOT, partition, &ret->id, top);
 }
 
 static int set(struct clo_node *node)
@@ -44,6 +44,7 @@ static int set(struct clo_node *node)
 		.first = policy->node.sandbox.first,
 		.count = policy->node.sandbox.count,
 	};
+	uint64_t top = 0;
 	size_t n = 0;
 
 	cgroups = calloc(
@@ -61,11 +62,18 @@ static int set(struct clo_node *node)
 
 			if (!scope->uid)
 				continue;
-			r = add_scope(tenant, scope, &cgroups[n], &range.level);
+			r = add_scope(tenant, scope, &cgroups[n], &top);
 			if (r < 0 && r != -ENOENT)
 				return r;
 			n += r == 0;
 		}
+	if (n > 0) {
+		int r = clo_tags_depth(node->tags, top, &range.level);
+
+		if (r < 0)
+			return r;
+		range.level += CLO_PARTITION_DEPTH;
+	}
 	return clo_tags_set(node->tags, &range, cgroups, n);
 }
 

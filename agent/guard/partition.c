@@ -140,7 +140,7 @@ static int find_at(int root, const char *path, uint64_t *ret_id)
 }
 
 int clo_partition_find(const char *root, const char *partition,
-		       uint64_t *ret_id, unsigned int *ret_level)
+		       uint64_t *ret_id, uint64_t *ret_top)
 {
 	static const char *const tops[] = {".", "unified"};
 	char slice[512], group[512];
@@ -160,7 +160,8 @@ int clo_partition_find(const char *root, const char *partition,
 		r = find_at(top, group, ret_id);
 		if (r == -ENOENT)
 			r = find_at(top, slice, ret_id);
+		if (r == 0)
+			r = find_at(top, ".", ret_top);
 	}
-	*ret_level = 2; /* machine, and it */
 	return r;
 }

@@ -18,9 +18,10 @@ int clo_partition_make(const char *root, const char *partition);
 /* Groups can have a weight among those that read and write disks. */
 bool clo_partition_weighs(const char *root);
 /*
- * Its group of cgroup version 2, under either name: the kernel's number of it,
- * and how far below the root it is. -ENOENT: not made yet, as with systemd
- * before its first domain starts.
+ * Its group of cgroup version 2, under either name, and the one at the top of
+ * that hierarchy, CLO_PARTITION_DEPTH above it: the kernel's numbers of them.
+ * -ENOENT: not made yet, as with systemd before its first domain starts.
  */
+#define CLO_PARTITION_DEPTH 2
 int clo_partition_find(const char *root, const char *partition,
-		       uint64_t *ret_id, unsigned int *ret_level);
+		       uint64_t *ret_id, uint64_t *ret_top);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -45,6 +46,7 @@ struct clo_tags {
 	const struct clo_bpf *bpf; /* borrowed */
 	int maps[MAP_COUNT];
 	int links[CLO_TAG_HOOK_COUNT];
+	int depth; /* program */
 	bool set;
 	struct clo_tag_range range;
 	struct clo_tag_cgroup *cgroups; /* by id */
@@ -97,6 +99,7 @@ static struct clo_tags *tags_new(const struct clo_bpf *bpf)
 		tags->maps[i] = -1;
 	for (size_t i = 0; i < CLO_TAG_HOOK_COUNT; i++)
 		tags->links[i] = -1;
+	tags->depth = -1;
 	return tags;
 }
 
@@ -109,6 +112,7 @@ void clo_tags_free(struct clo_tags *tags)
 		clo_fd_closep(&tags->maps[i]);
 	for (size_t i = 0; i < CLO_TAG_HOOK_COUNT; i++)
 		clo_fd_closep(&tags->links[i]);
+	clo_fd_closep(&tags->depth);
 	free(tags->cgroups);
 	free(tags);
 }
@@ -221,7 +225,9 @@ static int take_hooks(struct clo_tags *tags, const struct tags *object)
 		r = take_hook(tags, object, i);
 	for (size_t i = 0; r == 0 && i < CLO_TAG_HOOK_COUNT; i++)
 		r = pin(tags->bpf, tags->links[i], hook_names[i]);
-	return r;
+	tags->depth = fcntl(bpf_program__fd(object->progs.clo_tag_depth),
+			    F_DUPFD_CLOEXEC, 3);
+	return r == 0 && tags->depth < 0 ? -errno : r;
 }
 
 int clo_tags_open(const struct clo_bpf *bpf, struct clo_tags **ret_tags)
@@ -255,6 +261,21 @@ int clo_tags_open(const struct clo_bpf *bpf, struct clo_tags **ret_tags)
 	}
 
 	*ret_tags = CLO_TAKE(tags);
+	return 0;
+}
+
+int clo_tags_depth(const struct clo_tags *tags, uint64_t cgroup,
+		   uint32_t *ret_depth)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &cgroup,
+		    .ctx_size_in = sizeof(cgroup));
+	int r = bpf_prog_test_run_opts(tags->depth, &options);
+
+	if (r < 0)
+		return r;
+	if ((int)options.retval < 0)
+		return -ENOENT;
+	*ret_depth = options.retval;
 	return 0;
 }
 
@@ -323,6 +344,8 @@ int clo_tags_set(struct clo_tags *tags, const struct clo_tag_range *range,
 	if (n > CLO_TAG_SCOPES)
 		return -E2BIG;
 	wanted.canary = tags->range.canary;
+	wanted.pid_dev = tags->range.pid_dev;
+	wanted.pid_ino = tags->range.pid_ino;
 	if (tags->set && n == tags->n_cgroups &&
 	    memcmp(&wanted, &tags->range, sizeof(wanted)) == 0 &&
 	    (n == 0 || memcmp(cgroups, tags->cgroups, n * sizeof(*copy)) == 0))
@@ -342,7 +365,13 @@ int clo_tags_set(struct clo_tags *tags, const struct clo_tag_range *range,
 
 int clo_tags_canary(struct clo_tags *tags, uint32_t pid)
 {
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) < 0)
+		return -errno;
 	tags->range.canary = pid;
+	tags->range.pid_dev = (uint32_t)st.st_dev;
+	tags->range.pid_ino = (uint32_t)st.st_ino;
 	return write_range(tags);
 }
 

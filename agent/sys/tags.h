@@ -24,6 +24,10 @@ int clo_tags_open(const struct clo_bpf *bpf, struct clo_tags **ret_tags);
 void clo_tags_free(struct clo_tags *tags);
 CLO_DEFINE_FREEP(clo_tags)
 
+/* How far below the real root a cgroup lies that this process is in. */
+int clo_tags_depth(const struct clo_tags *tags, uint64_t cgroup,
+		   uint32_t *ret_depth);
+
 struct clo_tag_cgroup {
 	uint64_t id;
 	struct clo_tag_scope scope;

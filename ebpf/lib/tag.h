@@ -16,7 +16,7 @@
 
 /* A file, directory or device as its inode says. */
 struct clo_tag_inode {
-	__u32 uid;
+	__u32 uid, gid;
 	__u32 mode; /* type and permissions */
 	__u32 rdev; /* as the kernel has it: major << 20 | minor */
 };
@@ -49,8 +49,15 @@ CLO_INLINE bool clo_tag_common(__u32 rdev)
 	}
 }
 
+/* A file of the host's that is meant for this tenant, or for everybody. */
+CLO_INLINE bool clo_tag_may_read(__u32 tag, const struct clo_tag_inode *inode)
+{
+	return inode->mode & S_IROTH ||
+	       (inode->gid == tag && inode->mode & S_IRGRP);
+}
+
 /*
- * Its own files. Of the host's: to read what DAC lets it read, and the common
+ * Its own files. Of the host's: to read what is meant for it, and the common
  * devices. Pipes and sockets have no data of their own.
  */
 CLO_INLINE bool clo_tag_may_open(const struct clo_tag_range *range, __u32 tag,
@@ -67,7 +74,7 @@ CLO_INLINE bool clo_tag_may_open(const struct clo_tag_range *range, __u32 tag,
 	case S_IFBLK:
 		return false;
 	case S_IFREG:
-		return !writes;
+		return !writes && clo_tag_may_read(tag, inode);
 	default:
 		return true;
 	}

@@ -15,9 +15,14 @@ typedef struct {
 	__u32 val;
 } kuid_t;
 
+typedef struct {
+	__u32 val;
+} kgid_t;
+
 struct inode {
 	unsigned short i_mode;
 	kuid_t i_uid;
+	kgid_t i_gid;
 	__u32 i_rdev;
 };
 

@@ -47,6 +47,15 @@ struct who {
 	struct clo_tag_scope scope; /* tag 0: the host */
 };
 
+CLO_INLINE bool is_canary(const struct clo_tag_range *range)
+{
+	struct bpf_pidns_info info = {0};
+
+	return bpf_get_ns_current_pid_tgid(range->pid_dev, range->pid_ino,
+					   &info, sizeof(info)) == 0 &&
+	       info.tgid == range->canary;
+}
+
 CLO_INLINE void find_scope(struct who *who)
 {
 	__u64 cgroup =
@@ -62,8 +71,7 @@ CLO_INLINE void find_scope(struct who *who)
 	uid = (__u32)bpf_get_current_uid_gid();
 	if (clo_tag_owned(&who->range, uid))
 		who->scope.tag = uid;
-	else if (who->range.canary &&
-		 bpf_get_current_pid_tgid() >> 32 == who->range.canary)
+	else if (who->range.canary && is_canary(&who->range))
 		who->scope.tag = CLO_TAG_CANARY;
 }
 
@@ -100,6 +108,7 @@ CLO_INLINE struct clo_tag_inode look(const struct inode *inode)
 {
 	struct clo_tag_inode seen = {
 		.uid = inode->i_uid.val,
+		.gid = inode->i_gid.val,
 		.mode = inode->i_mode,
 		.rdev = inode->i_rdev,
 	};
@@ -312,6 +321,20 @@ HOOK(capable)
 	struct who who = ask();
 
 	return judge(&who, clo_tag_may_use(ARG(2, int)), CLO_TAG_HOOK_capable);
+}
+
+/*
+ * Called, not hooked: how far below the real root the caller's ancestor of this
+ * id lies; -1: it has none. A cgroup namespace does not tell its own depth.
+ */
+SEC("raw_tp/sys_enter")
+
+int clo_tag_depth(const __u64 *ctx)
+{
+	for (int level = 0; level < CLO_TAG_DEPTH_MAX; level++)
+		if (bpf_get_current_ancestor_cgroup_id(level) == ctx[0])
+			return level;
+	return -1;
 }
 
 /* What no guest has a use for. */

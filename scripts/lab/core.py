@@ -64,7 +64,10 @@ class Lab:
         self._lifeline = ours
         with theirs:
             # Its own session: a Ctrl-C here is ours to handle.
-            more = cgroups.enter(self.name) if self.sandbox else []
+            more = []
+            if self.sandbox:
+                cgroups.make(self.name)
+                more = cgroups.enter(self.name)
             self._unshare = subprocess.Popen(
                 [*more, "unshare", "--mount", "--net", "--ipc", "--pid",
                  *(["--cgroup"] if self.sandbox else []), "--fork",
@@ -75,6 +78,8 @@ class Lab:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE)
         self.pid = self._await_ready(ours)
+        if self.sandbox:
+            cgroups.settle(self.name)
         self._prepare_image()
 
     def _await_ready(self, ours: socket.socket) -> int:
@@ -137,9 +142,10 @@ class Lab:
 
     def enter(self) -> list[str]:
         """The words that, put before a command, run it in the lab."""
+        first = cgroups.enter(self.name) if self.sandbox else []
         more = ["-C"] if self.sandbox else []
-        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-i", "-p", *more,
-                "--"]
+        return [*first, "nsenter", "-t", str(self.pid), "-m", "-n", "-i", "-p",
+                *more, "--"]
 
     def run(self, argv: Sequence[str], check: bool = True,
             **options: object) -> subprocess.CompletedProcess:

@@ -39,7 +39,7 @@ static struct world {
 	int listener; /* its */
 	int pair[2]; /* from the host to the child */
 	uint64_t cgroup;
-	uint32_t level;
+	uint64_t top;
 } world;
 
 static const char *at(const char *name)
@@ -112,6 +112,11 @@ static long make_in_theirs(void)
 	return r < 0 ? r : rmdir(at("their-dir/x"));
 }
 
+static long read_private(void)
+{
+	return open_close(at("private"), O_RDONLY);
+}
+
 static long write_hosts(void)
 {
 	return open_close(at("hosts"), O_WRONLY);
@@ -158,7 +163,7 @@ static long read_their_memory(void)
 {
 	char byte;
 	struct iovec local = {&byte, 1};
-	struct iovec remote = {&world.level, 1};
+	struct iovec remote = {&world.top, 1};
 
 	return process_vm_readv(world.victim, &local, 1, &remote, 1, 0);
 }
@@ -371,6 +376,7 @@ static const struct attempt {
 	{"unlink a foreign file", unlink_theirs, AS_BOTH},
 	{"replace a foreign file", replace_theirs, AS_BOTH},
 	{"make in a foreign directory", make_in_theirs, AS_BOTH},
+	{"read a private file of the host", read_private, AS_ROOT},
 	{"write a file of the host", write_hosts, AS_BOTH},
 	{"unlink a file of the host", unlink_hosts, AS_BOTH},
 	{"make in the host's directory", make_in_hosts, AS_ROOT},
@@ -437,6 +443,7 @@ static void replenish(void)
 	make("spare", THEIRS, 0666);
 	make("own", OURS, 0666);
 	make("hosts", 0, 0666);
+	make("private", 0, 0600);
 	make("host-spare", 0, 0666);
 }
 
@@ -560,19 +567,22 @@ static int run_list(const struct attempt *list, size_t n, uid_t uid,
 	return wrong;
 }
 
-static void tag(void)
+static void tag(uint32_t permits)
 {
-	const struct clo_tag_range range = {
-		.first = FIRST, .count = 10, .level = world.level};
-	const struct clo_tag_cgroup cgroup = {world.cgroup, {.tag = OURS}};
+	struct clo_tag_range range = {.first = FIRST, .count = 10};
+	const struct clo_tag_cgroup cgroup = {
+		world.cgroup, {.tag = OURS, .permits = permits}};
 
+	assert_int_equal(clo_tags_depth(world.tags, world.top, &range.level),
+			 0);
+	range.level += CLO_PARTITION_DEPTH;
 	assert_int_equal(clo_tags_set(world.tags, &range, &cgroup, 1), 0);
 }
 
 static void load(void)
 {
 	assert_int_equal(clo_tags_open(world.box->bpf, &world.tags), 0);
-	tag();
+	tag(0);
 }
 
 static int set_up(void **state)
@@ -583,7 +593,7 @@ static int set_up(void **state)
 	(void)sandbox_open(world.box, CLO_ATTACH_AUTO);
 	assert_int_equal(clo_partition_make(CLO_CGROUP_ROOT, PARTITION), 0);
 	assert_int_equal(clo_partition_find(CLO_CGROUP_ROOT, PARTITION,
-					    &world.cgroup, &world.level),
+					    &world.cgroup, &world.top),
 			 0);
 	strcpy(world.dir, "/run/clo-tags-XXXXXX");
 	assert_non_null(mkdtemp(world.dir));
@@ -665,7 +675,7 @@ static void test_they_outlive_their_agent(void **state)
 	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
 	assert_int_equal(clo_tags_open(world.box->bpf, &world.tags), 0);
 	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
-	tag();
+	tag(0);
 	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
 	clo_tags_free(world.tags);
 	world.tags = NULL;
@@ -731,16 +741,12 @@ static void test_canary(void **state)
 
 static void test_state_leaves_only_by_permission(void **state)
 {
-	const struct clo_tag_range range = {
-		.first = FIRST, .count = 10, .level = world.level};
-	const struct clo_tag_cgroup cgroup = {
-		world.cgroup, {.tag = OURS, .permits = CLO_TAG_PERMIT_FILE}};
 	const struct attempt *save = &attacks[CLO_ARRAY_LEN(attacks) - 1];
 
 	(void)state;
 	load();
 	assert_int_equal(attempt_as(save, AS_ROOT, 0), EPERM);
-	assert_int_equal(clo_tags_set(world.tags, &range, &cgroup, 1), 0);
+	tag(CLO_TAG_PERMIT_FILE);
 	assert_int_equal(attempt_as(save, AS_ROOT, 0), 0);
 }
 

@@ -14,12 +14,14 @@
 
 struct clo_tag_range {
 	__u32 first, count; /* uids; count 0: nothing is tagged */
-	__u32 level; /* of the cgroups in the map, below the root */
+	__u32 level; /* of the cgroups in the map, below the real root */
 	__u32 canary; /* a process that is tagged CLO_TAG_CANARY; 0: none */
+	__u32 pid_dev, pid_ino; /* namespace in which it is that process */
 };
 
 #define CLO_TAG_CANARY 0xfffffffeU /* nobody's uid */
 #define CLO_TAG_SCOPES 4096 /* cgroups at most */
+#define CLO_TAG_DEPTH_MAX 16 /* of the root that the agent sees */
 
 /* By cgroup id. */
 struct clo_tag_scope {
