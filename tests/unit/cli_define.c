@@ -74,50 +74,52 @@ static void asks_for_all(void **state)
 			  "\"disks\":[]}");
 }
 
+static const struct {
+	const char *more[4], *why;
+} mistakes[] = {
+	{{"--memory", "1"}, "needs --vcpus"},
+	{{"--vcpus", "1"}, "needs --memory"},
+	{{"--memory", "0", "--vcpus", "1"}, "--memory 0 is no number"},
+	{{"--memory", "2G", "--vcpus", "1"}, "--memory 2G"},
+	{{"--memory", "", "--vcpus", "1"}, "--memory  is no number"},
+	{{"--memory", "1", "--vcpus", "-1"}, "--vcpus -1"},
+	{{"--memory", "1", "--vcpus", "9999999999"}, "1 to 999999999"},
+
+#define ENOUGH "--memory=1", "--vcpus=1"
+	{{ENOUGH, "--disk="}, "--disk  names no file"},
+	{{ENOUGH, "--disk=,readonly"}, "names no file"},
+	{{ENOUGH, "--disk=a,format=vmdk"}, "\"format=vmdk\" is none"},
+	{{ENOUGH, "--disk=a,"}, "\"\" is none of"},
+	{{ENOUGH, "--disk=a,readonly,,block"}, "\"\" is none of"},
+	{{ENOUGH, "--disk=a,READONLY"}, "\"READONLY\" is none"},
+	{{ENOUGH, "--disk=\xff"}, "no text in UTF-8"},
+	{{ENOUGH, "--disk=none", "--disk=a"}, "beside other disks"},
+	{{ENOUGH, "--initrd=i"}, "--initrd needs --kernel"},
+	{{ENOUGH, "--cmdline=c"}, "--cmdline needs --kernel"},
+	{{ENOUGH, "--nvram=n"}, "--nvram needs --loader"},
+	{{ENOUGH, "--nvram-template=n"}, "needs --loader"},
+	{{ENOUGH, "--kernel="}, "--kernel is empty"},
+	{{ENOUGH, "--console=\xff"}, "no text in UTF-8"},
+	{{ENOUGH, "--emulated=yes"}, "is no option here"},
+	{{ENOUGH, "v"}, "one argument too many"},
+};
+
 /* One line each, before anybody is asked. */
 static void usage(void **state)
 {
-	static const struct {
-		const char *more[4], *why;
-	} cases[] = {
-		{{"--memory", "1"}, "needs --vcpus"},
-		{{"--vcpus", "1"}, "needs --memory"},
-		{{"--memory", "0", "--vcpus", "1"}, "--memory 0 is no number"},
-		{{"--memory", "2G", "--vcpus", "1"}, "--memory 2G"},
-		{{"--memory", "", "--vcpus", "1"}, "--memory  is no number"},
-		{{"--memory", "1", "--vcpus", "-1"}, "--vcpus -1"},
-		{{"--memory", "1", "--vcpus", "9999999999"}, "1 to 999999999"},
-
-#define ENOUGH "--memory=1", "--vcpus=1"
-		{{ENOUGH, "--disk="}, "--disk  names no file"},
-		{{ENOUGH, "--disk=,readonly"}, "names no file"},
-		{{ENOUGH, "--disk=a,format=vmdk"}, "\"format=vmdk\" is none"},
-		{{ENOUGH, "--disk=a,"}, "\"\" is none of"},
-		{{ENOUGH, "--disk=a,readonly,,block"}, "\"\" is none of"},
-		{{ENOUGH, "--disk=a,READONLY"}, "\"READONLY\" is none"},
-		{{ENOUGH, "--disk=\xff"}, "no text in UTF-8"},
-		{{ENOUGH, "--disk=none", "--disk=a"}, "beside other disks"},
-		{{ENOUGH, "--initrd=i"}, "--initrd needs --kernel"},
-		{{ENOUGH, "--cmdline=c"}, "--cmdline needs --kernel"},
-		{{ENOUGH, "--nvram=n"}, "--nvram needs --loader"},
-		{{ENOUGH, "--nvram-template=n"}, "needs --loader"},
-		{{ENOUGH, "--kernel="}, "--kernel is empty"},
-		{{ENOUGH, "--console=\xff"}, "no text in UTF-8"},
-		{{ENOUGH, "--emulated=yes"}, "is no option here"},
-		{{ENOUGH, "v"}, "one argument too many"},
-	};
 	struct cli *cli = *state;
 
-	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
-		const char *const *more = cases[i].more;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(mistakes); i++) {
+		const char *const *more = mistakes[i].more;
 		const char *newline;
 
 		cli_run(cli, "define", "w", more[0], more[1], more[2], more[3],
 			NULL);
 		assert_int_equal(cli->exit, 2);
 		assert_string_equal(cli->out, "");
-		if (!strstr(cli->err, cases[i].why))
-			fail_msg("%snot because of %s", cli->err, cases[i].why);
+		if (!strstr(cli->err, mistakes[i].why))
+			fail_msg("%snot because of %s", cli->err,
+				 mistakes[i].why);
 		newline = strchr(cli->err, '\n');
 		assert_non_null(newline);
 		assert_int_equal(newline[1], '\0');

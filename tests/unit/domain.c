@@ -275,44 +275,43 @@ static void test_findings(void **state)
 	}
 }
 
+static const struct {
+	const char *shape, *why;
+} useless[] = {
+	{"{\"memory\": 0}", "memory is 1 to"},
+	{"{\"memory\": -1}", "memory is 1 to"},
+	{"{\"memory\": 1073741825}", "memory is 1 to"},
+	{"{\"memory\": \"1\"}", "integer"},
+	{"{\"memory\": 1.5}", "integer"},
+	{"{\"vcpus\": 0}", "vcpus are 1 to"},
+	{"{\"vcpus\": 4294967297}", "vcpus are 1 to"},
+	{"{\"disks\": {}}", "a list of at most 26"},
+	{"{\"disks\": [1]}", "a disk's"},
+	{"{\"disks\": [{\"path\": \"x\"}]}", "format"},
+	{"{\"disks\": [{\"path\": 1, \"format\": \"raw\"}]}", "a disk's"},
+	{"{\"disks\": [{\"path\": \"x\", \"format\": \"raw\","
+	 "\"more\": 1}]}",
+	 "more"},
+	{"{\"initrd\": \"x\"}", "need a kernel"},
+	{"{\"cmdline\": \"x\"}", "need a kernel"},
+	{"{\"nvram\": \"x\"}", "need a loader"},
+	{"{\"nvramTemplate\": \"x\"}", "need a loader"},
+	{"{\"bridge\": 1}", "string"},
+	{"{\"name\": \"x\"}", "name"},
+	{"{\"emulated\": 1}", "true or false"},
+	{"{\"kernel\": \"a\\u0001\"}", "control characters"},
+	{"{\"kernel\": \"a\\nb\"}", "control characters"},
+};
+
 static void test_usage(void **state)
 {
-	static const struct {
-		const char *shape, *why;
-	} cases[] = {
-		{"{\"memory\": 0}", "memory is 1 to"},
-		{"{\"memory\": -1}", "memory is 1 to"},
-		{"{\"memory\": 1073741825}", "memory is 1 to"},
-		{"{\"memory\": \"1\"}", "integer"},
-		{"{\"memory\": 1.5}", "integer"},
-		{"{\"vcpus\": 0}", "vcpus are 1 to"},
-		{"{\"vcpus\": 4294967297}", "vcpus are 1 to"},
-		{"{\"disks\": {}}", "a list of at most 26"},
-		{"{\"disks\": [1]}", "a disk's"},
-		{"{\"disks\": [{\"path\": \"x\"}]}", "format"},
-		{"{\"disks\": [{\"path\": 1, \"format\": \"raw\"}]}",
-		 "a disk's"},
-		{"{\"disks\": [{\"path\": \"x\", \"format\": \"raw\","
-		 "\"more\": 1}]}",
-		 "more"},
-		{"{\"initrd\": \"x\"}", "need a kernel"},
-		{"{\"cmdline\": \"x\"}", "need a kernel"},
-		{"{\"nvram\": \"x\"}", "need a loader"},
-		{"{\"nvramTemplate\": \"x\"}", "need a loader"},
-		{"{\"bridge\": 1}", "string"},
-		{"{\"name\": \"x\"}", "name"},
-		{"{\"emulated\": 1}", "true or false"},
-		{"{\"kernel\": \"a\\u0001\"}", "control characters"},
-		{"{\"kernel\": \"a\\nb\"}", "control characters"},
-	};
-
 	char many[2048] = "{\"disks\": [1";
 
 	(void)state;
 	enforce();
-	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
-		define("shop", cases[i].shape);
-		assert_refused(CLO_EXIT_USAGE, cases[i].why);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(useless); i++) {
+		define("shop", useless[i].shape);
+		assert_refused(CLO_EXIT_USAGE, useless[i].why);
 	}
 	for (size_t i = 1; i < 27; i++)
 		(void)strcat(many, ", 1");
