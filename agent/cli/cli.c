@@ -113,7 +113,7 @@ static int parse_options(struct parse *parse, const char *flags,
 			note(parse, "is no option here", argv[optind - 1]);
 		else if (value < FIRST + N_GLOBAL)
 			parse->given[value - FIRST] = arg;
-		else
+		else if (command)
 			keep(parse, command, (size_t)(value - FIRST - N_GLOBAL),
 			     arg);
 	}
