@@ -72,19 +72,6 @@ __attribute__((format(printf, 4, 5))) static void step(struct trace *trace,
 		trace->failed = true;
 }
 
-/* The full name of a workload is that of its interface without the last part. */
-static bool is_workload(const struct clo_workload_doc *workload,
-			const char *name)
-{
-	size_t n = strlen(name);
-
-	if (!strcmp(workload->name, name))
-		return true;
-	return workload->n_interfaces > 0 &&
-	       !strncmp(workload->interfaces[0].name, name, n) &&
-	       !strcmp(workload->interfaces[0].name + n, "/0");
-}
-
 static bool find_endpoint(const struct clo_workload_doc *workload,
 			  const char *name, struct end *end)
 {
@@ -108,7 +95,7 @@ static int find_end(const struct clo_policy *policy, const char *name,
 
 		if (find_endpoint(workload, name, end))
 			return 0;
-		if (!is_workload(workload, name))
+		if (!clo_workload_is_called(workload, name))
 			continue;
 		n_found++;
 		end->workload = workload;

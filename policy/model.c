@@ -15,6 +15,25 @@ bool clo_node_governs(const struct clo_node_doc *node, const char *bridge)
 	return false;
 }
 
+/* Behind that beginning of a text; NULL: it has another. */
+static const char *behind(const char *text, const char *part)
+{
+	size_t len = strlen(part);
+
+	return text && strncmp(text, part, len) == 0 ? text + len : NULL;
+}
+
+bool clo_workload_is_called(const struct clo_workload_doc *workload,
+			    const char *name)
+{
+	const char *at = behind(name, workload->tenant->name);
+
+	at = behind(at, "/");
+	at = behind(at, clo_environment_name(workload->environment));
+	at = behind(at, "/");
+	return strcmp(at ? at : name, workload->name) == 0;
+}
+
 const char *clo_environment_name(enum clo_environment environment)
 {
 	switch (environment) {

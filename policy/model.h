@@ -265,6 +265,10 @@ struct clo_policy {
 /* The node's guards and fence are on the ports of that bridge. */
 bool clo_node_governs(const struct clo_node_doc *node, const char *bridge);
 
+/* By its name, or by "tenant/environment/name". */
+bool clo_workload_is_called(const struct clo_workload_doc *workload,
+			    const char *name);
+
 /* "production", "test", "development"; "none" else. */
 const char *clo_environment_name(enum clo_environment environment);
 

@@ -13,7 +13,8 @@ static const struct clo_command *const commands[] = {
 	&clo_command_apply,  &clo_command_plan,      &clo_command_status,
 	&clo_command_matrix, &clo_command_endpoints, &clo_command_trace,
 	&clo_command_flows,  &clo_command_monitor,   &clo_command_attest,
-	&clo_command_verify, &clo_command_key,       &clo_command_harden,
+	&clo_command_verify, &clo_command_key,       &clo_command_define,
+	&clo_command_harden,
 };
 
 enum {
@@ -68,6 +69,21 @@ static void note(struct parse *parse, const char *problem, const char *wrong)
 	parse->wrong = wrong;
 }
 
+static void keep(struct parse *parse, const struct clo_command *command,
+		 size_t option, const char *arg)
+{
+	struct clo_cli *cli = &parse->cli;
+
+	cli->values[option] = arg;
+	if (!command->list ||
+	    strcmp(command->options[option].name, command->list) != 0)
+		return;
+	if (cli->n_list == CLO_LIST_MAX)
+		note(parse, "is one too many", arg);
+	else
+		cli->list[cli->n_list++] = arg;
+}
+
 /*
  * Global options and, with a command, its own; the whole line is read also
  * after a mistake, so that --json is known when it is reported. `flags` as in
@@ -97,8 +113,9 @@ static int parse_options(struct parse *parse, const char *flags,
 			note(parse, "is no option here", argv[optind - 1]);
 		else if (value < FIRST + N_GLOBAL)
 			parse->given[value - FIRST] = arg;
-		else
-			parse->cli.values[value - FIRST - N_GLOBAL] = arg;
+		else if (command)
+			keep(parse, command, (size_t)(value - FIRST - N_GLOBAL),
+			     arg);
 	}
 
 	return optind;

@@ -18,7 +18,8 @@ struct clo_option {
 	const char *help;
 };
 
-#define CLO_OPTIONS_MAX 8
+#define CLO_OPTIONS_MAX 16
+#define CLO_LIST_MAX 32
 
 /* What the command line says. */
 struct clo_cli {
@@ -28,6 +29,9 @@ struct clo_cli {
 	const char *operand; /* never NULL where the command takes one */
 	/* By index of the command's options: NULL absent, "" given (flag). */
 	const char *values[CLO_OPTIONS_MAX];
+	/* All that the command's `list` was given, in this order. */
+	const char *list[CLO_LIST_MAX];
+	size_t n_list;
 };
 
 struct clo_command {
@@ -36,11 +40,13 @@ struct clo_command {
 	const char *summary; /* one line */
 	const char *details; /* for --help; ends in a newline */
 	struct clo_option options[CLO_OPTIONS_MAX]; /* ends at name NULL */
+	const char *list; /* the option that may be given again; NULL: none */
 	int (*run)(const struct clo_cli *cli); /* enum clo_exit */
 };
 
 extern const struct clo_command clo_command_apply;
 extern const struct clo_command clo_command_attest;
+extern const struct clo_command clo_command_define;
 extern const struct clo_command clo_command_endpoints;
 extern const struct clo_command clo_command_flows;
 extern const struct clo_command clo_command_harden;

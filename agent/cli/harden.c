@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "agent/base/auto.h"
+#include "agent/base/file.h"
 #include "agent/cli/client.h"
 #include "agent/cli/diff.h"
-#include "agent/base/file.h"
 #include "agent/cli/output.h"
 #include "agent/cli/report.h"
 
@@ -14,20 +14,6 @@
 enum {
 	OPT_PRINT,
 };
-
-/* What hardening does not settle. */
-static void print_findings(const json_t *findings)
-{
-	json_t *finding;
-	size_t i;
-
-	json_array_foreach (findings, i, finding) {
-		clo_text_print(stderr, clo_member_text(finding, "where"));
-		(void)fputs(": ", stderr);
-		clo_text_print(stderr, clo_member_text(finding, "text"));
-		(void)fputc('\n', stderr);
-	}
-}
 
 static int print(const struct clo_cli *cli, const char *xml,
 		 const json_t *result)
@@ -72,7 +58,7 @@ static int run(const struct clo_cli *cli)
 	else if (print(cli, xml, result) < 0)
 		return clo_fail(cli, CLO_EXIT_FAILED, "out of memory");
 	else
-		print_findings(left);
+		clo_report_findings(left);
 	return json_array_size(left) ? CLO_EXIT_REFUSED : CLO_EXIT_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "agent/base/auto.h"
 #include "agent/base/hex.h"
 #include "agent/cli/client.h"
+#include "agent/cli/number.h"
 #include "agent/cli/output.h"
 #include "agent/cli/pcap.h"
 
@@ -18,12 +19,13 @@ enum {
 	OPT_COUNT,
 };
 
+#define COUNT_MAX 999999999
 #define MORE (-1) /* for clo_client_stream() */
 
 struct stream {
 	const struct clo_cli *cli;
 	int pcap; /* -1: none */
-	unsigned long left; /* events; 0: without end */
+	long long left; /* events; 0: without end */
 	bool begun;
 };
 
@@ -228,14 +230,6 @@ static int on_message(json_t *message, void *userdata)
 	return --stream->left == 0 ? CLO_EXIT_OK : MORE;
 }
 
-/* Decimal digits alone, 1 to 999999999; 0 else. */
-static unsigned long parse_count(const char *text)
-{
-	if (strlen(text) > 9 || strspn(text, "0123456789") != strlen(text))
-		return 0;
-	return strtoul(text, NULL, 10);
-}
-
 static int run(const struct clo_cli *cli)
 {
 	const char *const *values = cli->values;
@@ -244,12 +238,12 @@ static int run(const struct clo_cli *cli)
 	json_auto_t *request = NULL;
 
 	if (values[OPT_COUNT]) {
-		stream.left = parse_count(values[OPT_COUNT]);
-		if (stream.left == 0)
+		stream.left = clo_number_parse(values[OPT_COUNT], COUNT_MAX);
+		if (stream.left < 1)
 			return clo_fail(cli, CLO_EXIT_USAGE,
 					"monitor: --count %s is no number from "
-					"1 to 999999999",
-					values[OPT_COUNT]);
+					"1 to %d",
+					values[OPT_COUNT], COUNT_MAX);
 	}
 	if (values[OPT_PCAP]) {
 		pcap = clo_pcap_create(values[OPT_PCAP]);

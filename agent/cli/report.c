@@ -47,6 +47,19 @@ void clo_report_flaws(const json_t *flaws)
 	}
 }
 
+void clo_report_findings(const json_t *findings)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach (findings, i, finding) {
+		clo_text_print(stderr, clo_member_text(finding, "where"));
+		(void)fputs(": ", stderr);
+		clo_text_print(stderr, clo_member_text(finding, "text"));
+		(void)fputc('\n', stderr);
+	}
+}
+
 void clo_report_breaches(FILE *out, const json_t *breaches)
 {
 	json_t *breach;

@@ -15,6 +15,8 @@
 
 /* "file:line: path: text" each, on stderr. */
 void clo_report_flaws(const json_t *flaws);
+/* "where: text" each, on stderr: what keeps a domain from its profile. */
+void clo_report_findings(const json_t *findings);
 void clo_report_breaches(FILE *out, const json_t *breaches);
 /* True unless each breach is one that an exception admits. */
 bool clo_report_breached(const json_t *breaches);

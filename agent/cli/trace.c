@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/auto.h"
 #include "agent/cli/client.h"
+#include "agent/cli/number.h"
 #include "agent/cli/output.h"
 #include "agent/cli/report.h"
 
@@ -19,28 +19,15 @@ enum {
 /* --dport is at most `most`; left out it is `fallback`, where that is >= 0. */
 static const struct protocol {
 	const char *name;
-	long number, most, fallback;
+	long long number, most, fallback;
 } protocols[] = {
 	{"tcp", IPPROTO_TCP, 65535, -1},      {"udp", IPPROTO_UDP, 65535, -1},
 	{"sctp", IPPROTO_SCTP, 65535, -1},    {"icmp", IPPROTO_ICMP, 255, 8},
 	{"icmpv6", IPPROTO_ICMPV6, 255, 128},
 };
 
-/* Decimal digits alone, at most `most`; -1 else. */
-static long parse_number(const char *text, long most)
-{
-	long number;
-
-	if (text[0] == '\0' || strlen(text) > 5 ||
-	    strspn(text, "0123456789") != strlen(text))
-		return -1;
-
-	number = strtol(text, NULL, 10);
-	return number > most ? -1 : number;
-}
-
 /* By name or number; NULL: none that has a name. */
-static const struct protocol *find_protocol(const char *text, long number)
+static const struct protocol *find_protocol(const char *text, long long number)
 {
 	size_t i;
 
@@ -58,13 +45,13 @@ static int make_request(const struct clo_cli *cli, json_t **ret_request)
 	const char *proto = cli->values[OPT_PROTO];
 	const char *dport = cli->values[OPT_DPORT];
 	const struct protocol *known;
-	long number, port;
+	long long number, port;
 
 	if (!cli->values[OPT_FROM] || !cli->values[OPT_TO] || !proto)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"trace: needs --from, --to and --proto");
 
-	number = parse_number(proto, 255);
+	number = clo_number_parse(proto, 255);
 	known = find_protocol(proto, number);
 	if (!known && number < 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
@@ -74,7 +61,7 @@ static int make_request(const struct clo_cli *cli, json_t **ret_request)
 
 	port = known ? known->fallback : 0;
 	if (dport)
-		port = parse_number(dport, known ? known->most : 65535);
+		port = clo_number_parse(dport, known ? known->most : 65535);
 	if (port < 0 && !dport)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"trace: --proto %s needs --dport", proto);

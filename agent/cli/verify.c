@@ -9,6 +9,7 @@
 #include "agent/attest/key.h"
 #include "agent/base/file.h"
 #include "agent/cli/nonce.h"
+#include "agent/cli/number.h"
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"
 
@@ -38,12 +39,10 @@ static int read_options(const struct clo_cli *cli,
 				"hex digits");
 	if (!age)
 		return CLO_EXIT_OK;
-	if (age[0] == '\0' || strlen(age) > 10 ||
-	    strspn(age, "0123456789") != strlen(age))
+	ret_options->max_age = clo_number_parse(age, 9999999999);
+	if (ret_options->max_age < 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"verify: --max-age takes seconds, not %s", age);
-
-	ret_options->max_age = strtoll(age, NULL, 10);
 	return CLO_EXIT_OK;
 }
 

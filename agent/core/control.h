@@ -49,6 +49,14 @@
  *                                         undeclared: [{interface, ifindex,
  *                                         bridge, guarded}]}
  * attest    scope?, nonce? (hex, <=128)  {envelope: object}
+ * define    workload, shape: {memory     {workload, left: [{control, where,
+ *           (MiB), vcpus, disks?:         text}], xml: a new domain|null}
+ *           [{path, format, block?,
+ *           readOnly?}], kernel?,
+ *           initrd?, cmdline?, loader?,
+ *           nvram?, nvramTemplate?, tpm?,
+ *           console?, socket?, bridge?,
+ *           emulated?}
  * harden    xml: a libvirt domain         {workload, left: [{control, where,
  *                                         text}], xml: as it must be}
  * hook      operation, xml                {}: libvirt's qemu hook

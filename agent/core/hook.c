@@ -9,8 +9,6 @@
 #include "agent/core/reply.h"
 #include "agent/core/sandbox.h"
 #include "agent/core/tend.h"
-#include "agent/guard/xml_check.h"
-#include "agent/guard/xml_harden.h"
 
 /* One question of libvirtd's. */
 struct question {
@@ -31,8 +29,7 @@ static json_t *refuse(const struct question *question, json_t *why)
 	clo_log(CLO_LOG_WARN, "refused domain=%s operation=%s: %s",
 		question->domain.name, question->operation,
 		json_string_value(why));
-	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error", why, "exit",
-			 (int)CLO_EXIT_REFUSED);
+	return clo_reply_because(CLO_EXIT_REFUSED, why);
 }
 
 static const char *governed_bridge(const struct clo_node_doc *node,
@@ -155,10 +152,7 @@ static json_t *answer_start(struct clo_node *node, struct question *question)
 		r = -EIO;
 	if (r == 0)
 		return clo_reply_accept(json_object());
-	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-			 json_sprintf("its taps cannot be guarded: %s",
-				      strerrordesc_np(-r)),
-			 "exit", (int)CLO_EXIT_FAILED);
+	return clo_reply_failure("its taps cannot be guarded", r);
 }
 
 static json_t *answer_end(struct clo_node *node, struct question *question)
@@ -210,69 +204,4 @@ json_t *clo_hook_answer(struct clo_node *node, const json_t *request)
 		if (strcmp(operations[i].name, question.operation) == 0)
 			return operations[i].answer(node, &question);
 	return clo_reply_refuse(CLO_EXIT_USAGE, "no such hook operation");
-}
-
-static json_t *list_findings(const struct clo_findings *findings)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < findings->n; i++)
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s}", "control",
-					findings->list[i].control, "where",
-					findings->list[i].where, "text",
-					findings->list[i].text));
-	return list;
-}
-
-static json_t *hardened(const struct clo_profile *profile, const char *xml)
-{
-	CLO_AUTO_MEM char *mended = NULL;
-	struct clo_findings left = {0};
-	json_t *reply;
-	int r;
-
-	r = clo_xml_harden(xml, profile, &mended);
-	if (r == 0)
-		r = clo_xml_check(mended, profile, &left);
-	reply = r < 0 ? clo_reply_failure("the XML cannot be hardened", r)
-		      : clo_reply_accept(
-				json_pack("{s:s, s:o, s:s}", "workload",
-					  profile->workload, "left",
-					  list_findings(&left), "xml", mended));
-	clo_findings_done(&left);
-	return reply;
-}
-
-json_t *clo_hook_harden(struct clo_node *node, const json_t *request)
-{
-	__attribute__((cleanup(question_done))) struct question question = {
-		.operation = "harden",
-		.xml = json_string_value(json_object_get(request, "xml")),
-	};
-	CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
-	int r;
-
-	if (!question.xml)
-		return clo_reply_refuse(CLO_EXIT_USAGE, "harden needs xml");
-	if (!node->force)
-		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
-					"no policy is in force");
-	if (clo_virt_parse(question.xml, &question.domain) < 0)
-		return clo_reply_refuse(CLO_EXIT_USAGE,
-					"its XML cannot be understood");
-	question.workload = clo_inventory_workload(
-		node->force->policy, &question.domain, &question.ambiguous);
-	if (!question.workload)
-		return clo_reply_refuse(
-			CLO_EXIT_REFUSED,
-			question.ambiguous
-				? "two workloads of the policy claim it"
-				: "it is no workload of the policy");
-	r = clo_sandbox_profile(node, question.workload, &profile);
-	if (r == -ENOENT)
-		return clo_reply_refuse(CLO_EXIT_REFUSED,
-					"the policy's Node has no sandbox");
-	return r < 0 ? clo_reply_failure("its profile cannot be made", r)
-		     : hardened(profile, question.xml);
 }

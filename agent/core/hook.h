@@ -12,5 +12,3 @@
  * QEMU runs. Nothing here calls libvirt, which waits for the answer.
  */
 json_t *clo_hook_answer(struct clo_node *node, const json_t *request);
-/* The reply to {"op": "harden", "xml"}: the XML brought to its profile. */
-json_t *clo_hook_harden(struct clo_node *node, const json_t *request);

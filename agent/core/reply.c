@@ -14,9 +14,15 @@ json_t *clo_reply_refuse(enum clo_exit code, const char *text)
 			 (int)code);
 }
 
+json_t *clo_reply_because(enum clo_exit code, json_t *why)
+{
+	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error", why, "exit",
+			 (int)code);
+}
+
 json_t *clo_reply_failure(const char *what, int r)
 {
-	return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-			 json_sprintf("%s: %s", what, strerrordesc_np(-r)),
-			 "exit", (int)CLO_EXIT_FAILED);
+	return clo_reply_because(
+		CLO_EXIT_FAILED,
+		json_sprintf("%s: %s", what, strerrordesc_np(-r)));
 }

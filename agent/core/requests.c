@@ -10,6 +10,7 @@
 #include "agent/base/log.h"
 #include "agent/core/audit.h"
 #include "agent/core/control.h"
+#include "agent/core/domain.h"
 #include "agent/core/hook.h"
 #include "agent/core/reply.h"
 #include "agent/core/report.h"
@@ -331,8 +332,9 @@ static const struct operation {
 } operations[] = {
 	{"apply", true, answer_apply},
 	{"attest", false, answer_attest},
+	{"define", false, clo_domain_define},
 	{"endpoints", false, answer_endpoints},
-	{"harden", false, clo_hook_harden},
+	{"harden", false, clo_domain_harden},
 	{"hook", true, clo_hook_answer},
 	{"key", false, answer_key},
 	{"matrix", false, answer_matrix},

@@ -9,8 +9,6 @@
 #include "agent/guard/xml_harden.h"
 #include "agent/guard/xml_mend.h"
 
-#define DISKS_MAX 26 /* vda to vdz */
-
 /* <domain> with nothing but what is its own; harden does the rest. */
 struct draft {
 	struct clo_xml_text *text;
@@ -40,6 +38,15 @@ static void add_number(struct draft *draft, const char *name,
 		clo_xml_set(draft->text, node, "unit", unit);
 }
 
+static void add_label(struct draft *draft)
+{
+	xmlNode *node = clo_xml_add(draft->text, draft->root, "metadata");
+
+	node = clo_xml_add(draft->text, node, "cloison:workload");
+	clo_xml_set(draft->text, node, "xmlns:cloison", CLO_XML_NAMESPACE);
+	clo_xml_set(draft->text, node, "name", draft->shape->label);
+}
+
 static void add_identity(struct draft *draft)
 {
 	const struct clo_xml_shape *shape = draft->shape;
@@ -49,6 +56,8 @@ static void add_identity(struct draft *draft)
 	if (draft->profile->uuid)
 		(void)add_text(draft, draft->root, "uuid",
 			       draft->profile->uuid);
+	if (shape->label)
+		add_label(draft);
 	add_number(draft, "memory", shape->memory, "MiB");
 	add_number(draft, "vcpu", shape->vcpus, NULL);
 }
@@ -123,15 +132,21 @@ static void add_nics(struct draft *draft)
 
 static void add_console(struct draft *draft)
 {
+	const struct clo_xml_shape *shape = draft->shape;
 	struct clo_xml_text *text = draft->text;
 	xmlNode *serial = clo_xml_add(text, draft->devices, "serial");
+	const char *path = shape->console ? shape->console : shape->socket;
 	xmlNode *node;
 
 	clo_xml_set(text, serial, "type",
-		    draft->shape->console ? "file" : "pty");
-	if (draft->shape->console) {
+		    shape->console  ? "file"
+		    : shape->socket ? "unix"
+				    : "pty");
+	if (path) {
 		node = clo_xml_add(text, serial, "source");
-		clo_xml_set(text, node, "path", draft->shape->console);
+		if (path == shape->socket)
+			clo_xml_set(text, node, "mode", "bind");
+		clo_xml_set(text, node, "path", path);
 	}
 	node = clo_xml_add(text, serial, "target");
 	clo_xml_set(text, node, "port", "0");
@@ -189,7 +204,7 @@ static bool is_whole(const struct clo_profile *profile,
 		shape->name,           shape->bridge,  shape->kernel,
 		shape->initrd,         shape->cmdline, shape->loader,
 		shape->nvram,          shape->tpm,     shape->console,
-		shape->nvram_template,
+		shape->nvram_template, shape->label,   shape->socket,
 	};
 
 	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++)
@@ -203,30 +218,40 @@ static bool is_whole(const struct clo_profile *profile,
 	       shape->vcpus > 0 && !shape->loader == !shape->nvram;
 }
 
+static int check_bridge(const struct clo_profile *profile, const char *bridge,
+			struct clo_findings *findings)
+{
+	static const char place[] = "domain/devices/interface";
+
+	if (!bridge && profile->n_nics > 0 && profile->n_bridges > 1)
+		return clo_finding_add(findings, CLO_CONTROL_NETWORK, place,
+				       "the policy's Node has %zu bridges: "
+				       "choose the one of its NICs",
+				       profile->n_bridges);
+	for (size_t i = 0; bridge && i < profile->n_bridges; i++)
+		if (strcmp(bridge, profile->bridges[i]) == 0)
+			return 0;
+	return bridge ? clo_finding_add(findings, CLO_CONTROL_NETWORK, place,
+					"%s is no bridge of the policy's Node",
+					bridge)
+		      : 0;
+}
+
 /* What harden would set right is not what was asked for: say so. */
 static int check_wishes(const struct clo_profile *profile,
 			const struct clo_xml_shape *shape,
 			struct clo_findings *findings)
 {
-	bool good = !shape->bridge;
-	int r = 0;
+	const char *console = shape->console ? shape->console : shape->socket;
+	size_t n = findings->n;
+	int r;
 
-	for (size_t i = 0; !good && i < profile->n_bridges; i++)
-		good = strcmp(shape->bridge, profile->bridges[i]) == 0;
-	if (!good)
-		r = clo_finding_add(findings, CLO_CONTROL_NETWORK,
-				    "domain/devices/interface",
-				    "%s is no bridge of the policy's Node",
-				    shape->bridge);
-	if (r == 0 && shape->console &&
-	    !clo_xml_below(shape->console, profile->directory)) {
-		good = false;
-		r = clo_finding_add(findings, CLO_CONTROL_CONFINED,
-				    "domain/devices/serial",
-				    "%s is not below %s", shape->console,
-				    profile->directory);
-	}
-	return r == 0 && !good ? -EINVAL : r;
+	r = check_bridge(profile, shape->bridge, findings);
+	if (r == 0 && console && !clo_xml_below(console, profile->directory))
+		r = clo_finding_add(
+			findings, CLO_CONTROL_CONFINED, "domain/devices/serial",
+			"%s is not below %s", console, profile->directory);
+	return r == 0 && findings->n > n ? -EINVAL : r;
 }
 
 static int harden_and_check(const char *draft,
@@ -260,7 +285,7 @@ int clo_xml_define(const struct clo_profile *profile,
 	CLO_AUTO_MEM char *xml = NULL;
 	int r;
 
-	if (shape->n_disks > DISKS_MAX)
+	if (shape->n_disks > CLO_XML_DISKS_MAX)
 		return -E2BIG;
 	if (!is_whole(profile, shape))
 		return -EINVAL;

@@ -13,6 +13,8 @@
  * the profile's and harden's (see there for the values).
  */
 
+#define CLO_XML_DISKS_MAX 26
+
 struct clo_xml_image {
 	const char *path; /* absolute */
 	const char *format; /* "raw" or "qcow2" */
@@ -22,15 +24,20 @@ struct clo_xml_image {
 
 struct clo_xml_shape {
 	const char *name; /* NULL: the profile's */
+	/* Its <cloison:workload> in the metadata, by which the policy knows a
+	 * domain whose name and UUID it does not say; NULL: none. */
+	const char *label;
 	unsigned long long memory; /* MiB, at least 1 */
-	const struct clo_xml_image *disks; /* vda, vdb, ...; 26 at most */
+	const struct clo_xml_image *disks; /* vda, vdb, ... */
 	size_t n_disks;
 	const char *bridge; /* for all NICs; NULL: the only governed one */
 	/* NULL: none. Firmware: both of loader and nvram. */
 	const char *kernel, *initrd, *cmdline;
 	const char *loader, *nvram, *nvram_template;
 	const char *tpm; /* socket of the workload's own swtpm */
-	const char *console; /* file of the serial port; NULL: a pty */
+	/* Of the serial port: a file, else a socket that listens, else a pty,
+	 * which no QEMU makes in its sandbox. */
+	const char *console, *socket;
 	unsigned int vcpus; /* at least 1 */
 	bool emulated; /* TCG; else KVM */
 };

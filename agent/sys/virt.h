@@ -38,9 +38,6 @@ struct clo_virt_domain {
 	uint8_t xml_digest[32]; /* SHA-256 of it */
 };
 
-/* Metadata namespace of <cloison:workload name="..."/>. */
-#define CLO_VIRT_NAMESPACE "urn:cloison:workload:v1"
-
 /*
  * on_change runs from the event loop when there is a new list: after a domain
  * started, stopped, got or lost a device, and when it was asked for; also when

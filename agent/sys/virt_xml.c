@@ -122,7 +122,7 @@ static int parse_nics(const xmlNode *root, struct clo_virt_domain *domain)
 static bool is_label(const xmlNode *node)
 {
 	return clo_xml_is(node, "workload") && node->ns && node->ns->href &&
-	       strcmp((const char *)node->ns->href, CLO_VIRT_NAMESPACE) == 0;
+	       strcmp((const char *)node->ns->href, CLO_XML_NAMESPACE) == 0;
 }
 
 /* A label that is not exactly one name is no label but a fault. */

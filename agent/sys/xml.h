@@ -8,6 +8,8 @@
 /* XML that others wrote, read without entities, files and network. */
 
 #define CLO_XML_MAX (4U << 20) /* bytes of one document */
+/* Of <cloison:workload name="..."/> in a domain's metadata. */
+#define CLO_XML_NAMESPACE "urn:cloison:workload:v1"
 
 void clo_xml_doc_freep(xmlDocPtr *doc);
 void clo_xml_freep(xmlChar **text);

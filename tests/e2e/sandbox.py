@@ -205,6 +205,46 @@ class Sandbox(unittest.TestCase):
                 self.assertEqual([self.stat(path) for path in files], before)
         self.box.boot(spare)
 
+    def define(self, *options: str, check: bool = True):
+        how = ["--emulated"] if self.box.lab.accelerator == "qemu" else []
+        return self.box.node.cli("define", OTHER.name, "--memory", "96",
+                                 "--vcpus", "1", *how, *options, check=check)
+
+    def test_define(self) -> None:
+        """From the policy alone: libvirt takes it, and its sandbox holds."""
+        virsh = ["virsh", "-q"]
+        made = self.define("--kernel", "vmlinuz", "--initrd", "initrd",
+                           "--cmdline", "console=ttyS0 quiet panic=-1",
+                           "--console", f"{OTHER.name}.console").stdout
+        self.assertIn(f"'{OTHER.disk}'", made)
+        least = self.define().stdout
+        self.assertIn(f"'{OTHER.home}/console.sock'", least)
+        self.box.destroy(OTHER.name)
+        try:
+            for xml in made, least:
+                self.box.lab.run([*virsh, "define", "--validate",
+                                  "/dev/stdin"], input=xml)
+                self.box.lab.run([*virsh, "start", OTHER.name])
+                status = self.status_of(OTHER)
+                self.assertEqual(status["Uid"], [str(OTHER.uid)] * 4)
+                self.assertEqual(status["CapEff"], ["0" * 16])
+                self.box.destroy(OTHER.name)
+                self.box.lab.run([*virsh, "undefine", OTHER.name])
+            # what define would not print, the hook would not let start
+            refused = self.define("--disk", OURS.disk, check=False)
+            self.assertEqual((refused.returncode, refused.stdout), (3, ""))
+            self.assertEqual(refused.stderr.splitlines(), [
+                f"domain/devices/disk: {OURS.disk} is not below "
+                f"{OTHER.home}: move it there"])
+            done = self.box.create(made.replace(OTHER.disk, OURS.disk),
+                                   check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"{OURS.disk} is not below", done.stderr)
+        finally:
+            for action in "destroy", "undefine":
+                self.box.lab.run([*virsh, action, OTHER.name], check=False)
+            self.box.boot(OTHER)
+
     def test_harden(self) -> None:
         """A stock domain becomes one that starts in its sandbox."""
         good = OTHER.xml(self.box.lab, self.box.emulator)

@@ -7,6 +7,7 @@
 
 #include "agent/guard/xml_check.h"
 #include "agent/guard/xml_harden.h"
+#include "xml_profile.h"
 
 /*
  * Anything as a domain's definition: judged or refused; what was hardened is a
@@ -98,40 +99,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 	return size + len;
 }
 
-static const char *const bases[] = {"/srv/bases"};
-static const char *const bridges[] = {"br0"};
-static const struct clo_profile_nic nics[] = {
-	{{0x52, 0x54, 0, 0, 0x0a, 1}},
-};
-
-static const struct clo_profile profiles[] = {
-	{
-		.workload = "acme/production/web-1",
-		.name = "acme-web-1",
-		.uid = 200001,
-		.gid = 200001,
-		.emulator = "/usr/libexec/cloison/cloison-qemu",
-		.partition = "/machine/cloison-acme-production",
-		.weighs = true,
-		.directory = "/var/lib/cloison-tenants/acme/production/web-1",
-		.bases = bases,
-		.n_bases = 1,
-		.bridges = bridges,
-		.n_bridges = 1,
-		.nics = nics,
-		.n_nics = 1,
-	},
-	{
-		.workload = "acme/production/web-1",
-		.uid = 200001,
-		.gid = 200001,
-		.emulator = "/usr/libexec/cloison/cloison-qemu",
-		.partition = "/machine/cloison-acme-production",
-		.directory = "/var/lib/cloison-tenants/acme/production/web-1",
-		.devices = ~0U,
-	},
-};
-
 static size_t count(const char *xml, const struct clo_profile *profile)
 {
 	struct clo_findings findings = {0};
@@ -179,13 +146,25 @@ static void judge(const char *xml, const struct clo_profile *profile)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	/* A UUID would be wrong nearly always. */
+	struct clo_profile named = xml_profile;
+	struct clo_profile bare = {
+		.workload = xml_profile.workload,
+		.uid = xml_profile.uid,
+		.gid = xml_profile.gid,
+		.emulator = xml_profile.emulator,
+		.partition = xml_profile.partition,
+		.directory = xml_profile.directory,
+		.devices = ~0U,
+	};
 	char *text = malloc(size + 1);
 
 	assert(text);
 	memcpy(text, data, size);
 	text[size] = '\0';
-	for (size_t i = 0; i < sizeof(profiles) / sizeof(*profiles); i++)
-		judge(text, &profiles[i]);
+	named.uuid = NULL;
+	judge(text, &named);
+	judge(text, &bare);
 	free(text);
 	return 0;
 }

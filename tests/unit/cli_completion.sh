@@ -47,7 +47,10 @@ done
 expect 'apply' ap
 expect 'tcp' trace --proto tc
 expect '' trace --dport ''
+expect '' define --memory ''
 cd /
 expect 'usr' apply us
+expect 'usr' define web-1 --memory 512 --disk us
+expect 'usr' harden us
 expect 'usr' --json plan --offline us
 exit $((failures > 0))

@@ -18,7 +18,7 @@
 #include "check.h"
 
 #define DEADLINE_MS 30000
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 48
 
 int cli_setup(void **state)
 {

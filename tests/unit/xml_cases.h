@@ -3,10 +3,9 @@
 
 #include "agent/guard/finding.h"
 #include "agent/guard/profile.h"
+#include "xml_profile.h"
 
 /* Domains for the tests of xml_*.c, and what is wrong with them. */
-
-#define XML_HOME "/var/lib/cloison-tenants/acme/production/web-1"
 
 /* Each breaks one line of the profile, and gets one reason. */
 struct xml_mutation {
@@ -14,8 +13,6 @@ struct xml_mutation {
 	const char *control, *where, *text;
 };
 
-extern const struct clo_profile xml_profile; /* good.xml keeps to it */
-extern const struct clo_profile xml_lab_profile; /* lab-*.xml do */
 extern const struct xml_mutation xml_mutations[];
 extern const size_t n_xml_mutations;
 extern const char *const xml_lab_forms[]; /* files; NULL ends it */

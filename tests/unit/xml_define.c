@@ -69,6 +69,20 @@ static void test_least(void **state)
 	free(define(&xml_profile, &least));
 }
 
+static void test_label(void **state)
+{
+	struct clo_xml_shape shape = full;
+	char *xml;
+
+	(void)state;
+	shape.label = "a'<b";
+	xml = define(&xml_profile, &shape);
+	assert_non_null(strstr(xml, "<cloison:workload xmlns:cloison='urn:"
+				    "cloison:workload:v1' name='a&apos;"
+				    "&lt;b'/>\n  </metadata>"));
+	free(xml);
+}
+
 static void test_bridges(void **state)
 {
 	static const char *const two[] = {"br0", "br1"};
@@ -83,7 +97,11 @@ static void test_bridges(void **state)
 	assert_int_equal(clo_xml_define(&profile, &shape, &findings, &xml),
 			 -EINVAL);
 	assert_int_equal(findings.n, 1);
+	assert_non_null(strstr(findings.list[0].text, "2 bridges"));
 	clo_findings_done(&findings);
+	profile.n_nics = 0;
+	free(define(&profile, &shape));
+	profile.n_nics = 1;
 	shape.bridge = "br1";
 	xml = define(&profile, &shape);
 	assert_non_null(strstr(xml, "<source bridge='br1'/>"));
@@ -107,6 +125,7 @@ static void test_refused(void **state)
 		{.memory = 1, .vcpus = 1, .name = "a\n"},
 		{.memory = 1, .vcpus = 1, .name = "\xff"},
 		{.memory = 1, .vcpus = 1, .name = "other"},
+		{.memory = 1, .vcpus = 1, .label = "a\x01"},
 		{.memory = 1, .vcpus = 1, .loader = full.loader},
 		{.memory = 1, .vcpus = 1, .nvram = full.nvram},
 		{.memory = 1, .vcpus = 1, .kernel = "/boot/vmlinuz"},
@@ -137,9 +156,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_least),
-		cmocka_unit_test(test_bridges),
+		cmocka_unit_test(test_full),    cmocka_unit_test(test_least),
+		cmocka_unit_test(test_label),   cmocka_unit_test(test_bridges),
 		cmocka_unit_test(test_refused),
 	};
 

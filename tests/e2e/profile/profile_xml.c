@@ -6,37 +6,13 @@
 #include "agent/guard/xml_check.h"
 #include "agent/guard/xml_define.h"
 #include "agent/guard/xml_harden.h"
+#include "xml_profile.h"
 
 /*
  * The functions over a domain's XML, for scripts, about one profile.
  * usage: profile_xml check|harden <XML       1: there are findings (stderr)
  *        profile_xml define kvm|qemu
  */
-
-#define HOME "/run/lab/tenants/acme/production/web-1"
-
-static const char *const bases[] = {"/run/lab/bases"};
-static const char *const bridges[] = {"clobr0"};
-static const struct clo_profile_nic nics[] = {
-	{{0x52, 0x54, 0, 0, 0x0a, 1}},
-};
-
-static const struct clo_profile profile = {
-	.workload = "acme/production/web-1",
-	.name = "acme-web-1",
-	.uid = 64001,
-	.gid = 64001,
-	.emulator = "/usr/bin/qemu-system-x86_64",
-	.partition = "/machine",
-	.weighs = true,
-	.directory = HOME,
-	.bases = bases,
-	.n_bases = 1,
-	.bridges = bridges,
-	.n_bridges = 1,
-	.nics = nics,
-	.n_nics = 1,
-};
 
 static int tell(const struct clo_findings *findings)
 {
@@ -49,7 +25,7 @@ static int tell(const struct clo_findings *findings)
 static int define(const char *kind)
 {
 	static const struct clo_xml_image disks[] = {
-		{.path = HOME "/disk.qcow2", .format = "qcow2"},
+		{.path = XML_LAB_HOME "/disk.qcow2", .format = "qcow2"},
 		{.path = "/run/lab/bases/base",
 		 .format = "raw",
 		 .read_only = true},
@@ -60,14 +36,14 @@ static int define(const char *kind)
 		.vcpus = 1,
 		.disks = disks,
 		.n_disks = CLO_ARRAY_LEN(disks),
-		.kernel = HOME "/vmlinuz",
-		.initrd = HOME "/initrd",
+		.kernel = XML_LAB_HOME "/vmlinuz",
+		.initrd = XML_LAB_HOME "/initrd",
 		.cmdline = "console=ttyS0 quiet panic=-1",
-		.console = HOME "/console",
+		.console = XML_LAB_HOME "/console",
 	};
 	struct clo_findings findings = {0};
 	char *xml = NULL;
-	int r = clo_xml_define(&profile, &shape, &findings, &xml);
+	int r = clo_xml_define(&xml_lab_profile, &shape, &findings, &xml);
 
 	if (r == 0)
 		(void)fputs(xml, stdout);
@@ -90,11 +66,12 @@ int main(int argc, char **argv)
 		return 2;
 	text[fread(text, 1, sizeof(text) - 1, stdin)] = '\0';
 	if (strcmp(argv[1], "harden") == 0) {
-		if (clo_xml_harden(text, &profile, &hardened) < 0)
+		if (clo_xml_harden(text, &xml_lab_profile, &hardened) < 0)
 			return 3;
 		(void)fputs(hardened, stdout);
 	}
-	if (clo_xml_check(hardened ? hardened : text, &profile, &findings) < 0)
+	if (clo_xml_check(hardened ? hardened : text, &xml_lab_profile,
+			  &findings) < 0)
 		return 3;
 	r = tell(&findings);
 	clo_findings_done(&findings);
