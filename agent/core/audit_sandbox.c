@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "agent/core/audit_impl.h"
 
@@ -54,28 +52,13 @@ static int check_domain(struct clo_node *node, struct clo_audit *audit,
 			return r;
 	}
 	audit->sandboxes[audit->n_sandboxes++] =
-		(struct clo_sandboxed){domain, CLO_TAKE(sandbox)};
+		(struct clo_sandboxed){domain, workload, CLO_TAKE(sandbox)};
 	return 0;
-}
-
-/* Kernel same-page merging tells one guest what another has in memory. */
-static int check_merging(struct clo_audit *audit)
-{
-	CLO_AUTO_FD int fd =
-		open("/sys/kernel/mm/ksm/run", O_RDONLY | O_CLOEXEC);
-	char state = '0';
-
-	if (fd < 0 || read(fd, &state, 1) != 1 || state != '1')
-		return 0;
-	return clo_problem_everyone(
-		clo_problem_add(&audit->problems, "sbx.shared-resources",
-				"KSM merges pages of guests: write 2 to "
-				"/sys/kernel/mm/ksm/run"));
 }
 
 int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit)
 {
-	int r;
+	int r = 0;
 
 	if (!node->force || !node->force->policy->node.sandbox.present)
 		return 0;
@@ -83,7 +66,6 @@ int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit)
 		calloc(node->n_domains + 1, sizeof(*audit->sandboxes));
 	if (!audit->sandboxes)
 		return -ENOMEM;
-	r = check_merging(audit);
 	for (size_t i = 0; r == 0 && i < node->n_domains; i++)
 		r = check_domain(node, audit, &node->domains[i]);
 	return r;

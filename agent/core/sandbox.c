@@ -33,7 +33,7 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 	if (proc < 0)
 		return -errno;
 	return clo_process_check(proc, pid, sandbox->profile,
-				 &sandbox->findings);
+				 &sandbox->findings, &sandbox->process);
 }
 
 int clo_sandbox_profile(const struct clo_node *node,
@@ -80,6 +80,7 @@ void clo_sandbox_free(struct clo_sandbox *sandbox)
 		return;
 
 	clo_findings_done(&sandbox->findings);
+	clo_confinement_free(sandbox->process);
 	clo_profile_free(sandbox->profile);
 	free(sandbox);
 }

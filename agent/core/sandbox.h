@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "agent/core/node.h"
+#include "agent/guard/confinement.h"
 #include "agent/guard/finding.h"
 #include "agent/guard/profile.h"
 
@@ -15,6 +16,7 @@
 struct clo_sandbox {
 	struct clo_profile *profile;
 	struct clo_findings findings;
+	struct clo_confinement *process; /* NULL: none was seen */
 };
 
 /* What it must be. -ENOENT: the policy has none for this workload. */
