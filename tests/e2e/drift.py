@@ -275,6 +275,45 @@ class Drift(unittest.TestCase):
         finally:
             self.with_response()
 
+    def state(self, workload) -> str:
+        return self.sh(f"virsh -q domstate {workload.name}").strip()
+
+    def await_state(self, workload, state: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.state(workload) != state:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def test_suspend(self) -> None:
+        """Paused for as long as it is found, whoever resumes it meanwhile."""
+        self.with_response(responses={"sto.no-shared-residual": "suspend"})
+        try:
+            after = self.last()
+            # what no repair takes away
+            self.sh(f"ln {OTHER.disk} /run/lab/tenants/link")
+            self.found("sto.no-shared-residual", OTHER.disk, "2 names",
+                       "response: suspend", after=after)
+            own = self.box.node.await_statement(
+                "FAILED", after, SECONDS,
+                f"{OTHER.tenant}/{OTHER.environment}")
+            self.assertIn("response: suspend", json.dumps(own.predicate()))
+            self.await_state(OTHER, "paused")
+            self.assertEqual(self.state(OURS), "running")
+            self.sh(f"virsh -q resume {OTHER.name}")
+            self.await_state(OTHER, "paused")
+            self.assertIn(f"suspended domain={OTHER.uuid}",
+                          self.box.node.log())
+            self.sh("rm /run/lab/tenants/link")
+            self.whole()
+            self.whole() # nobody resumes it by itself
+            self.assertEqual(self.state(OTHER), "paused")
+            self.sh(f"virsh -q resume {OTHER.name}")
+            self.whole()
+            self.assertEqual(self.state(OTHER), "running")
+            self.as_it_should_be()
+        finally:
+            self.with_response()
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1] + sys.argv[2:], verbosity=2)
