@@ -312,6 +312,10 @@ static int watch_libvirt(struct daemon *daemon)
 		return 0;
 	r = clo_virt_new(daemon->event, daemon->options.libvirt, on_change,
 			 daemon, &daemon->node.virt);
+	if (r == 0)
+		r = clo_virt_suspender_new(daemon->event,
+					   daemon->options.libvirt,
+					   &daemon->node.suspender);
 	return r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "libvirt") : 0;
 }
 
@@ -438,6 +442,7 @@ static void release(struct daemon *daemon)
 	/* Nothing is lost if a libvirt that does not let go is cut short. */
 	(void)alarm(STOP_SECONDS);
 	clo_server_free(daemon->server);
+	clo_virt_suspender_free(node->suspender);
 	clo_virt_free(node->virt);
 	daemon->netlink = sd_event_source_disable_unref(daemon->netlink);
 	daemon->nft = sd_event_source_disable_unref(daemon->nft);

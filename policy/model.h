@@ -90,6 +90,7 @@ enum clo_response {
 	CLO_RESPONSE_REPORT,
 	CLO_RESPONSE_REPAIR, /* where it can; else as REPORT */
 	CLO_RESPONSE_QUARANTINE, /* the workload's guards drop all */
+	CLO_RESPONSE_SUSPEND, /* and its vCPUs stand still */
 };
 
 struct clo_response_doc {
@@ -271,6 +272,7 @@ bool clo_workload_is_called(const struct clo_workload_doc *workload,
 
 /* "production", "test", "development"; "none" else. */
 const char *clo_environment_name(enum clo_environment environment);
+const char *clo_response_name(enum clo_response response);
 
 /* The space of the scope's segments; of one without segments: the tenant's. */
 uint32_t clo_scope_space(const struct clo_tenant_doc *tenant,

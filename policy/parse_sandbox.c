@@ -61,7 +61,16 @@ static const struct word responses[] = {
 	{"quarantine", CLO_RESPONSE_QUARANTINE},
 	{"repair", CLO_RESPONSE_REPAIR},
 	{"report", CLO_RESPONSE_REPORT},
+	{"suspend", CLO_RESPONSE_SUSPEND},
 };
+
+const char *clo_response_name(enum clo_response response)
+{
+	for (size_t i = 0; i < CLO_ARRAY_LEN(responses); i++)
+		if (responses[i].bit == response)
+			return responses[i].name;
+	return "?";
+}
 
 static const struct word *find_word(struct clo_parse *parse,
 				    const struct clo_place *place,

@@ -29,6 +29,7 @@ struct clo_tap_audit {
 /* A running domain and its sandbox; borrowed from the node until it looks. */
 struct clo_sandboxed {
 	const struct clo_virt_domain *domain;
+	const struct clo_workload_doc *workload;
 	struct clo_sandbox *sandbox; /* owned */
 };
 

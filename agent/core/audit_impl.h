@@ -17,6 +17,8 @@ int clo_audit_bridges(struct clo_node *node, struct clo_audit *audit);
 
 /* QEMU processes, their domains and files. */
 int clo_audit_sandboxes(struct clo_node *node, struct clo_audit *audit);
+/* What the host lets those processes share; after them. */
+int clo_audit_host(struct clo_node *node, struct clo_audit *audit);
 
 /* A problem of one tap, told to the scope that it belongs to. */
 __attribute__((format(printf, 4, 5))) int

@@ -286,8 +286,9 @@ static const struct measure {
 	 "list",
 	 sandbox_evidence, true},
 	{"sbx.shared-resources",
-	 "limits and partition of each domain, cgroups of its process and "
-	 "kernel same-page merging read",
+	 "limits and partition of each domain, cgroups and CPUs of its "
+	 "process, kernel same-page merging, swap areas and the threads of "
+	 "cores read",
 	 sandbox_evidence, true},
 	{"sto.no-shared-residual",
 	 "owner, mode and names of every file that a domain has, and of every "

@@ -15,6 +15,7 @@
 #include "agent/sys/bpf.h"
 #include "agent/sys/rtnl.h"
 #include "agent/sys/virt.h"
+#include "agent/sys/virt_suspend.h"
 
 /*
  * Everything the daemon knows, in one place. One thread; the event loop calls
@@ -53,6 +54,7 @@ struct clo_node {
 	struct clo_bpf *bpf;
 	struct clo_rtnl *rtnl;
 	struct clo_virt *virt; /* NULL if there is no libvirt */
+	struct clo_virt_suspender *suspender; /* the same */
 	struct clo_store *store;
 	struct clo_monitor *monitor; /* NULL until events are read */
 	struct clo_key *key;

@@ -20,7 +20,7 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 {
 	CLO_AUTO_FD int state = -1;
 	CLO_AUTO_FD int proc = -1;
-	pid_t pid;
+	pid_t pid = 0;
 	int r;
 
 	state = open(CLO_LIBVIRT_STATE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -33,7 +33,7 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 	if (proc < 0)
 		return -errno;
 	return clo_process_check(proc, pid, sandbox->profile,
-				 &sandbox->findings);
+				 &sandbox->findings, &sandbox->process);
 }
 
 int clo_sandbox_profile(const struct clo_node *node,
@@ -80,6 +80,7 @@ void clo_sandbox_free(struct clo_sandbox *sandbox)
 		return;
 
 	clo_findings_done(&sandbox->findings);
+	clo_confinement_free(sandbox->process);
 	clo_profile_free(sandbox->profile);
 	free(sandbox);
 }
@@ -97,46 +98,75 @@ json_t *clo_sandbox_first(const struct clo_sandbox *sandbox)
 			    n - 1);
 }
 
-/* What the policy wants done about a finding of this control. */
-static enum clo_response response_to(const struct clo_sandbox_doc *doc,
-				     const char *control)
+enum clo_response clo_sandbox_response(const struct clo_node *node,
+				       const char *control)
 {
+	const struct clo_sandbox_doc *doc = &node->force->policy->node.sandbox;
+
 	for (size_t i = 0; i < doc->n_responses; i++)
 		if (strcmp(doc->responses[i].control, control) == 0)
 			return doc->responses[i].response;
 	return doc->response;
 }
 
-int clo_sandbox_respond(struct clo_node *node,
-			const struct clo_sandbox *sandbox,
-			const struct clo_virt_domain *domain)
+static void repair(const struct clo_node *node,
+		   const struct clo_sandbox *sandbox)
 {
-	const struct clo_sandbox_doc *doc = &node->force->policy->node.sandbox;
-	enum clo_response worst = CLO_RESPONSE_REPORT;
-	int r = 0;
+	int r = clo_place_make(node->force->policy->node.sandbox.directory,
+			       sandbox->profile);
 
-	for (size_t i = 0; i < sandbox->findings.n; i++) {
-		enum clo_response response =
-			response_to(doc, sandbox->findings.list[i].control);
+	if (r == 0)
+		r = clo_files_repair(&sandbox->findings, sandbox->profile);
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_WARN, r, "files of %s not repaired",
+				    sandbox->profile->workload);
+}
 
-		worst = response > worst ? response : worst;
-	}
-	if (worst >= CLO_RESPONSE_REPAIR) {
-		r = clo_place_make(doc->directory, sandbox->profile);
-		if (r == 0)
-			r = clo_files_repair(&sandbox->findings,
-					     sandbox->profile);
-		if (r < 0)
-			(void)clo_log_errno(CLO_LOG_WARN, r,
-					    "files of %s not repaired",
-					    sandbox->profile->workload);
-	}
-	if (worst != CLO_RESPONSE_QUARANTINE ||
-	    clo_node_confined(node, domain->uuid))
+static int quarantine(struct clo_node *node, const struct clo_sandbox *sandbox,
+		      const struct clo_virt_domain *domain)
+{
+	if (clo_node_confined(node, domain->uuid))
 		return 0;
 	clo_log(CLO_LOG_WARN, "quarantine workload=%s domain=%s",
 		sandbox->profile->workload, domain->name);
 	return clo_node_confine(node, domain->uuid);
+}
+
+/* Nothing happens where it is suspended; who resumed it has it so again. */
+static void suspend(struct clo_node *node, const struct clo_sandbox *sandbox,
+		    const struct clo_virt_domain *domain)
+{
+	int r = node->suspender
+			? clo_virt_suspender_ask(node->suspender, domain->uuid,
+						 domain->id)
+			: -ENOTCONN;
+
+	if (r < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, r,
+				    "not suspended workload=%s domain=%s",
+				    sandbox->profile->workload, domain->name);
+}
+
+int clo_sandbox_respond(struct clo_node *node,
+			const struct clo_sandbox *sandbox,
+			const struct clo_virt_domain *domain)
+{
+	enum clo_response worst = CLO_RESPONSE_REPORT;
+	int r = 0;
+
+	for (size_t i = 0; i < sandbox->findings.n; i++) {
+		enum clo_response response = clo_sandbox_response(
+			node, sandbox->findings.list[i].control);
+
+		worst = response > worst ? response : worst;
+	}
+	if (worst >= CLO_RESPONSE_REPAIR)
+		repair(node, sandbox);
+	if (worst >= CLO_RESPONSE_QUARANTINE)
+		r = quarantine(node, sandbox, domain);
+	if (worst >= CLO_RESPONSE_SUSPEND)
+		suspend(node, sandbox, domain);
+	return r;
 }
 
 /* What QEMU opens: its own directory, and what everybody may read. */

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "agent/core/node.h"
+#include "agent/guard/confinement.h"
 #include "agent/guard/finding.h"
 #include "agent/guard/profile.h"
 
@@ -15,6 +16,7 @@
 struct clo_sandbox {
 	struct clo_profile *profile;
 	struct clo_findings findings;
+	struct clo_confinement *process; /* NULL: none was seen */
 };
 
 /* What it must be. -ENOENT: the policy has none for this workload. */
@@ -34,9 +36,13 @@ CLO_DEFINE_FREEP(clo_sandbox)
 /* The first finding in one line, and how many more; NULL: there is none. */
 json_t *clo_sandbox_first(const struct clo_sandbox *sandbox);
 
+/* What the policy wants done about a finding of this control. */
+enum clo_response clo_sandbox_response(const struct clo_node *node,
+				       const char *control);
 /*
  * Do about the findings what the policy says of their controls, the strictest:
- * nothing, repair files, or the domain's quarantine from the next look on.
+ * nothing, repair files, the domain's quarantine from the next look on, or that
+ * and, each time that it is found running, its suspension.
  */
 int clo_sandbox_respond(struct clo_node *node,
 			const struct clo_sandbox *sandbox,

@@ -141,28 +141,11 @@ static bool take_credentials(const char *text, struct clo_credentials *ret)
 	       take_words(text, "Seccomp_filters", &ret->filters, 1);
 }
 
-/* "0-3,8": into the bits. Numbers beyond them are let go. */
-static void add_cpus(const char *text, struct clo_confinement *confinement)
-{
-	const char *at = value_of(text, "Cpus_allowed_list");
-	uint64_t first;
-	uint64_t last;
-
-	while (at && take_number(&at, 10, UINT16_MAX, &first)) {
-		last = first;
-		if (*at == '-' &&
-		    (at++, !take_number(&at, 10, UINT16_MAX, &last)))
-			return;
-		for (uint64_t cpu = first; cpu <= last && cpu < 1024; cpu++)
-			confinement->cpus[cpu / 64] |= UINT64_C(1) << cpu % 64;
-		at += *at == ',';
-	}
-}
-
 static void read_task(struct reading *reading, const char *name)
 {
 	struct clo_confinement *confinement = reading->confinement;
 	struct clo_credentials credentials;
+	const char *cpus;
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "task/%.20s/status", name);
@@ -173,7 +156,28 @@ static void read_task(struct reading *reading, const char *name)
 	    memcmp(&credentials, &confinement->credentials,
 		   sizeof(credentials)) != 0)
 		confinement->n_odd++;
-	add_cpus(reading->text, confinement);
+	cpus = value_of(reading->text, "Cpus_allowed_list");
+	if (cpus)
+		clo_cpus_add(&confinement->cpus, cpus);
+}
+
+static bool take_kilobytes(const char *text, const char *name,
+			   uint64_t *ret_number)
+{
+	const char *at = value_of(text, name);
+
+	return at && take_number(&at, 10, UINT64_MAX / 4, ret_number);
+}
+
+/* As mlockall() leaves it. What maps plain files is not swapped. */
+static bool is_locked(const char *text)
+{
+	uint64_t locked, anonymous, shared;
+
+	return take_kilobytes(text, "VmLck", &locked) &&
+	       take_kilobytes(text, "RssAnon", &anonymous) &&
+	       take_kilobytes(text, "RssShmem", &shared) && locked > 0 &&
+	       locked >= anonymous + shared;
 }
 
 static void read_status(struct reading *reading)
@@ -183,6 +187,7 @@ static void read_status(struct reading *reading)
 	int r;
 
 	r = read_text(reading, "status");
+	confinement->locked = r == 0 && is_locked(reading->text);
 	if (r == 0 &&
 	    !take_credentials(reading->text, &confinement->credentials))
 		r = -EBADMSG;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "agent/base/auto.h"
+#include "agent/guard/cpus.h"
 #include "agent/guard/finding.h"
 #include "agent/guard/profile.h"
 
@@ -75,7 +76,8 @@ struct clo_confinement {
 	unsigned int cut; /* the same: more than is read */
 	struct clo_credentials credentials;
 	size_t n_tasks, n_odd; /* odd: of other credentials */
-	uint64_t cpus[16]; /* where its tasks may run, 1024 bits */
+	struct clo_cpus cpus; /* where its tasks may run */
+	bool locked; /* all of its memory that could be swapped */
 	char *exe; /* as /proc has it */
 	bool exe_same; /* what it executes is what the binary's path has now */
 	char *cgroup; /* all lines */

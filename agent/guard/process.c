@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "agent/base/file.h"
-#include "agent/guard/confinement.h"
 #include "agent/sys/xml.h"
 
 #define FILTERS_MIN 4 /* the wrapper's three, and QEMU's own */
@@ -66,7 +65,8 @@ int clo_process_find(int state, const char *domain, pid_t *ret_pid)
 }
 
 int clo_process_check(int proc, pid_t pid, const struct clo_profile *profile,
-		      struct clo_findings *findings)
+		      struct clo_findings *findings,
+		      struct clo_confinement **ret_process)
 {
 	CLO_AUTO(clo_confinement) struct clo_confinement *confinement = NULL;
 	const struct group *kvm = getgrnam("kvm"); /* whose /dev/kvm is */
@@ -81,7 +81,11 @@ int clo_process_check(int proc, pid_t pid, const struct clo_profile *profile,
 	int r;
 
 	r = clo_confinement_read(proc, pid, CLO_QEMU_BINARY, &confinement);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	return clo_confinement_check(confinement, &rule, findings);
+	if (r == 0)
+		r = clo_confinement_check(confinement, &rule, findings);
+	if (r == -ENOMEM)
+		return r;
+
+	*ret_process = CLO_TAKE(confinement);
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "agent/guard/confinement.h"
 #include "agent/guard/finding.h"
 #include "agent/guard/profile.h"
 
@@ -21,7 +22,9 @@ int clo_process_find(int state, const char *domain, pid_t *ret_pid);
  * show there; that the wrapper's filters are on the process shows that it ran,
  * and it goes on only behind Landlock.
  *
- * 0, or -ENOMEM. A process that is gone has no findings.
+ * 0, or -ENOMEM. A process that is gone has no findings, and nothing is said of
+ * it: *ret_process is then NULL.
  */
 int clo_process_check(int proc, pid_t pid, const struct clo_profile *profile,
-		      struct clo_findings *findings);
+		      struct clo_findings *findings,
+		      struct clo_confinement **ret_process);

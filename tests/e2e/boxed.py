@@ -16,6 +16,9 @@ from lab import Lab, Spec, image
 from lab.guest import CMDLINE, CPU, Guest
 from lab.node import Node
 
+SWAPS = "/proc/swaps"
+NO_SWAPS = "Filename Type Size Used Priority\n"
+CPUS = "/sys/devices/system/cpu"
 TENANTS = "/run/lab/tenants"
 BASES = "/run/lab/bases"
 
@@ -165,6 +168,9 @@ class Box:
     def _start(self) -> None:
         lab = self.lab
         os.chmod(lab.path(""), 0o711)
+        # whatever this machine is like
+        self.pretend(SWAPS, NO_SWAPS)
+        self.pretend(f"{CPUS}/smt/active", "0\n")
         self.node = Node(lab, self.build)
         for name in ("agent/hook/cloison-hook", "agent/qemu/cloison-qemu",
                      "tests/e2e/box/cloison-qemu-escape",
@@ -200,6 +206,16 @@ class Box:
                      "master-key.aes"):
             os.chown(home / name, workload.uid, workload.uid)
             os.chmod(home / name, 0o600)
+
+    def pretend(self, fact: str, text: str) -> None:
+        """A file of /proc or /sys reads so, for who is in the lab."""
+        if not self.path(fact).exists():
+            return
+        name = f"{self.lab.home}/pretend{fact.replace('/', '-')}"
+        known = self.path(name).exists()
+        self.path(name).write_text(text)
+        if not known:
+            self.lab.run(["mount", "--bind", name, fact])
 
     def hook(self, on: bool) -> None:
         """What libvirtd's hook runs, if there is something."""

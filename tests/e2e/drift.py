@@ -15,7 +15,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # pylint: disable=wrong-import-position
-from boxed import BASES, ROOT, WORKLOADS, Box, policy
+from boxed import (BASES, CPUS, NO_SWAPS, ROOT, SWAPS, WORKLOADS, Box,
+                   policy)
 
 BUILD = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build/release"
 OURS, TEST, OTHER, _ = WORKLOADS
@@ -132,6 +133,34 @@ class Drift(unittest.TestCase):
             self.sh(f"echo {before} >{run}")
         self.whole()
 
+    def test_swap(self) -> None:
+        """A machine's own areas stay as they are: the lab reads of one."""
+        self.box.pretend(SWAPS, NO_SWAPS + "/swapfile file 1048572 0 -2\n")
+        self.found("sbx.shared-resources", OURS.name,
+                   "may be swapped to /swapfile", "swapoff", "1 more")
+        self.box.pretend(SWAPS, NO_SWAPS)
+        self.whole()
+
+    def test_threads(self) -> None:
+        """The node names both domains, a tenant reads of its own."""
+        active = f"{CPUS}/smt/active"
+        siblings = f"{CPUS}/cpu0/topology/thread_siblings_list"
+        if not self.box.path(active).exists() or \
+                not self.box.path(f"{CPUS}/cpu1").exists():
+            self.skipTest("this machine has one CPU, or no word for SMT")
+        after = self.last()
+        self.box.pretend(siblings, "0-1\n")
+        self.box.pretend(active, "1\n")
+        self.found("sbx.shared-resources", OURS.name, OTHER.name, "SMT off",
+                   after=after)
+        own = self.box.node.await_statement(
+            "FAILED", after, SECONDS, f"{OURS.tenant}/{OURS.environment}")
+        self.box.pretend(active, "0\n")
+        self.whole()
+        text = json.dumps(own.predicate())
+        self.assertIn("of another tenant or environment", text)
+        self.assertNotIn(OTHER.tenant, text)
+
     def test_guard(self) -> None:
         tap = self.box.lab.tap(OURS.name)
         index = self.box.lab.ifindex(tap)
@@ -245,6 +274,45 @@ class Drift(unittest.TestCase):
             self.assertEqual(mode(OTHER), "quarantine")
             self.as_it_should_be()
             self.assertEqual(mode(OTHER), "enforce")
+        finally:
+            self.with_response()
+
+    def state(self, workload) -> str:
+        return self.sh(f"virsh -q domstate {workload.name}").strip()
+
+    def await_state(self, workload, state: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while self.state(workload) != state:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def test_suspend(self) -> None:
+        """Paused for as long as it is found, whoever resumes it meanwhile."""
+        self.with_response(responses={"sto.no-shared-residual": "suspend"})
+        try:
+            after = self.last()
+            # what no repair takes away
+            self.sh(f"ln {OTHER.disk} /run/lab/tenants/link")
+            self.found("sto.no-shared-residual", OTHER.disk, "2 names",
+                       "response: suspend", after=after)
+            own = self.box.node.await_statement(
+                "FAILED", after, SECONDS,
+                f"{OTHER.tenant}/{OTHER.environment}")
+            self.assertIn("response: suspend", json.dumps(own.predicate()))
+            self.await_state(OTHER, "paused")
+            self.assertEqual(self.state(OURS), "running")
+            self.sh(f"virsh -q resume {OTHER.name}")
+            self.await_state(OTHER, "paused")
+            self.assertIn(f"suspended domain={OTHER.uuid}",
+                          self.box.node.log())
+            self.sh("rm /run/lab/tenants/link")
+            self.whole()
+            self.whole() # nobody resumes it by itself
+            self.assertEqual(self.state(OTHER), "paused")
+            self.sh(f"virsh -q resume {OTHER.name}")
+            self.whole()
+            self.assertEqual(self.state(OTHER), "running")
+            self.as_it_should_be()
         finally:
             self.with_response()
 

@@ -233,8 +233,8 @@ static void what_is_read_is_told(void **state)
 	assert_int_equal(confinement->started, 4242);
 	assert_int_equal(confinement->n_tasks, 2);
 	assert_int_equal(confinement->n_odd, 0);
-	assert_int_equal(confinement->cpus[0], 7);
-	assert_int_equal(confinement->cpus[1], 4);
+	assert_int_equal(confinement->cpus.bits[0], 7);
+	assert_int_equal(confinement->cpus.bits[1], 4);
 	assert_int_equal(confinement->n_held, 3);
 }
 

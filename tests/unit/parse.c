@@ -66,6 +66,39 @@ static void models_the_node(void **state)
 	assert_true(node->services[1].node);
 }
 
+static void models_responses(void **state)
+{
+	static const char text[] =
+		"{\"apiVersion\": \"cloison/v1\", \"kind\": \"Node\", "
+		"\"name\": \"n\", \"bridges\": [\"b\"], \"sandbox\": {"
+		"\"uids\": {\"first\": 1000, \"count\": 1}, "
+		"\"response\": \"repair\", \"responses\": {"
+		"\"sto.no-shared-residual\": \"suspend\", "
+		"\"sbx.device-surface\": \"report\", "
+		"\"sbx.guest-confinement\": \"quarantine\"}}}";
+	const struct clo_document document = {"n.json", text, strlen(text)};
+	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
+	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
+	const struct clo_sandbox_doc *sandbox;
+
+	(void)state;
+	assert_int_equal(parse(&document, 1, &policy, &flaws), 0);
+	sandbox = &policy->node.sandbox;
+	assert_int_equal(sandbox->response, CLO_RESPONSE_REPAIR);
+	assert_int_equal(sandbox->n_responses, 3);
+	assert_string_equal(sandbox->responses[0].control,
+			    "sbx.device-surface");
+	assert_int_equal(sandbox->responses[0].response, CLO_RESPONSE_REPORT);
+	assert_int_equal(sandbox->responses[1].response,
+			 CLO_RESPONSE_QUARANTINE);
+	assert_int_equal(sandbox->responses[2].response, CLO_RESPONSE_SUSPEND);
+	assert_string_equal(clo_response_name(CLO_RESPONSE_SUSPEND), "suspend");
+	/* each is stricter than the one before */
+	assert_true(CLO_RESPONSE_REPORT < CLO_RESPONSE_REPAIR &&
+		    CLO_RESPONSE_REPAIR < CLO_RESPONSE_QUARANTINE &&
+		    CLO_RESPONSE_QUARANTINE < CLO_RESPONSE_SUSPEND);
+}
+
 static void models_a_tenant(void **state)
 {
 	CLO_AUTO(clo_policy) struct clo_policy *policy = parse_base();
@@ -370,6 +403,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(models_the_node),
+		cmocka_unit_test(models_responses),
 		cmocka_unit_test(models_a_tenant),
 		cmocka_unit_test(models_rules),
 		cmocka_unit_test(models_workloads),
