@@ -105,6 +105,8 @@ struct clo_sandbox_doc {
 	const char *directory; /* of the tenants' files */
 	const char **bases; /* directories of shared read-only images */
 	size_t n_bases;
+	/* What QEMU may call: all but some, not some only. */
+	bool deny_list;
 	enum clo_response response; /* to findings of other controls */
 	struct clo_response_doc *responses; /* by control */
 	size_t n_responses;

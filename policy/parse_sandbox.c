@@ -17,6 +17,7 @@ enum {
 	SANDBOX_BASES,
 	SANDBOX_RESPONSE,
 	SANDBOX_RESPONSES,
+	SANDBOX_CALLS,
 	SANDBOX_COUNT,
 };
 
@@ -26,6 +27,7 @@ static const struct clo_member sandbox_members[SANDBOX_COUNT] = {
 	[SANDBOX_BASES] = {"bases", JSON_ARRAY},
 	[SANDBOX_RESPONSE] = {"response", JSON_STRING},
 	[SANDBOX_RESPONSES] = {"responses", JSON_OBJECT},
+	[SANDBOX_CALLS] = {"systemCalls", JSON_STRING},
 };
 
 static const struct clo_member uid_members[] = {
@@ -62,6 +64,11 @@ static const struct word responses[] = {
 	{"repair", CLO_RESPONSE_REPAIR},
 	{"report", CLO_RESPONSE_REPORT},
 	{"suspend", CLO_RESPONSE_SUSPEND},
+};
+
+static const struct word call_lists[] = {
+	{"allow-list", 0},
+	{"deny-list", 1},
 };
 
 const char *clo_response_name(enum clo_response response)
@@ -185,6 +192,7 @@ void clo_read_sandbox(struct clo_parse *parse, const struct clo_place *place,
 		      struct clo_sandbox_doc *sandbox)
 {
 	struct clo_place members[SANDBOX_COUNT];
+	const struct word *calls;
 	struct clo_texts bases;
 
 	sandbox->directory = CLO_SANDBOX_DIRECTORY;
@@ -202,6 +210,9 @@ void clo_read_sandbox(struct clo_parse *parse, const struct clo_place *place,
 	sandbox->bases = bases.items;
 	sandbox->n_bases = bases.n;
 	sandbox->response = read_response(parse, &members[SANDBOX_RESPONSE]);
+	calls = find_word(parse, &members[SANDBOX_CALLS], call_lists,
+			  CLO_ARRAY_LEN(call_lists));
+	sandbox->deny_list = calls && calls->bit;
 	if (members[SANDBOX_RESPONSES].json)
 		read_responses(parse, &members[SANDBOX_RESPONSES], sandbox);
 }

@@ -177,7 +177,7 @@ static int describe(const struct clo_profile *profile,
 
 	file->uid = profile->uid;
 	file->gid = profile->gid;
-	file->allow_list = true;
+	file->allow_list = !profile->deny_list;
 	r = clo_sandbox_file_add(file, true, profile->directory);
 	for (size_t i = 0; r == 0 && i < profile->n_bases; i++)
 		r = clo_sandbox_file_add(file, false, profile->bases[i]);

@@ -11,7 +11,7 @@
 #include "agent/base/file.h"
 #include "agent/sys/xml.h"
 
-#define FILTERS_MIN 4 /* the wrapper's three, and QEMU's own */
+#define FILTERS_MIN 4U /* the wrapper's three, and QEMU's own */
 
 /* A plain file of that directory; the caller frees. */
 static int read_plain(int dirfd, const char *name, char **ret_text,
@@ -74,7 +74,7 @@ int clo_process_check(int proc, pid_t pid, const struct clo_profile *profile,
 	const struct clo_confinement_rule rule = {
 		.profile = profile,
 		.binary = CLO_QEMU_BINARY,
-		.filters = FILTERS_MIN,
+		.filters = FILTERS_MIN - profile->deny_list,
 		.groups = &group,
 		.n_groups = kvm != NULL,
 	};

@@ -88,6 +88,7 @@ int clo_profile_new(const struct clo_policy *policy,
 		.nics = owned->nics,
 		.n_nics = workload->n_interfaces,
 		.devices = workload->devices,
+		.deny_list = node->sandbox.deny_list,
 	};
 	*ret_profile = &owned->profile;
 	return 0;

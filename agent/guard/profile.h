@@ -40,6 +40,7 @@ struct clo_profile {
 	const struct clo_profile_nic *nics; /* exactly these */
 	size_t n_nics;
 	unsigned int devices; /* of enum clo_device */
+	bool deny_list; /* of system calls, not an allow-list */
 };
 
 /*

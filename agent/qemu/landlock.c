@@ -51,6 +51,8 @@ static const struct {
 	{"/dev/full", FS_DEVICE},
 	{"/dev/kvm", FS_DEVICE},
 	{"/dev/null", FS_DEVICE},
+	{"/dev/ptmx", FS_DEVICE}, /* serial ports of type pty */
+	{"/dev/pts", FS_DEVICE},
 	{"/dev/random", FS_DEVICE},
 	{"/dev/urandom", FS_DEVICE},
 	{"/dev/zero", FS_DEVICE},

@@ -72,6 +72,7 @@ static void models_responses(void **state)
 		"{\"apiVersion\": \"cloison/v1\", \"kind\": \"Node\", "
 		"\"name\": \"n\", \"bridges\": [\"b\"], \"sandbox\": {"
 		"\"uids\": {\"first\": 1000, \"count\": 1}, "
+		"\"systemCalls\": \"deny-list\", "
 		"\"response\": \"repair\", \"responses\": {"
 		"\"sto.no-shared-residual\": \"suspend\", "
 		"\"sbx.device-surface\": \"report\", "
@@ -84,6 +85,7 @@ static void models_responses(void **state)
 	(void)state;
 	assert_int_equal(parse(&document, 1, &policy, &flaws), 0);
 	sandbox = &policy->node.sandbox;
+	assert_true(sandbox->deny_list);
 	assert_int_equal(sandbox->response, CLO_RESPONSE_REPAIR);
 	assert_int_equal(sandbox->n_responses, 3);
 	assert_string_equal(sandbox->responses[0].control,
