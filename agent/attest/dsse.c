@@ -223,3 +223,22 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 	*ret_len = payload_len;
 	return 0;
 }
+
+int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	const char *payload, *signature, *key_id;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	if (r == 0)
+		r = take_apart(root, &payload, &signature, &key_id);
+	if (r < 0)
+		return r;
+	if (!key_id || strlen(key_id) != 64)
+		return -EBADMSG;
+	memcpy(ret_id, key_id, 65);
+	return 0;
+}
