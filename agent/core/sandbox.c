@@ -11,10 +11,25 @@
 #include "agent/base/log.h"
 #include "agent/guard/files.h"
 #include "agent/guard/partition.h"
+#include "agent/guard/passthrough.h"
 #include "agent/guard/place.h"
 #include "agent/guard/process.h"
 #include "agent/guard/sandbox_file.h"
 #include "agent/guard/xml_check.h"
+
+static int look_devices(struct clo_sandbox *sandbox, const char *xml,
+			bool running)
+{
+	CLO_AUTO_FD int proc = -1;
+	CLO_AUTO_FD int sys = -1;
+
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sys = open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0 || sys < 0)
+		return -errno;
+	return clo_passthrough_check(proc, sys, xml, sandbox->profile, running,
+				     &sandbox->findings);
+}
 
 static int look_process(struct clo_sandbox *sandbox, const char *domain)
 {
@@ -65,6 +80,8 @@ int clo_sandbox_look(struct clo_node *node,
 	if (r == 0)
 		r = clo_files_check(xml, sandbox->profile, running,
 				    &sandbox->findings);
+	if (r == 0)
+		r = look_devices(sandbox, xml, running);
 	if (r == 0 && running)
 		r = look_process(sandbox, running);
 	if (r < 0)
