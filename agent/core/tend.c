@@ -281,9 +281,7 @@ static int reconcile(struct clo_node *node, bool released, bool look,
 	r = clo_fencing_settle(node);
 	if (r < 0)
 		worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
-	r = clo_tagging_settle(node);
-	if (r < 0)
-		worst = clo_log_errno(CLO_LOG_ERR, r, "tags");
+	clo_tagging_settle(node);
 	*ret_changed = changed;
 	return worst;
 }
