@@ -14,6 +14,7 @@
 #include "agent/guard/place.h"
 #include "agent/guard/process.h"
 #include "agent/guard/sandbox_file.h"
+#include "agent/guard/users.h"
 #include "agent/guard/xml_check.h"
 
 static int look_process(struct clo_sandbox *sandbox, const char *domain)
@@ -245,8 +246,11 @@ void clo_sandbox_release(const char *uuid)
 int clo_sandbox_settle(struct clo_node *node)
 {
 	const struct clo_policy *policy = node->force->policy;
-	int worst = 0;
+	int worst = clo_users_settle(CLO_USERS_DIR, policy);
 
+	if (worst < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, worst,
+				    "users of the sandboxes not told");
 	for (size_t i = 0; i < policy->n_workloads; i++) {
 		CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
 		int r = clo_profile_new(policy, &policy->workloads[i],

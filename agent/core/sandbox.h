@@ -53,5 +53,6 @@ int clo_sandbox_prepare(struct clo_node *node,
 			const struct clo_workload_doc *workload,
 			const struct clo_virt_domain *domain);
 void clo_sandbox_release(const char *uuid);
-/* The directories of every workload. The worst of what went wrong. */
+/* The users of every scope, the directories of every workload. The worst of
+ * what went wrong. */
 int clo_sandbox_settle(struct clo_node *node);
