@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/guard/accounts.h"
 #include "agent/guard/files.h"
 #include "agent/guard/partition.h"
 #include "agent/guard/place.h"
@@ -35,6 +36,19 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 		return -errno;
 	return clo_process_check(proc, pid, sandbox->profile,
 				 &sandbox->findings, &sandbox->process);
+}
+
+static int look_accounts(struct clo_sandbox *sandbox, const char *xml)
+{
+	CLO_AUTO_FD int etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLO_AUTO_FD int dev = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct clo_accounts accounts = {etc, dev,
+					      !clo_xml_is_emulated(xml)};
+
+	return etc < 0 || dev < 0
+		       ? -errno
+		       : clo_accounts_check(&accounts, sandbox->profile,
+					    &sandbox->findings);
 }
 
 int clo_sandbox_profile(const struct clo_node *node,
@@ -66,6 +80,8 @@ int clo_sandbox_look(struct clo_node *node,
 	if (r == 0)
 		r = clo_files_check(xml, sandbox->profile, running,
 				    &sandbox->findings);
+	if (r == 0)
+		r = look_accounts(sandbox, xml);
 	if (r == 0 && running)
 		r = look_process(sandbox, running);
 	if (r < 0)

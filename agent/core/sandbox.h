@@ -24,9 +24,9 @@ int clo_sandbox_profile(const struct clo_node *node,
 			const struct clo_workload_doc *workload,
 			struct clo_profile **ret_profile);
 /*
- * Compare a domain's XML, its files and the process of a running one, by its
- * name, with the profile; borrows from the policy in force. `running` NULL: it
- * is about to start. -ENOENT: it has no sandbox.
+ * Compare a domain's XML, its files, the accounts of its user and the process
+ * of a running one, by its name, with the profile; borrows from the policy in
+ * force. `running` NULL: it is about to start. -ENOENT: it has no sandbox.
  */
 int clo_sandbox_look(struct clo_node *node,
 		     const struct clo_workload_doc *workload, const char *xml,
