@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/attest/trust.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <errno.h>
 #include <jansson.h>
 
 #include "check.h"
