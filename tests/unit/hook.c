@@ -11,7 +11,7 @@
 /*
  * A domain that keeps to its profile and has no files: what libvirt's hook is
  * told of it, and what an audit says once it runs. A PCI device with the last
- * of all addresses is on no host.
+ * of all addresses is on no host. TCG needs no account of this machine.
  */
 #define UUID "6f0a5a4e-3c1b-4b8e-9d1c-0a4f6f7e2b11"
 #define LAST "device ffffffff:ff:1f.7: is "
@@ -22,7 +22,7 @@
 	GIVE("<address domain='0xffffffff' bus='0xff' slot='0x1f' "            \
 	     "function='0x7'/>")
 #define DOMAIN(devices)                                                        \
-	"<domain type='kvm'><name>blog</name><uuid>" UUID "</uuid>"            \
+	"<domain type='qemu'><name>blog</name><uuid>" UUID "</uuid>"            \
 	"<memory dumpCore='off' unit='KiB'>1024</memory>"                      \
 	"<memoryBacking><nosharepages/></memoryBacking>"                       \
 	"<cputune><shares>512</shares></cputune>"                              \
