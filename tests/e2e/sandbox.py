@@ -48,6 +48,19 @@ BROKEN = [
     (OURS.disk, OTHER_ENVIRONMENT.disk, OTHER_ENVIRONMENT.disk),
     ("</devices>", "<sound model='ich9'/></devices>", "sound"),
     ("</devices>", "<graphics type='vnc'/></devices>", "graphics"),
+    ("</devices>", "<interface type='direct'><source dev='lo' mode='bridge'/>"
+     "</interface></devices>", "of type direct"),
+    ("</devices>", "<interface type='vhostuser'><source type='unix' "
+     "path='/run/x' mode='client'/><model type='virtio'/></interface>"
+     "</devices>", "of type vhostuser"),
+    ("</devices>", "<shmem name='x'><model type='ivshmem-plain'/>"
+     "<size unit='M'>4</size></shmem></devices>", "shmem"),
+    ("</devices>", "<disk type='file' device='floppy'><source file='/srv/x'/>"
+     "<target dev='fda'/></disk></devices>", "floppy"),
+    ("</devices>", "<video><model type='vga'/></video></devices>", "video"),
+    ("</devices>", "<hostdev mode='subsystem' type='pci' managed='no'>"
+     "<source><address domain='0' bus='0' slot='0x1f' function='7'/></source>"
+     "</hostdev></devices>", "hostdev"),
     ("</devices>", "<filesystem type='mount'><source dir='/'/>"
      "<target dir='x'/></filesystem></devices>", "filesystem"),
     ("model='none'/>\n    <disk", "model='qemu-xhci'/>\n    <disk",

@@ -22,7 +22,7 @@
 	GIVE("<address domain='0xffffffff' bus='0xff' slot='0x1f' "            \
 	     "function='0x7'/>")
 #define DOMAIN(devices)                                                        \
-	"<domain type='qemu'><name>blog</name><uuid>" UUID "</uuid>"            \
+	"<domain type='qemu'><name>blog</name><uuid>" UUID "</uuid>"           \
 	"<memory dumpCore='off' unit='KiB'>1024</memory>"                      \
 	"<memoryBacking><nosharepages/></memoryBacking>"                       \
 	"<cputune><shares>512</shares></cputune>"                              \
