@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "planted.h"
 
 /*
  * A host of files, its top like /proc and /sys at once: a GPU of two functions
@@ -34,40 +34,21 @@
 #define GIVE_NIC GIVE(ADDRESS("0x02", "0x0"))
 
 struct fake {
-	char top[40];
-	int dir;
+	struct planted planted;
 	bool running;
 	struct clo_findings findings;
 };
 
-static void make_path(const struct fake *fake, const char *name, char path[256])
-{
-	(void)snprintf(path, 256, "%s/%s", fake->top, name);
-	for (char *at = path + strlen(fake->top) + 1; (at = strchr(at, '/'));
-	     at++) {
-		*at = '\0';
-		(void)mkdir(path, 0755);
-		*at = '/';
-	}
-}
-
 static void put(const struct fake *fake, const char *name, const char *text)
 {
-	char path[256];
-	FILE *file;
-
-	make_path(fake, name, path);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	planted_put(&fake->planted, name, text);
 }
 
 static void take(const struct fake *fake, const char *name)
 {
 	char path[256];
 
-	make_path(fake, name, path);
+	planted_path(&fake->planted, name, path);
 	(void)unlink(path);
 }
 
@@ -79,7 +60,7 @@ static void lead(const struct fake *fake, const char *name, const char *up,
 	char target[256];
 
 	take(fake, name);
-	make_path(fake, name, path);
+	planted_path(&fake->planted, name, path);
 	(void)snprintf(target, sizeof(target), "%s%s", up, to);
 	assert_int_equal(symlink(target, path), 0);
 }
@@ -123,10 +104,7 @@ static int set_up(void **state)
 	struct fake *fake = calloc(1, sizeof(*fake));
 
 	assert_non_null(fake);
-	(void)strcpy(fake->top, "/tmp/clo-devices-XXXXXX");
-	assert_non_null(mkdtemp(fake->top));
-	fake->dir = open(fake->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fake->dir >= 0);
+	planted_begin(&fake->planted);
 	put(fake, "cmdline", "ro quiet iommu=pt intel_iommu=on\n");
 	put(fake, "module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n");
 	put(fake, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
@@ -139,21 +117,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *name, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(name);
-}
-
 static int tear_down(void **state)
 {
 	struct fake *fake = *state;
 
-	(void)nftw(fake->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	(void)close(fake->dir);
+	planted_end(&fake->planted);
 	clo_findings_done(&fake->findings);
 	free(fake);
 	return 0;
@@ -170,8 +138,8 @@ static int look(struct fake *fake, const char *devices, unsigned int listed)
 			     "<domain type='kvm'><devices>%s</devices>"
 			     "</domain>",
 			     devices) > 0);
-	r = clo_passthrough_check(fake->dir, fake->dir, xml, &profile,
-				  fake->running, &fake->findings);
+	r = clo_passthrough_check(fake->planted.dir, fake->planted.dir, xml,
+				  &profile, fake->running, &fake->findings);
 	free(xml);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -39,11 +40,27 @@ static inline void planted_end(struct planted *planted)
 	(void)close(planted->dir);
 }
 
+/* Its path, with the directories on the way made. */
+static inline void planted_path(const struct planted *planted, const char *name,
+				char ret_path[256])
+{
+	(void)snprintf(ret_path, 256, "%s/%s", planted->top, name);
+	for (char *at = ret_path + strlen(planted->top) + 1;
+	     (at = strchr(at, '/')); at++) {
+		*at = '\0';
+		(void)mkdir(ret_path, 0755);
+		*at = '/';
+	}
+}
+
 static inline void planted_put(const struct planted *planted, const char *name,
 			       const char *text)
 {
-	int fd = openat(planted->dir, name,
-			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	char path[256];
+	int fd;
+
+	planted_path(planted, name, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
