@@ -72,8 +72,10 @@ static int each_line(const struct each *each, const char *path)
 	__attribute__((cleanup(file_closep))) FILE *file = fopen(path, "re");
 	CLO_AUTO_MEM char *line = NULL;
 	size_t room = 0, len = 0;
-	int r = file ? 0 : -errno;
+	int r = 0;
 
+	if (!file)
+		return fail(each, path, -errno);
 	for (unsigned long number = 1; r == 0; number++) {
 		CLO_AUTO_MEM char *name = NULL;
 
