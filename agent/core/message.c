@@ -219,7 +219,7 @@ int clo_message_connect(const char *path, int timeout_ms, int *ret_fd)
 {
 	const struct timeval patience = {
 		.tv_sec = timeout_ms / 1000,
-		.tv_usec = timeout_ms % 1000 * 1000,
+		.tv_usec = timeout_ms % 1000 * 1000L,
 	};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	CLO_AUTO_FD int fd = -1;

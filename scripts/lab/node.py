@@ -20,7 +20,7 @@ from lab.errors import LabError
 
 PINS = "/sys/fs/bpf/cloison"
 CONTROL = "/run/cloison/control"
-START_SECONDS = 30
+START_SECONDS = 180 # a node may be emulated, and busy
 END_SECONDS = 60 # three calls of libvirt that take all of their time
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
           "--no-new-privs")

@@ -238,7 +238,7 @@ static long give_away(void)
 
 static long run_own(void)
 {
-	pid_t pid = vfork();
+	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
@@ -300,7 +300,7 @@ static long use_null(void)
 
 static long run_hosts(void)
 {
-	pid_t pid = vfork();
+	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
@@ -366,8 +366,8 @@ const struct attempt tagged_attacks[] = {
 	{"become the other tenant", become_them, AS_ROOT},
 	{"give a file away", give_away, AS_ROOT},
 	{"run what the tenant wrote", run_own, AS_BOTH},
-	{"receive a foreign file", receive, AS_BOTH, "theirs", O_RDONLY},
-	{"receive a file to write to", receive, AS_BOTH, "hosts", O_WRONLY},
+	{"receive a foreign file", receive, AS_BOTH, O_RDONLY, "theirs"},
+	{"receive a file to write to", receive, AS_BOTH, O_WRONLY, "hosts"},
 };
 
 const struct attempt tagged_lawful[] = {
@@ -378,8 +378,8 @@ const struct attempt tagged_lawful[] = {
 	{"run a program of the host", run_hosts, AS_BOTH},
 	{"signal itself", kill_own, AS_USER},
 	{"its own unix socket", connect_own, AS_USER},
-	{"receive its own file", receive, AS_BOTH, "own", O_RDWR},
-	{"receive a file to read", receive, AS_BOTH, "hosts", O_RDONLY},
+	{"receive its own file", receive, AS_BOTH, O_RDWR, "own"},
+	{"receive a file to read", receive, AS_BOTH, O_RDONLY, "hosts"},
 };
 
 const size_t tagged_n_attacks = CLO_ARRAY_LEN(tagged_attacks);

@@ -30,8 +30,8 @@ struct attempt {
 	const char *name;
 	long (*run)(void);
 	unsigned int as;
-	const char *sent; /* a file that the host sends it */
 	int flags;
+	const char *sent; /* a file that the host sends it, with these flags */
 };
 
 extern const struct attempt tagged_attacks[];
