@@ -95,6 +95,20 @@ static bool is_dense(const char *text, size_t len)
 	return len > 0 && text[0] != '\n' && !memmem(text, len, "\n\n", 2);
 }
 
+int clo_checkpoint_parse(const char *note, size_t len,
+			 struct clo_checkpoint *ret_checkpoint)
+{
+	struct clo_checkpoint checkpoint = {0};
+	int r;
+
+	r = read_lines(note, len, &checkpoint);
+	if (r < 0)
+		return r;
+
+	*ret_checkpoint = checkpoint;
+	return 0;
+}
+
 int clo_checkpoint_open(const struct clo_key *key, const char *note, size_t len,
 			struct clo_checkpoint *ret_checkpoint)
 {

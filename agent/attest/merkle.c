@@ -71,6 +71,13 @@ int clo_merkle_append(struct clo_merkle_edge *edge, const uint8_t leaf[HASH],
 	return 0;
 }
 
+void clo_merkle_retract(struct clo_merkle_edge *edge)
+{
+	assert(edge->size > 0);
+	/* What the smaller tree has on its edge was not written over. */
+	edge->size--;
+}
+
 /* Put what stands left of it before a hash; the first one stands alone. */
 static int put_before(const uint8_t left[HASH], bool *have, uint8_t hash[HASH])
 {

@@ -53,6 +53,8 @@ int clo_merkle_node(const uint8_t left[CLO_SHA256_SIZE],
 int clo_merkle_append(struct clo_merkle_edge *edge,
 		      const uint8_t leaf[CLO_SHA256_SIZE],
 		      struct clo_merkle_added *ret_added);
+/* Undo the last append; once. */
+void clo_merkle_retract(struct clo_merkle_edge *edge);
 int clo_merkle_edge_root(const struct clo_merkle_edge *edge,
 			 uint8_t ret_root[CLO_SHA256_SIZE]);
 /* The right edge of the first `size` leaves. */

@@ -15,6 +15,9 @@
 #define CLO_NOTE_SIGNATURES_MAX 100
 #define CLO_NOTE_NAME_MAX 256 /* of a key, with its 0 */
 
+/* Of the logs of nodes; the node's name follows. */
+#define CLO_LOG_ORIGIN "cloison.example/log/"
+
 /* A name is not empty and has no space, plus or control character. */
 int clo_note_check_name(const char *name); /* -EINVAL */
 /*

@@ -42,6 +42,9 @@ static void add(struct tree *tree, const void *data, size_t len)
 	uint8_t leaf[HASH];
 
 	assert_int_equal(clo_merkle_leaf(data, len, leaf), 0);
+	assert_int_equal(clo_merkle_append(&tree->edge, tree->roots[0], &added),
+			 0);
+	clo_merkle_retract(&tree->edge);
 	assert_int_equal(clo_merkle_append(&tree->edge, leaf, &added), 0);
 	assert_int_equal(added.leaf, tree->size);
 	for (size_t level = 0; level < added.n; level++)
