@@ -40,6 +40,11 @@ struct clo_record {
  */
 int clo_store_open(const char *path, const struct clo_store_signer *signer,
 		   struct clo_store **ret_store);
+/*
+ * For reading alone, by whoever may read the file, whoever wrote it: one
+ * snapshot until it is freed. -EACCES, -EPROTO, -EUCLEAN as above.
+ */
+int clo_store_open_read(const char *path, struct clo_store **ret_store);
 void clo_store_free(struct clo_store *store);
 CLO_DEFINE_FREEP(clo_store)
 
@@ -69,10 +74,39 @@ int clo_store_size(struct clo_store *store, uint64_t *ret_size);
 struct clo_merkle_source clo_store_source(struct clo_store *store);
 /*
  * The first, or the latest, checkpoint of at least `from` leaves; caller
- * frees. -ENOENT if there is none.
+ * frees. -ENOENT if there is none, -EUCLEAN if what is there is none.
  */
 int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
 			 char **ret_note);
+
+const char *clo_store_origin(const struct clo_store *store); /* borrowed */
+
+/* A leaf and the record that it is of, borrowed. */
+struct clo_entry {
+	uint64_t index;
+	const uint8_t *hash; /* 32 bytes */
+	const char *body;
+	bool recorded; /* else the record is gone, and not filled in */
+	struct clo_record record;
+};
+
+struct clo_store_range {
+	uint64_t from, to; /* indices; to is outside */
+	time_t since, until; /* inside; both 0: at any time */
+};
+
+/* In the tree's order, until `each` gives other than 0. -EUCLEAN: damaged. */
+int clo_store_each(struct clo_store *store, const struct clo_store_range *range,
+		   int (*each)(void *userdata, const struct clo_entry *entry),
+		   void *userdata);
+/* Index of the leaf of a payload, the latest if there are several; -ENOENT. */
+int clo_store_find_digest(struct clo_store *store, const uint8_t digest[32],
+			  uint64_t *ret_index);
+/* boot NULL: the latest. */
+int clo_store_find_sequence(struct clo_store *store, const char *boot,
+			    uint64_t sequence, uint64_t *ret_index);
+/* How many records are no leaf; 0 in a sound log. */
+int clo_store_strays(struct clo_store *store, uint64_t *ret_count);
 
 /*
  * Gaps: spans in which nobody watched. The store keeps a run record; from

@@ -76,22 +76,44 @@ int clo_store_size(struct clo_store *store, uint64_t *ret_size)
 	return 0;
 }
 
+/* A note under the size that it is of; caller frees. */
+static int take_checkpoint(sqlite3_stmt *stmt, char **ret_note)
+{
+	struct clo_checkpoint checkpoint;
+	const char *text;
+	char *note;
+	int r;
+
+	r = clo_store_text(stmt, 1, CLO_NOTE_MAX, &text);
+	if (r < 0)
+		return r;
+	r = clo_checkpoint_parse(text, strlen(text), &checkpoint);
+	if (r < 0)
+		return r == -EBADMSG ? -EUCLEAN : r;
+	if ((int64_t)checkpoint.size != sqlite3_column_int64(stmt, 0))
+		return -EUCLEAN;
+	note = strdup(text);
+	if (!note)
+		return -ENOMEM;
+
+	*ret_note = note;
+	return 0;
+}
+
 int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
 			 char **ret_note)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	const char *text;
-	char *note;
 	int r;
 	int rc;
 
-	r = clo_store_prepare(store,
-			      latest ? "SELECT note FROM checkpoints"
-				       " WHERE size >= ?"
-				       " ORDER BY size DESC LIMIT 1"
-				     : "SELECT note FROM checkpoints"
-				       " WHERE size >= ? ORDER BY size LIMIT 1",
-			      &stmt);
+	r = clo_store_prepare(
+		store,
+		latest ? "SELECT size, note FROM checkpoints WHERE size >= ?"
+			 " ORDER BY size DESC LIMIT 1"
+		       : "SELECT size, note FROM checkpoints WHERE size >= ?"
+			 " ORDER BY size LIMIT 1",
+		&stmt);
 	if (r < 0)
 		return r;
 	if (sqlite3_bind_int64(stmt, 1, (int64_t)from))
@@ -99,15 +121,7 @@ int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
 	rc = sqlite3_step(stmt);
 	if (rc != SQLITE_ROW)
 		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
-	r = clo_store_text(stmt, 0, CLO_NOTE_MAX, &text);
-	if (r < 0)
-		return r;
-	note = strdup(text);
-	if (!note)
-		return -ENOMEM;
-
-	*ret_note = note;
-	return 0;
+	return take_checkpoint(stmt, ret_note);
 }
 
 /* Size and root of the last tree that was signed; size 0: none was. */

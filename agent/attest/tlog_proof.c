@@ -65,6 +65,43 @@ int clo_tlog_proof_format(const struct clo_tlog_proof *proof, char **ret_text)
 	return 0;
 }
 
+static int print_growth(FILE *file, uint64_t old_size,
+			const struct clo_merkle_proof *path,
+			const char *checkpoint)
+{
+	int r = 0;
+
+	if (fprintf(file, "old %llu\n", (unsigned long long)old_size) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < path->n && r == 0; i++)
+		r = print_base64(file, path->hashes[i], CLO_SHA256_SIZE);
+	if (r == 0 && fprintf(file, "\n%s", checkpoint) < 0)
+		return -ENOMEM;
+	return r;
+}
+
+int clo_tlog_growth_format(uint64_t old_size,
+			   const struct clo_merkle_proof *path,
+			   const char *checkpoint, char **ret_text)
+{
+	CLO_AUTO_MEM char *text = NULL;
+	size_t len = 0;
+	FILE *file;
+	int r;
+
+	file = open_memstream(&text, &len);
+	if (!file)
+		return -errno;
+	r = print_growth(file, old_size, path, checkpoint);
+	if (fclose(file) != 0 && r == 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+
+	*ret_text = CLO_TAKE(text);
+	return 0;
+}
+
 /* A line of the text, without its end, that begins so and goes on. */
 struct line {
 	const char *text;

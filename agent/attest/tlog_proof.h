@@ -22,6 +22,13 @@ struct clo_tlog_proof {
 /* Caller frees. */
 int clo_tlog_proof_format(const struct clo_tlog_proof *proof, char **ret_text);
 /*
+ * How a log has grown, as witnesses ask for it (c2sp.org/tlog-witness,
+ * add-checkpoint): the old size, the hashes, the checkpoint. Caller frees.
+ */
+int clo_tlog_growth_format(uint64_t old_size,
+			   const struct clo_merkle_proof *path,
+			   const char *checkpoint, char **ret_text);
+/*
  * -EBADMSG if it is no such file. The checkpoint is borrowed from the text, the
  * entry from *ret_entry, which the caller frees.
  */
