@@ -19,6 +19,7 @@
 #include "agent/base/log.h"
 #include "agent/core/fencing.h"
 #include "agent/core/observe.h"
+#include "agent/core/record.h"
 #include "agent/core/requests.h"
 #include "agent/core/sandbox.h"
 #include "agent/core/server.h"
@@ -241,23 +242,13 @@ static int open_datapath(struct clo_node *node)
 
 static int open_log(struct clo_node *node)
 {
-	struct clo_gap gap = {0};
 	CLO_AUTO_MEM char *path = NULL;
 	int r;
 
 	r = state_path(node->options, "log.sqlite", &path);
 	if (r < 0)
 		return r;
-	r = clo_store_open(path, &node->store);
-	if (r == 0)
-		r = clo_store_run_begin(node->store, node->boot_id,
-					node->started, &gap);
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
-	if (gap.from)
-		clo_log(CLO_LOG_WARN, "gap recorded seconds=%lld reason=%s",
-			(long long)(gap.to - gap.from), gap.reason);
-	return 0;
+	return clo_record_open(node, path);
 }
 
 static int open_node(struct daemon *daemon)

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/attest/dsse.h"
 #include "agent/attest/store.h"
 #include "check.h"
+#include "fixture_key.h"
 
 #define NOW 1767323045 /* 2026-01-02T03:04:05Z */
 
@@ -17,6 +19,15 @@
 static char dir[32];
 static char path[64];
 static struct clo_store *store;
+static struct clo_key *store_key;
+static struct clo_store_signer signer = {.origin = "log.example/1"};
+
+/* An envelope that nobody signed, of a payload in base64. */
+#define ENVELOPE(payload64)                                                    \
+	"{\"payload\":\"" payload64 "\",\"payloadType\":\"" CLO_DSSE_TYPE      \
+	"\",\"signatures\":[{\"sig\":\""                                       \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"     \
+	"AAAAAAAAAAAAAAAAAAAAAA==\"}]}"
 
 static int set_up(void **state)
 {
@@ -25,7 +36,9 @@ static int set_up(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/log.db", dir);
-	return clo_store_open(path, &store);
+	store_key = fixture_key(FIXTURE_KEY_1);
+	signer.key = store_key;
+	return clo_store_open(path, &signer, &store);
 }
 
 static int tear_down(void **state)
@@ -35,6 +48,7 @@ static int tear_down(void **state)
 	(void)state;
 	clo_store_free(store);
 	store = NULL;
+	clo_key_free(store_key);
 	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
 		char file[80];
 
@@ -48,5 +62,5 @@ static inline void reopen(void)
 {
 	clo_store_free(store);
 	store = NULL;
-	assert_int_equal(clo_store_open(path, &store), 0);
+	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 }

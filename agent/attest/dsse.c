@@ -3,13 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <jansson.h>
 
+#include "agent/attest/base64.h"
 #include "agent/attest/json.h"
+#include "agent/attest/sha256.h"
 
 #define ENVELOPE_DEPTH 3 /* object, signatures, signature */
 #define SIGNATURE_SIZE 64
@@ -32,55 +33,6 @@ static int pae(const char *payload, size_t len, char **ret_pae, size_t *ret_len)
 	memcpy(text + n, payload, len);
 	*ret_pae = text;
 	*ret_len = (size_t)n + len;
-	return 0;
-}
-
-/* Standard alphabet, padded, one line; caller frees. */
-static int base64_encode(const void *data, size_t len, char **ret_text)
-{
-	char *text;
-
-	assert(len <= CLO_DSSE_MAX);
-	text = malloc((len + 2) / 3 * 4 + 1);
-	if (!text)
-		return -ENOMEM;
-
-	(void)EVP_EncodeBlock((unsigned char *)text, data, (int)len);
-	*ret_text = text;
-	return 0;
-}
-
-/* Bytes that `text` stands for, and no other text; 0-terminated. */
-static int base64_decode(const char *text, char **ret_data, size_t *ret_len)
-{
-	CLO_AUTO_MEM char *again = NULL;
-	CLO_AUTO_MEM char *data = NULL;
-	size_t text_len = strlen(text);
-	size_t len = text_len / 4 * 3;
-	int r;
-
-	if (text_len % 4 != 0 || text_len > CLO_DSSE_MAX)
-		return -EBADMSG;
-	data = malloc(len + 1);
-	if (!data)
-		return -ENOMEM;
-	if (EVP_DecodeBlock((unsigned char *)data, (const unsigned char *)text,
-			    (int)text_len) != (int)len)
-		return -EBADMSG;
-
-	/* OpenSSL counts padding as bytes and forgives much: encode again. */
-	if (len > 0)
-		len -= (text[text_len - 1] == '=') +
-		       (size_t)(text[text_len - 2] == '=');
-	r = base64_encode(data, len, &again);
-	if (r < 0)
-		return r;
-	if (strcmp(again, text) != 0)
-		return -EBADMSG;
-
-	data[len] = '\0';
-	*ret_data = CLO_TAKE(data);
-	*ret_len = len;
 	return 0;
 }
 
@@ -129,10 +81,10 @@ int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
 	r = clo_key_id(key, key_id);
 	if (r < 0)
 		return r;
-	r = base64_encode(payload, len, &payload64);
+	r = clo_base64_encode(payload, len, &payload64);
 	if (r < 0)
 		return r;
-	r = base64_encode(signature, sizeof(signature), &signature64);
+	r = clo_base64_encode(signature, sizeof(signature), &signature64);
 	if (r < 0)
 		return r;
 	return envelope_text(payload64, key_id, signature64, ret_envelope);
@@ -147,7 +99,8 @@ static int check_signature(const struct clo_key *key, const char *payload,
 	size_t n;
 	int r;
 
-	r = base64_decode(signature64, &signature, &signature_len);
+	r = clo_base64_decode(signature64, strlen(signature64), &signature,
+			      &signature_len);
 	if (r < 0)
 		return r;
 	r = pae(payload, len, &signed_text, &n);
@@ -212,7 +165,8 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 	r = key_id ? check_key_id(key, key_id) : 0;
 	if (r < 0)
 		return r;
-	r = base64_decode(payload64, &payload, &payload_len);
+	r = clo_base64_decode(payload64, strlen(payload64), &payload,
+			      &payload_len);
 	if (r < 0)
 		return r;
 	r = check_signature(key, payload, payload_len, signature64);
@@ -221,6 +175,49 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 
 	*ret_payload = CLO_TAKE(payload);
 	*ret_len = payload_len;
+	return 0;
+}
+
+int clo_dsse_digest(const char *envelope, size_t len,
+		    uint8_t ret_payload_digest[32], char **ret_signature)
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	CLO_AUTO_MEM char *payload = NULL;
+	uint8_t raw[SIGNATURE_SIZE];
+	const char *payload64;
+	const char *signature64;
+	const char *key_id;
+	size_t payload_len;
+	char *signature;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload64, &signature64, &key_id);
+	if (r < 0)
+		return r;
+	r = clo_base64_decode_exact(signature64, strlen(signature64),
+				    sizeof(raw), raw);
+	if (r < 0)
+		return r;
+	r = clo_base64_decode(payload64, strlen(payload64), &payload,
+			      &payload_len);
+	if (r < 0)
+		return r;
+	signature = strdup(signature64);
+	if (!signature)
+		return -ENOMEM;
+	r = clo_sha256(payload, payload_len, ret_payload_digest);
+	if (r < 0) {
+		free(signature);
+		return r;
+	}
+
+	*ret_signature = signature;
 	return 0;
 }
 

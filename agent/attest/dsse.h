@@ -25,3 +25,10 @@ int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65]);
  */
 int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 		  char **ret_payload, size_t *ret_len);
+/*
+ * What an envelope's entry in the log names, of a well-formed envelope that
+ * nobody verified: SHA-256 of the payload, the signature's base64 (caller
+ * frees). -EBADMSG else.
+ */
+int clo_dsse_digest(const char *envelope, size_t len,
+		    uint8_t ret_payload_digest[32], char **ret_signature);

@@ -250,6 +250,19 @@ int clo_key_public_pem(const struct clo_key *key, char **ret_pem)
 	return 0;
 }
 
+int clo_key_raw(const struct clo_key *key, uint8_t ret_raw[32])
+{
+	uint8_t raw[32];
+	size_t len = sizeof(raw);
+
+	if (EVP_PKEY_get_raw_public_key(key->pkey, raw, &len) != 1)
+		return refuse(-EIO);
+
+	assert(len == sizeof(raw));
+	memcpy(ret_raw, raw, sizeof(raw));
+	return 0;
+}
+
 int clo_key_id(const struct clo_key *key, char ret_id[65])
 {
 	unsigned char *der = NULL;

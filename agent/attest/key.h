@@ -20,6 +20,8 @@ CLO_DEFINE_FREEP(clo_key)
 
 /* SubjectPublicKeyInfo PEM of either kind; caller frees. */
 int clo_key_public_pem(const struct clo_key *key, char **ret_pem);
+/* The 32 bytes of RFC 8032. */
+int clo_key_raw(const struct clo_key *key, uint8_t ret_raw[32]);
 /* Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo: 64 and a 0. */
 int clo_key_id(const struct clo_key *key, char ret_id[65]);
 int clo_key_sign(const struct clo_key *key, const void *data, size_t len,

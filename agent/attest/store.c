@@ -16,13 +16,10 @@ static bool is_sound(const struct clo_record *record)
 	       strlen(record->envelope) <= CLO_DSSE_MAX;
 }
 
-int clo_store_append(struct clo_store *store, const struct clo_record *record)
+static int insert(struct clo_store *store, const struct clo_record *record)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
 	int r;
-
-	if (!is_sound(record))
-		return -EINVAL;
 
 	r = clo_store_prepare(
 		store,
@@ -40,7 +37,73 @@ int clo_store_append(struct clo_store *store, const struct clo_record *record)
 	    sqlite3_bind_blob(stmt, 7, record->payload_digest, 32, NULL) ||
 	    sqlite3_bind_text(stmt, 8, record->envelope, -1, NULL))
 		return -ENOMEM;
-	return clo_store_errno(sqlite3_step(stmt));
+	r = clo_store_errno(sqlite3_step(stmt));
+	if (r < 0)
+		return r;
+	return clo_store_tree_add(store, sqlite3_last_insert_rowid(store->db),
+				  record->envelope);
+}
+
+/* In a group: a record that fails leaves no trace, the others stay. */
+static int append(struct clo_store *store, const struct clo_record *record)
+{
+	int r;
+
+	/* SQLite ends a transaction itself where it cannot go on. */
+	if (sqlite3_get_autocommit(store->db))
+		return -ECANCELED;
+	r = clo_store_execute(store, "SAVEPOINT record");
+	if (r < 0)
+		return r;
+	r = insert(store, record);
+	if (r < 0)
+		(void)clo_store_execute(store, "ROLLBACK TO record");
+	(void)clo_store_execute(store, "RELEASE record");
+	return r;
+}
+
+int clo_store_append(struct clo_store *store, const struct clo_record *record)
+{
+	int r;
+
+	if (!is_sound(record))
+		return -EINVAL;
+	if (store->grouped)
+		return append(store, record);
+
+	r = clo_store_begin(store);
+	if (r < 0)
+		return r;
+	r = append(store, record);
+	if (r == 0)
+		return clo_store_commit(store);
+	store->grouped = false;
+	return clo_store_finish(store, r);
+}
+
+int clo_store_begin(struct clo_store *store)
+{
+	int r;
+
+	assert(!store->grouped);
+	r = clo_store_execute(store, "BEGIN IMMEDIATE");
+	if (r < 0)
+		return r;
+	r = clo_store_tree_load(store);
+	if (r < 0)
+		return clo_store_finish(store, r);
+
+	store->grouped = true;
+	return 0;
+}
+
+int clo_store_commit(struct clo_store *store)
+{
+	assert(store->grouped);
+	store->grouped = false;
+	if (sqlite3_get_autocommit(store->db))
+		return -ECANCELED;
+	return clo_store_finish(store, clo_store_tree_sign(store));
 }
 
 int clo_store_head(struct clo_store *store, const char *boot_id,

@@ -6,13 +6,21 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "agent/base/auto.h"
+#include "agent/attest/key.h"
+#include "agent/attest/merkle.h"
 
 /*
  * The node's log: SQLite, WAL, synchronous=FULL, one writer. Only the
- * store*.c files use SQLite. A record is committed before clo_store_append returns.
+ * store*.c files use SQLite. Every record is a leaf of a Merkle tree (leaf.h),
+ * committed with it and with a signed checkpoint of the tree.
  */
 struct clo_store;
+
+/* Who signs for the log; the key is borrowed while the store is open. */
+struct clo_store_signer {
+	const char *origin; /* of a log that is made now; kept in it */
+	const struct clo_key *key;
+};
 
 struct clo_record {
 	const char *boot_id;
@@ -26,15 +34,33 @@ struct clo_record {
 };
 
 /*
- * Made with mode 0600 if missing. -EACCES if others may write it or own it,
- * -EPROTO if it is not such a log or of another version, -EUCLEAN if damaged.
+ * Made with mode 0600 if missing; a log of version 1 gets its tree. -EACCES if
+ * others may write it or own it, -EPROTO if it is not such a log or of another
+ * version, -EUCLEAN if damaged.
  */
-int clo_store_open(const char *path, struct clo_store **ret_store);
+int clo_store_open(const char *path, const struct clo_store_signer *signer,
+		   struct clo_store **ret_store);
+/*
+ * For reading alone, by whoever may read the file, whoever wrote it: one
+ * snapshot until it is freed. -EACCES, -EPROTO, -EUCLEAN as above.
+ */
+int clo_store_open_read(const char *path, struct clo_store **ret_store);
 void clo_store_free(struct clo_store *store);
 CLO_DEFINE_FREEP(clo_store)
 
-/* -EEXIST if this sequence is taken in this boot. */
+/*
+ * -EEXIST if this sequence is taken in this boot, -EBADMSG if it is no
+ * envelope. Committed when this returns, unless a group is open.
+ */
 int clo_store_append(struct clo_store *store, const struct clo_record *record);
+/*
+ * A group: what is changed between the two is on disk as one, with one
+ * checkpoint, when the second returns 0, or not at all. A record that is
+ * refused leaves the group as it was. -EUCLEAN: the tree is not the one that
+ * was last signed, and no other is signed over it.
+ */
+int clo_store_begin(struct clo_store *store);
+int clo_store_commit(struct clo_store *store);
 /* Next sequence of a boot and digest of the last payload (if next > 0). */
 int clo_store_head(struct clo_store *store, const char *boot_id,
 		   uint64_t *ret_next, uint8_t ret_previous[32]);
@@ -42,6 +68,45 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time);
 int clo_store_count(struct clo_store *store, uint64_t *ret_count);
+
+/* The tree: its leaves, its nodes, the checkpoints that were signed. */
+int clo_store_size(struct clo_store *store, uint64_t *ret_size);
+struct clo_merkle_source clo_store_source(struct clo_store *store);
+/*
+ * The first, or the latest, checkpoint of at least `from` leaves; caller
+ * frees. -ENOENT if there is none, -EUCLEAN if what is there is none.
+ */
+int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
+			 char **ret_note);
+
+const char *clo_store_origin(const struct clo_store *store); /* borrowed */
+
+/* A leaf and the record that it is of, borrowed. */
+struct clo_entry {
+	uint64_t index;
+	const uint8_t *hash; /* 32 bytes */
+	const char *body;
+	bool recorded; /* else the record is gone, and not filled in */
+	struct clo_record record;
+};
+
+struct clo_store_range {
+	uint64_t from, to; /* indices; to is outside */
+	time_t since, until; /* inside; both 0: at any time */
+};
+
+/* In the tree's order, until `each` gives other than 0. -EUCLEAN: damaged. */
+int clo_store_each(struct clo_store *store, const struct clo_store_range *range,
+		   int (*each)(void *userdata, const struct clo_entry *entry),
+		   void *userdata);
+/* Index of the leaf of a payload, the latest if there are several; -ENOENT. */
+int clo_store_find_digest(struct clo_store *store, const uint8_t digest[32],
+			  uint64_t *ret_index);
+/* boot NULL: the latest. */
+int clo_store_find_sequence(struct clo_store *store, const char *boot,
+			    uint64_t sequence, uint64_t *ret_index);
+/* How many records are no leaf; 0 in a sound log. */
+int clo_store_strays(struct clo_store *store, uint64_t *ret_count);
 
 /*
  * Gaps: spans in which nobody watched. The store keeps a run record; from

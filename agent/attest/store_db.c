@@ -12,7 +12,7 @@
 #include "agent/attest/dsse.h"
 
 #define APPLICATION_ID 0x436c6f69 /* "Cloi" */
-#define VERSION 1
+#define VERSION 2
 #define BUSY_MS 5000
 
 /* gaps.state: 0 new, 1 closed and given by clo_store_gaps, 2 signed. */
@@ -162,6 +162,17 @@ int clo_store_text(sqlite3_stmt *stmt, int column, size_t max,
 	return 0;
 }
 
+int clo_store_hash(sqlite3_stmt *stmt, int column, uint8_t ret_hash[32])
+{
+	const void *hash = sqlite3_column_blob(stmt, column);
+
+	if (!hash || sqlite3_column_bytes(stmt, column) != 32)
+		return -EUCLEAN;
+
+	memcpy(ret_hash, hash, 32);
+	return 0;
+}
+
 /* The file must be ours before SQLite, which follows links, opens it. */
 static int claim_file(const char *path)
 {
@@ -179,7 +190,7 @@ static int claim_file(const char *path)
 	return 0;
 }
 
-static int configure(struct clo_store *store)
+int clo_store_configure(struct clo_store *store)
 {
 	(void)sqlite3_busy_timeout(store->db, BUSY_MS);
 	(void)sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH,
@@ -196,13 +207,91 @@ static int configure(struct clo_store *store)
 					"PRAGMA synchronous = FULL;");
 }
 
+static int read_origin(struct clo_store *store)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	const char *origin;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(store, "SELECT origin FROM log", &stmt);
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -EUCLEAN : clo_store_errno(rc);
+	r = clo_store_text(stmt, 0, sizeof(store->origin) - 1, &origin);
+	if (r < 0)
+		return r;
+	if (clo_note_check_name(origin) < 0)
+		return -EUCLEAN;
+	(void)snprintf(store->origin, sizeof(store->origin), "%s", origin);
+	return 0;
+}
+
+static int write_origin(struct clo_store *store, const char *origin)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int r;
+
+	if (clo_note_check_name(origin) < 0)
+		return -EINVAL;
+	r = clo_store_prepare(store, "INSERT INTO log (origin) VALUES (?)",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, origin, -1, NULL))
+		return -ENOMEM;
+	return clo_store_errno(sqlite3_step(stmt));
+}
+
+/* From nothing, or from version 1, which had no tree. */
+static int make_schema(struct clo_store *store, const char *origin,
+		       bool has_records)
+{
+	char mark[96];
+	int r;
+
+	r = has_records ? 0 : clo_store_execute(store, schema);
+	if (r == 0)
+		r = clo_store_execute(store, clo_store_tree_schema);
+	if (r == 0)
+		r = write_origin(store, origin);
+	if (r == 0)
+		r = read_origin(store);
+	if (r == 0 && has_records)
+		r = clo_store_tree_plant(store);
+	if (r < 0)
+		return r;
+
+	(void)snprintf(mark, sizeof(mark),
+		       "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+		       APPLICATION_ID, VERSION);
+	return clo_store_execute(store, mark);
+}
+
+int clo_store_check_schema(struct clo_store *store)
+{
+	int64_t application = 0;
+	int64_t version = 0;
+	int r;
+
+	r = clo_store_ask(store, "PRAGMA application_id", &application);
+	if (r == 0)
+		r = clo_store_ask(store, "PRAGMA user_version", &version);
+	if (r < 0)
+		return r;
+	if (application != APPLICATION_ID || version != VERSION)
+		return -EPROTO;
+	return read_origin(store);
+}
+
 /* Write the schema into an empty file, know an own one, refuse any other. */
-static int check_schema(struct clo_store *store)
+static int check_schema(struct clo_store *store, const char *origin)
 {
 	int64_t application = 0;
 	int64_t version = 0;
 	int64_t objects = 0;
-	char mark[96];
 	int r;
 
 	r = clo_store_ask(store, "PRAGMA application_id", &application);
@@ -217,15 +306,12 @@ static int check_schema(struct clo_store *store)
 		return r;
 
 	if (application == APPLICATION_ID && version == VERSION)
-		return 0;
+		return read_origin(store);
+	if (application == APPLICATION_ID && version == 1)
+		return make_schema(store, origin, true);
 	if (application != 0 || version != 0 || objects != 0)
 		return -EPROTO;
-
-	(void)snprintf(mark, sizeof(mark),
-		       "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-		       APPLICATION_ID, VERSION);
-	r = clo_store_execute(store, schema);
-	return r < 0 ? r : clo_store_execute(store, mark);
+	return make_schema(store, origin, false);
 }
 
 static int use_wal(struct clo_store *store)
@@ -248,23 +334,24 @@ static int use_wal(struct clo_store *store)
 }
 
 /* Two processes may open a new file at once: one makes it, one finds it. */
-static int set_up(struct clo_store *store)
+static int set_up(struct clo_store *store, const char *origin)
 {
 	int r;
 
-	r = configure(store);
+	r = clo_store_configure(store);
 	if (r < 0)
 		return r;
 	r = clo_store_execute(store, "BEGIN IMMEDIATE");
 	if (r < 0)
 		return r;
-	r = clo_store_finish(store, check_schema(store));
+	r = clo_store_finish(store, check_schema(store, origin));
 	if (r < 0)
 		return r;
 	return use_wal(store);
 }
 
-int clo_store_open(const char *path, struct clo_store **ret_store)
+int clo_store_open(const char *path, const struct clo_store_signer *signer,
+		   struct clo_store **ret_store)
 {
 	CLO_AUTO(clo_store) struct clo_store *store = NULL;
 	int r;
@@ -276,12 +363,13 @@ int clo_store_open(const char *path, struct clo_store **ret_store)
 	if (!store)
 		return -ENOMEM;
 
+	store->key = signer->key;
 	r = clo_store_errno(sqlite3_open_v2(
 		path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 		NULL));
 	if (r < 0)
 		return r;
-	r = set_up(store);
+	r = set_up(store, signer->origin);
 	if (r < 0)
 		return r;
 

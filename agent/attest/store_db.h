@@ -5,12 +5,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/attest/note.h"
 #include "agent/attest/store.h"
 
 /* Between the store*.c files only: the open database and how to ask it. */
 struct clo_store {
 	sqlite3 *db;
 	int64_t run; /* 0: none begun */
+	const struct clo_key *key; /* NULL: opened to be read */
+	char origin[CLO_NOTE_NAME_MAX];
+	bool grouped; /* between clo_store_begin and clo_store_commit */
+	struct clo_merkle_edge edge; /* of the tree, while grouped */
+	uint64_t signed_size; /* of the last checkpoint, while grouped */
 };
 
 #define CLO_STORE_NAME_MAX 256 /* bytes of a name, with its 0 */
@@ -30,8 +36,26 @@ int clo_store_change(struct clo_store *store, const char *sql,
 		     const int64_t *values, int n);
 /* First column of the first row of a query without parameters. */
 int clo_store_ask(struct clo_store *store, const char *sql, int64_t *ret_value);
+/* What every open database gets, whoever wrote the file. */
+int clo_store_configure(struct clo_store *store);
+/* 0 if it is a log of this version, and its origin is read; else -EPROTO. */
+int clo_store_check_schema(struct clo_store *store);
 /* End a transaction as `r` says; gives the error that counts. */
 int clo_store_finish(struct clo_store *store, int r);
+/* A column's 32 bytes; -EUCLEAN if it has others. */
+int clo_store_hash(sqlite3_stmt *stmt, int column, uint8_t ret_hash[32]);
 /* A column's text of at most `max` bytes, borrowed until the next step. */
 int clo_store_text(sqlite3_stmt *stmt, int column, size_t max,
 		   const char **ret_text);
+
+/* store_tree.c: the tree, inside a transaction of the caller's. */
+extern const char clo_store_tree_schema[];
+/* The edge as it is stored; -EUCLEAN if it is not the one last signed. */
+int clo_store_tree_load(struct clo_store *store);
+/* The next leaf: what the tree holds of `record`'s envelope. */
+int clo_store_tree_add(struct clo_store *store, int64_t record,
+		       const char *envelope);
+/* A checkpoint, if leaves were added since the last. */
+int clo_store_tree_sign(struct clo_store *store);
+/* A log of version 1: each record becomes a leaf, in their order. */
+int clo_store_tree_plant(struct clo_store *store);

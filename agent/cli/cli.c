@@ -14,7 +14,7 @@ static const struct clo_command *const commands[] = {
 	&clo_command_matrix, &clo_command_endpoints, &clo_command_trace,
 	&clo_command_flows,  &clo_command_monitor,   &clo_command_attest,
 	&clo_command_verify, &clo_command_key,       &clo_command_define,
-	&clo_command_harden,
+	&clo_command_harden, &clo_command_log,       NULL,
 };
 
 enum {
@@ -148,27 +148,32 @@ static void print_options(const struct clo_option *options)
 	}
 }
 
-static int print_help(const struct clo_command *command)
+static void print_commands(const struct clo_command *const *list)
 {
-	size_t i;
+	for (; *list; list++)
+		(void)printf("  %-20s %s\n", (*list)->name, (*list)->summary);
+}
 
-	if (command) {
-		(void)printf("usage: cloison %s [OPTION...]%s%s\nTo %s.\n\n%s",
-			     command->name, command->operand ? " " : "",
-			     command->operand ? command->operand : "",
-			     command->summary, command->details);
-		(void)puts("\nOptions:");
-		print_options(command->options);
-		print_options(globals);
-		return CLO_EXIT_OK;
-	}
+static int print_command_help(const struct clo_command *command)
+{
+	(void)printf("usage: cloison %s [OPTION...]%s%s\nTo %s.\n\n%s",
+		     command->name, command->operand ? " " : "",
+		     command->operand ? command->operand : "", command->summary,
+		     command->details);
+	if (command->commands)
+		print_commands(command->commands);
+	(void)puts("\nOptions:");
+	print_options(command->options);
+	print_options(globals);
+	return CLO_EXIT_OK;
+}
 
+static int print_help(void)
+{
 	(void)puts("usage: cloison [OPTION...] COMMAND [ARGUMENT...]\n"
 		   "Shows and changes what keeps this node's tenants apart.\n\n"
 		   "Commands:");
-	for (i = 0; i < CLO_ARRAY_LEN(commands); i++)
-		(void)printf("  %-20s %s\n", commands[i]->name,
-			     commands[i]->summary);
+	print_commands(commands);
 	(void)puts("\nOptions, before or after the command:");
 	print_options(globals);
 	(void)puts("\nExit status: 0 done, 1 failed (verify: not authentic), "
@@ -184,13 +189,16 @@ static int print_version(void)
 	return CLO_EXIT_OK;
 }
 
-static const struct clo_command *find_command(const char *name)
+/* Those of a group are called "GROUP NAME". */
+static const struct clo_command *
+find_command(const struct clo_command *const *list, const char *group,
+	     const char *name)
 {
-	size_t i;
+	size_t skip = group ? strlen(group) + 1 : 0;
 
-	for (i = 0; i < CLO_ARRAY_LEN(commands); i++) {
-		if (strcmp(commands[i]->name, name) == 0)
-			return commands[i];
+	for (; *list; list++) {
+		if (strcmp((*list)->name + skip, name) == 0)
+			return *list;
 	}
 	return NULL;
 }
@@ -202,7 +210,7 @@ static int run_command(struct parse *parse, const struct clo_command *command,
 	int at = parse_options(parse, ":", command, argc, argv);
 
 	if (!parse->problem && parse->given[OPT_HELP])
-		return print_help(command);
+		return print_command_help(command);
 	if (!parse->problem && parse->given[OPT_VERSION])
 		return print_version();
 
@@ -223,36 +231,52 @@ static int run_command(struct parse *parse, const struct clo_command *command,
 	return command->run(&parse->cli);
 }
 
-static int dispatch(int argc, char *argv[])
+static int missing_command(struct parse *parse, const char *group)
 {
-	const struct clo_command *command = NULL;
-	struct parse parse = {0};
-	int at = parse_options(&parse, "+:", NULL, argc, argv);
+	return clo_fail(&parse->cli, CLO_EXIT_USAGE,
+			"%s%swhich command? (see cloison %s%s--help)",
+			group ? group : "", group ? ": " : "",
+			group ? group : "", group ? " " : "");
+}
 
-	settle_globals(&parse);
-	if (parse.problem)
-		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
-				"%s %s (see cloison --help)", parse.wrong,
-				parse.problem);
-	if (parse.given[OPT_HELP])
-		return print_help(NULL);
-	if (parse.given[OPT_VERSION])
+/*
+ * What stands before the next command's name; then that command, of this group
+ * or of all of them.
+ */
+static int dispatch(struct parse *parse, const struct clo_command *group,
+		    int argc, char *argv[])
+{
+	const char *of = group ? group->name : NULL;
+	const struct clo_command *command;
+	int at = parse_options(parse, "+:", NULL, argc, argv);
+
+	settle_globals(parse);
+	if (parse->problem)
+		return clo_fail(&parse->cli, CLO_EXIT_USAGE,
+				"%s %s (see cloison --help)", parse->wrong,
+				parse->problem);
+	if (parse->given[OPT_HELP])
+		return group ? print_command_help(group) : print_help();
+	if (parse->given[OPT_VERSION])
 		return print_version();
 	if (at >= argc)
-		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
-				"which command? (see cloison --help)");
-	command = find_command(argv[at]);
+		return missing_command(parse, of);
+	command =
+		find_command(group ? group->commands : commands, of, argv[at]);
 	if (!command)
-		return clo_fail(&parse.cli, CLO_EXIT_USAGE,
-				"%s is no command (see cloison --help)",
-				argv[at]);
+		return clo_fail(&parse->cli, CLO_EXIT_USAGE,
+				"%s%s%s is no command (see cloison --help)",
+				of ? of : "", of ? " " : "", argv[at]);
 
-	return run_command(&parse, command, argc - at, argv + at);
+	if (command->commands)
+		return dispatch(parse, command, argc - at, argv + at);
+	return run_command(parse, command, argc - at, argv + at);
 }
 
 int clo_cli_main(int argc, char *argv[])
 {
-	int code = dispatch(argc, argv);
+	struct parse parse = {0};
+	int code = dispatch(&parse, NULL, argc, argv);
 
 	/* Output that nobody got is a failure, whatever it said. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {

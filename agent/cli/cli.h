@@ -42,6 +42,8 @@ struct clo_command {
 	struct clo_option options[CLO_OPTIONS_MAX]; /* ends at name NULL */
 	const char *list; /* the option that may be given again; NULL: none */
 	int (*run)(const struct clo_cli *cli); /* enum clo_exit */
+	/* A group, "log": its commands, "log verify", up to NULL; it runs none. */
+	const struct clo_command *const *commands;
 };
 
 extern const struct clo_command clo_command_apply;
@@ -51,6 +53,7 @@ extern const struct clo_command clo_command_endpoints;
 extern const struct clo_command clo_command_flows;
 extern const struct clo_command clo_command_harden;
 extern const struct clo_command clo_command_key;
+extern const struct clo_command clo_command_log;
 extern const struct clo_command clo_command_matrix;
 extern const struct clo_command clo_command_monitor;
 extern const struct clo_command clo_command_plan;

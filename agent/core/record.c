@@ -4,13 +4,41 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/note.h"
 #include "agent/attest/sha256.h"
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
 #include "agent/core/predicate.h"
+
+int clo_record_open(struct clo_node *node, const char *path)
+{
+	char origin[CLO_NOTE_NAME_MAX];
+	struct utsname kernel = {0};
+	struct clo_gap gap = {0};
+	int r;
+
+	(void)uname(&kernel);
+	(void)snprintf(origin, sizeof(origin), CLO_LOG_ORIGIN "%s",
+		       clo_note_check_name(kernel.nodename) < 0
+			       ? "node"
+			       : kernel.nodename);
+	r = clo_store_open(path,
+			   &(const struct clo_store_signer){origin, node->key},
+			   &node->store);
+	if (r == 0)
+		r = clo_store_run_begin(node->store, node->boot_id,
+					node->started, &gap);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
+	if (gap.from)
+		clo_log(CLO_LOG_WARN, "gap recorded seconds=%lld reason=%s",
+			(long long)(gap.to - gap.from), gap.reason);
+	return 0;
+}
 
 /* Place in the chain: sequence, and digest of the payload before it. */
 static int set_chain(struct clo_node *node, json_t *predicate,
@@ -143,6 +171,23 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 	return worst;
 }
 
+/* The statements carry the gaps, and are a sign of life. */
+static int note_signed(struct clo_node *node,
+		       const struct clo_occasion *occasion)
+{
+	int r;
+
+	r = clo_store_gaps_signed(node->store);
+	return r < 0 ? r : clo_store_run_alive(node->store, occasion->now);
+}
+
+/* What `status` shows is not in the log after all. */
+static int lose(struct clo_node *node, int r)
+{
+	(void)snprintf(node->verdict, sizeof(node->verdict), "INCONCLUSIVE");
+	return r;
+}
+
 int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		     const char *trigger, const char *nonce)
 {
@@ -151,6 +196,7 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		.trigger = trigger, .nonce = nonce, .now = time(NULL)};
 	CLO_AUTO_MEM struct clo_facts *facts = NULL;
 	int worst = 0;
+	int group;
 	int r;
 
 	facts = calloc(1, sizeof(*facts));
@@ -165,18 +211,25 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		return r;
 	occasion.gaps = gaps;
 
+	group = clo_store_begin(node->store);
 	if (node->force)
 		worst = record_scopes(node, audit, &occasion);
 	r = record_scope(node, audit, &occasion, NULL);
+	if (r == 0 && worst == 0)
+		r = note_signed(node, &occasion);
 	if (r < 0)
 		worst = r;
+	if (group == 0) {
+		r = clo_store_commit(node->store);
+		if (r < 0)
+			worst = lose(node, r);
+	}
 	if (worst < 0)
 		return worst;
 
-	r = clo_store_gaps_signed(node->store);
 	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
 						     : CLO_LOG_WARN,
 		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
 		trigger, audit->problems.n);
-	return r < 0 ? r : clo_store_run_alive(node->store, occasion.now);
+	return 0;
 }

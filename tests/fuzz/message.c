@@ -43,7 +43,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	node.key = fixture_key(FIXTURE_KEY_1);
 	assert(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/log.db", dir);
-	if (clo_store_open(path, &node.store) < 0)
+	if (clo_store_open(
+		    path,
+		    &(const struct clo_store_signer){"log.example/1", node.key},
+		    &node.store) < 0)
 		abort();
 	/* Nothing is written there: its names may go at once. */
 	static const char *const suffixes[] = {"", "-wal", "-shm"};

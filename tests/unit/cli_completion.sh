@@ -44,7 +44,16 @@ for command in $commands; do
 	expect "$(listed Options "$command")" "$command" -
 done
 
+# A group's commands stand in its own help.
+commands=$(cloison log --help | sed -n 's/^  log \([a-z]*\).*/\1/p' | sort | xargs)
+[[ $commands == *verify* ]]
+expect "$commands" log ''
+for command in $commands; do
+	expect "$(listed Options log "$command")" log "$command" -
+done
+
 expect 'apply' ap
+expect 'jsonl' --json log export --format j
 expect 'tcp' trace --proto tc
 expect '' trace --dport ''
 expect '' define --memory ''

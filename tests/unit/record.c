@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "agent/attest/checkpoint.h"
 #include "agent/attest/dsse.h"
 #include "agent/attest/sha256.h"
 #include "agent/attest/verify.h"
@@ -109,6 +110,30 @@ static void test_chained(void **state)
 		assert_place(GLOBEX, 3 * round + 1, digest, last);
 		assert_place("", 3 * round + 2, last, digest);
 		memcpy(last, digest, sizeof(last));
+	}
+}
+
+/* However many statements an audit makes: one sync, one checkpoint. */
+static void test_an_audit_is_one_group(void **state)
+{
+	static const uint64_t sizes[] = {3, 6, 6};
+	struct clo_checkpoint checkpoint;
+	uint64_t at = 1;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+			clo_record_audit(&f.node, &f.audit, "period", NULL), 0);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(sizes); i++) {
+		CLO_AUTO_MEM char *note = NULL;
+
+		assert_int_equal(clo_store_checkpoint(store, at, false, &note),
+				 0);
+		assert_int_equal(clo_checkpoint_open(store_key, note,
+						     strlen(note), &checkpoint),
+				 0);
+		assert_int_equal(checkpoint.size, sizes[i]);
+		at = i == 0 ? 4 : 6;
 	}
 }
 
@@ -257,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_chained),
+		TEST(test_an_audit_is_one_group),
 		TEST(test_the_chain_goes_on_after_a_restart),
 		TEST(test_only_scopes_that_are_here),
 		TEST(test_without_a_policy),

@@ -37,7 +37,7 @@ static int append_to(struct clo_store *to, const char *boot, uint64_t sequence,
 
 static int append(const char *boot, uint64_t sequence, const char *scope)
 {
-	return append_to(store, boot, sequence, scope, "{}");
+	return append_to(store, boot, sequence, scope, ENVELOPE("AAAA"));
 }
 
 static void assert_head(const char *boot, uint64_t expected)
@@ -93,17 +93,18 @@ static void test_records_come_back(void **state)
 
 	(void)state;
 	assert_head("b", 0);
-	assert_int_equal(append_to(store, "b", 0, "", "{\"n\":0}"), 0);
-	assert_int_equal(append_to(store, "b", 1, "a/test", "{\"n\":1}"), 0);
-	assert_int_equal(append_to(store, "b", 2, "", "{\"n\":2}"), 0);
-	assert_int_equal(append_to(store, "c", 0, "", "{\"n\":3}"), 0);
+	assert_int_equal(append_to(store, "b", 0, "", ENVELOPE("AAAA")), 0);
+	assert_int_equal(append_to(store, "b", 1, "a/test", ENVELOPE("AAAB")),
+			 0);
+	assert_int_equal(append_to(store, "b", 2, "", ENVELOPE("AAAC")), 0);
+	assert_int_equal(append_to(store, "c", 0, "", ENVELOPE("AAAD")), 0);
 	reopen();
 	assert_head("b", 3);
 	assert_head("c", 1);
 	assert_head("d", 0);
-	assert_latest("a/test", "{\"n\":1}", NOW + 1);
+	assert_latest("a/test", ENVELOPE("AAAB"), NOW + 1);
 	/* The last one written, though its clock is behind. */
-	assert_latest("", "{\"n\":3}", NOW);
+	assert_latest("", ENVELOPE("AAAD"), NOW);
 	assert_int_equal(clo_store_count(store, &count), 0);
 	assert_int_equal(count, 4);
 }
@@ -149,10 +150,10 @@ static void test_text_is_data(void **state)
 {
 	(void)state;
 	assert_int_equal(append_to(store, "b'; DROP TABLE records; --", 0,
-				   "x' OR '1'='1", "{}"),
+				   "x' OR '1'='1", ENVELOPE("AAAA")),
 			 0);
 	assert_head("b'; DROP TABLE records; --", 1);
-	assert_latest("x' OR '1'='1", "{}", NOW);
+	assert_latest("x' OR '1'='1", ENVELOPE("AAAA"), NOW);
 }
 
 static void write_file(const char *text)
@@ -168,7 +169,7 @@ static void assert_open_fails(int expected)
 {
 	struct clo_store *other = NULL;
 
-	assert_int_equal(clo_store_open(path, &other), expected);
+	assert_int_equal(clo_store_open(path, &signer, &other), expected);
 	assert_null(other);
 }
 
@@ -196,10 +197,12 @@ static void test_other_versions_are_refused(void **state)
 	(void)state;
 	clo_store_free(store);
 	store = NULL;
-	meddle("PRAGMA user_version = 2");
+	meddle("PRAGMA user_version = 3");
 	assert_open_fails(-EPROTO);
-	meddle("PRAGMA user_version = 1");
-	assert_int_equal(clo_store_open(path, &store), 0);
+	meddle("PRAGMA user_version = 0");
+	assert_open_fails(-EPROTO);
+	meddle("PRAGMA user_version = 2");
+	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 }
 
 static void test_files_of_others_are_refused(void **state)
@@ -254,12 +257,12 @@ static void append_until_killed(const char *boot, int fd)
 	uint8_t digest[32];
 	uint64_t next;
 
-	if (clo_store_open(path, &own) < 0 ||
+	if (clo_store_open(path, &signer, &own) < 0 ||
 	    clo_store_run_begin(own, boot, NOW, &gap) < 0 ||
 	    clo_store_head(own, boot, &next, digest) < 0)
 		_exit(1);
 	for (;; next++) {
-		if (append_to(own, boot, next, "", "{}") < 0 ||
+		if (append_to(own, boot, next, "", ENVELOPE("AAAA")) < 0 ||
 		    write(fd, &next, sizeof(next)) != sizeof(next))
 			_exit(2);
 		(void)clo_store_run_alive(own, NOW);
@@ -308,7 +311,7 @@ static void test_kill_at_any_time_loses_nothing(void **state)
 		uint64_t next;
 		uint8_t digest[32];
 
-		assert_int_equal(clo_store_open(path, &store), 0);
+		assert_int_equal(clo_store_open(path, &signer, &store), 0);
 		assert_int_equal(clo_store_head(store, "b", &next, digest), 0);
 		assert_int_equal(clo_store_count(store, &count), 0);
 		/* Unique and from 0, so as many as the head: none missing. */
@@ -318,7 +321,7 @@ static void test_kill_at_any_time_loses_nothing(void **state)
 		clo_store_free(store);
 		store = NULL;
 	}
-	assert_int_equal(clo_store_open(path, &store), 0);
+	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 	assert_int_equal(clo_store_run_begin(store, "b", NOW + 60, &gap), 0);
 	assert_int_equal(gap.from, NOW);
 }
