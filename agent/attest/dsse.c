@@ -223,3 +223,24 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 	*ret_len = payload_len;
 	return 0;
 }
+
+int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
+		  size_t *ret_len)
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	const char *payload64;
+	const char *signature64;
+	const char *key_id;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload64, &signature64, &key_id);
+	if (r < 0)
+		return r;
+	return base64_decode(payload64, ret_payload, ret_len);
+}

@@ -20,3 +20,9 @@ int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
  */
 int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 		  char **ret_payload, size_t *ret_len);
+/*
+ * The payload of an envelope, whoever signed it or nobody: to find and to sort
+ * by, never to trust.
+ */
+int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
+		  size_t *ret_len);

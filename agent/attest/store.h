@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "agent/base/auto.h"
@@ -32,6 +33,12 @@ struct clo_record {
 int clo_store_open(const char *path, struct clo_store **ret_store);
 void clo_store_free(struct clo_store *store);
 CLO_DEFINE_FREEP(clo_store)
+
+/*
+ * The group may read this open log, and nobody else but its owner: 0640. In a
+ * directory that only the owner may write.
+ */
+int clo_store_share(const char *path, gid_t readers);
 
 /* -EEXIST if this sequence is taken in this boot. */
 int clo_store_append(struct clo_store *store, const struct clo_record *record);

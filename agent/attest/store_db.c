@@ -44,6 +44,10 @@ static const char schema[] =
 	" state INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX gaps_pending ON gaps (id) WHERE state < 2;";
 
+/* Came later: a log without it is no other version, it gets one. */
+static const char indexes[] =
+	"CREATE INDEX IF NOT EXISTS records_digest ON records (digest);";
+
 int clo_store_errno(int rc)
 {
 	switch (rc & 0xff) {
@@ -179,7 +183,7 @@ static int claim_file(const char *path)
 	return 0;
 }
 
-static int configure(struct clo_store *store)
+int clo_store_configure(struct clo_store *store)
 {
 	(void)sqlite3_busy_timeout(store->db, BUSY_MS);
 	(void)sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH,
@@ -196,35 +200,47 @@ static int configure(struct clo_store *store)
 					"PRAGMA synchronous = FULL;");
 }
 
-/* Write the schema into an empty file, know an own one, refuse any other. */
-static int check_schema(struct clo_store *store)
+int clo_store_is_log(struct clo_store *store)
 {
 	int64_t application = 0;
 	int64_t version = 0;
+	int r;
+
+	r = clo_store_ask(store, "PRAGMA application_id", &application);
+	if (r == 0)
+		r = clo_store_ask(store, "PRAGMA user_version", &version);
+	if (r < 0)
+		return r;
+	if (application == APPLICATION_ID && version == VERSION)
+		return 0;
+	return application || version ? -EPROTO : -ENODATA;
+}
+
+/* Write the schema into an empty file, know an own one, refuse any other. */
+static int check_schema(struct clo_store *store)
+{
 	int64_t objects = 0;
 	char mark[96];
 	int r;
 
-	r = clo_store_ask(store, "PRAGMA application_id", &application);
-	if (r < 0)
-		return r;
-	r = clo_store_ask(store, "PRAGMA user_version", &version);
-	if (r < 0)
+	r = clo_store_is_log(store);
+	if (r == 0)
+		return clo_store_execute(store, indexes);
+	if (r != -ENODATA)
 		return r;
 	r = clo_store_ask(store, "SELECT count(*) FROM sqlite_schema",
 			  &objects);
 	if (r < 0)
 		return r;
-
-	if (application == APPLICATION_ID && version == VERSION)
-		return 0;
-	if (application != 0 || version != 0 || objects != 0)
+	if (objects != 0)
 		return -EPROTO;
 
 	(void)snprintf(mark, sizeof(mark),
 		       "PRAGMA application_id = %d; PRAGMA user_version = %d;",
 		       APPLICATION_ID, VERSION);
 	r = clo_store_execute(store, schema);
+	if (r == 0)
+		r = clo_store_execute(store, indexes);
 	return r < 0 ? r : clo_store_execute(store, mark);
 }
 
@@ -232,6 +248,7 @@ static int use_wal(struct clo_store *store)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
 	const char *mode;
+	int persist = 1;
 	int r;
 	int rc;
 
@@ -244,7 +261,11 @@ static int use_wal(struct clo_store *store)
 	r = clo_store_text(stmt, 0, CLO_STORE_NAME_MAX, &mode);
 	if (r < 0)
 		return r;
-	return strcmp(mode, "wal") != 0 ? -EOPNOTSUPP : 0;
+	if (strcmp(mode, "wal") != 0)
+		return -EOPNOTSUPP;
+	/* who may only read needs both files, also when this one is closed */
+	return clo_store_errno(sqlite3_file_control(
+		store->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist));
 }
 
 /* Two processes may open a new file at once: one makes it, one finds it. */
@@ -252,7 +273,7 @@ static int set_up(struct clo_store *store)
 {
 	int r;
 
-	r = configure(store);
+	r = clo_store_configure(store);
 	if (r < 0)
 		return r;
 	r = clo_store_execute(store, "BEGIN IMMEDIATE");
@@ -296,4 +317,23 @@ void clo_store_free(struct clo_store *store)
 
 	(void)sqlite3_close(store->db);
 	free(store);
+}
+
+int clo_store_share(const char *path, gid_t readers)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
+		CLO_AUTO_MEM char *name = NULL;
+
+		if (asprintf(&name, "%s%s", path, suffixes[i]) < 0) {
+			name = NULL;
+			return -ENOMEM;
+		}
+		/* by name: to close a descriptor would drop SQLite's locks */
+		if (lchown(name, (uid_t)-1, readers) < 0 ||
+		    fchmodat(AT_FDCWD, name, 0640, 0) < 0)
+			return -errno;
+	}
+	return 0;
 }

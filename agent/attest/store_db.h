@@ -21,6 +21,10 @@ static inline void sqlite3_stmt_freep(sqlite3_stmt **stmt)
 	(void)sqlite3_finalize(*stmt);
 }
 
+/* What every connection is set to: bounds, and no SQL of the file's own. */
+int clo_store_configure(struct clo_store *store);
+/* 0; -ENODATA: marked by nobody; -EPROTO: another's, or of another version. */
+int clo_store_is_log(struct clo_store *store);
 int clo_store_errno(int rc); /* 0 or -errno of SQLite's result */
 int clo_store_execute(struct clo_store *store, const char *sql);
 int clo_store_prepare(struct clo_store *store, const char *sql,
