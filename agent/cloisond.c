@@ -22,6 +22,7 @@
 #include "agent/core/requests.h"
 #include "agent/core/sandbox.h"
 #include "agent/core/server.h"
+#include "agent/core/share.h"
 #include "agent/core/tagging.h"
 #include "agent/core/tend.h"
 #include "agent/options.h"
@@ -151,14 +152,16 @@ static int on_signal(sd_event_source *source,
 }
 
 static json_t *on_request(struct clo_client *client, const json_t *request,
-			  bool may_write, void *userdata)
+			  enum clo_caller peer, void *userdata)
 {
 	struct daemon *daemon = userdata;
-	json_t *reply =
-		clo_observe_answer(&daemon->node, client, request, may_write);
+	json_t *reply = NULL;
 
+	if (peer != CLO_CALLER_GATEWAY) /* no flow is for strangers */
+		reply = clo_observe_answer(&daemon->node, client, request,
+					   peer == CLO_CALLER_ROOT);
 	return reply ? reply
-		     : clo_request_answer(&daemon->node, request, may_write);
+		     : clo_request_answer(&daemon->node, request, peer);
 }
 
 static int state_path(const struct clo_options *options, const char *name,
@@ -252,6 +255,8 @@ static int open_log(struct clo_node *node)
 	if (r == 0)
 		r = clo_store_run_begin(node->store, node->boot_id,
 					node->started, &gap);
+	if (r == 0)
+		r = clo_share_log(node->options->state_dir, path);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
 	if (gap.from)

@@ -92,6 +92,7 @@ struct clo_node {
 	/* Result of the last proof, for `status`; JSON predicate. */
 	struct json_t *last; /* owned reference or NULL */
 	time_t last_time;
+	double challenges_due; /* ms: until when those of strangers are spent */
 	double ms_readback;
 	char verdict[16]; /* "" before the first */
 };

@@ -85,9 +85,27 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 				});
 }
 
-static int record_scope(struct clo_node *node, const struct clo_audit *audit,
-			const struct clo_occasion *occasion, const char *scope)
+static bool is_asked(const struct clo_challenge *challenge, const char *scope)
 {
+	if (!challenge || !challenge->scope || !scope)
+		return challenge && !challenge->scope && !scope;
+	return strcmp(challenge->scope, scope) == 0;
+}
+
+static int record_scope(struct clo_node *node, const struct clo_audit *audit,
+			const struct clo_occasion *every,
+			const struct clo_challenge *challenge,
+			const char *scope)
+{
+	const struct clo_occasion own = {
+		.trigger = every->trigger,
+		.nonce = is_asked(challenge, scope) ? challenge->nonce : NULL,
+		.now = every->now,
+		.gaps = every->gaps,
+		.n_gaps = every->n_gaps,
+		.facts = every->facts,
+	};
+	const struct clo_occasion *occasion = &own;
 	json_auto_t *predicate = NULL;
 	const char *verdict;
 	int r;
@@ -109,8 +127,7 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 	return r;
 }
 
-/* Scopes with an endpoint on this node. */
-static bool present(const struct clo_node *node, const char *scope)
+bool clo_record_has(const struct clo_node *node, const char *scope)
 {
 	for (size_t i = 0; i < node->inventory->n_taps; i++)
 		if (clo_predicate_covers(scope, &node->inventory->taps[i]))
@@ -119,7 +136,8 @@ static bool present(const struct clo_node *node, const char *scope)
 }
 
 static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
-			 const struct clo_occasion *occasion)
+			 const struct clo_occasion *occasion,
+			 const struct clo_challenge *challenge)
 {
 	const struct clo_policy *policy = node->force->policy;
 	int worst = 0;
@@ -134,23 +152,45 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 				scope, sizeof(scope), "%s/%s",
 				policy->tenants[t].name,
 				clo_environment_name((enum clo_environment)e));
-			if (!present(node, scope))
+			if (!clo_record_has(node, scope))
 				continue;
-			r = record_scope(node, audit, occasion, scope);
+			r = record_scope(node, audit, occasion, challenge,
+					 scope);
 			if (r < 0)
 				worst = r;
 		}
 	return worst;
 }
 
+static int record_all(struct clo_node *node, const struct clo_audit *audit,
+		      const struct clo_occasion *occasion,
+		      const struct clo_challenge *challenge)
+{
+	int worst = 0;
+	int r;
+
+	if (node->force)
+		worst = record_scopes(node, audit, occasion, challenge);
+	r = record_scope(node, audit, occasion, challenge, NULL);
+	if (r < 0)
+		worst = r;
+	if (worst < 0)
+		return worst;
+
+	r = clo_store_gaps_signed(node->store);
+	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
+						     : CLO_LOG_WARN,
+		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
+		occasion->trigger, audit->problems.n);
+	return r;
+}
+
 int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
-		     const char *trigger, const char *nonce)
+		     const char *trigger, const struct clo_challenge *challenge)
 {
 	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
-	struct clo_occasion occasion = {
-		.trigger = trigger, .nonce = nonce, .now = time(NULL)};
+	struct clo_occasion occasion = {.trigger = trigger, .now = time(NULL)};
 	CLO_AUTO_MEM struct clo_facts *facts = NULL;
-	int worst = 0;
 	int r;
 
 	facts = calloc(1, sizeof(*facts));
@@ -165,18 +205,11 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		return r;
 	occasion.gaps = gaps;
 
-	if (node->force)
-		worst = record_scopes(node, audit, &occasion);
-	r = record_scope(node, audit, &occasion, NULL);
-	if (r < 0)
-		worst = r;
-	if (worst < 0)
-		return worst;
-
-	r = clo_store_gaps_signed(node->store);
-	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
-						     : CLO_LOG_WARN,
-		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
-		trigger, audit->problems.n);
+	if (challenge && challenge->scope && audit->problems.n == 0 &&
+	    clo_record_has(node, challenge->scope))
+		r = record_scope(node, audit, &occasion, challenge,
+				 challenge->scope);
+	else
+		r = record_all(node, audit, &occasion, challenge);
 	return r < 0 ? r : clo_store_run_alive(node->store, occasion.now);
 }
