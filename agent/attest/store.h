@@ -48,6 +48,8 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 /* Latest envelope of a scope ("" = node); caller frees. -ENOENT if none. */
 int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time);
+/* The envelope that was appended last, of whatever scope; caller frees. */
+int clo_store_last(struct clo_store *store, char **ret_envelope);
 int clo_store_count(struct clo_store *store, uint64_t *ret_count);
 
 /*

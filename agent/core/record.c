@@ -72,17 +72,22 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 	if (r < 0)
 		return r;
 
-	return clo_store_append(node->store,
-				&(const struct clo_record){
-					.boot_id = node->boot_id,
-					.sequence = sequence,
-					.kind = "isolation/v1",
-					.scope = scope ? scope : "",
-					.time = now,
-					.verdict = clo_verdict_text(verdict),
-					.payload_digest = payload_digest,
-					.envelope = envelope,
-				});
+	r = clo_store_append(node->store,
+			     &(const struct clo_record){
+				     .boot_id = node->boot_id,
+				     .sequence = sequence,
+				     .kind = "isolation/v1",
+				     .scope = scope ? scope : "",
+				     .time = now,
+				     .verdict = clo_verdict_text(verdict),
+				     .payload_digest = payload_digest,
+				     .envelope = envelope,
+			     });
+	if (r < 0)
+		return r;
+	memcpy(node->head, payload_digest, sizeof(node->head));
+	node->head_known = true;
+	return 0;
 }
 
 static bool is_asked(const struct clo_challenge *challenge, const char *scope)
