@@ -13,18 +13,24 @@
 #define NONCE_MAX 128
 #define DEPTH 4
 
+static bool is_nonce(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= NONCE_MIN && len <= NONCE_MAX && len % 2 == 0 &&
+	       strspn(text, "0123456789abcdefABCDEF") == len;
+}
+
 /* Lower case is the protocol's one spelling. */
 static bool spell(const char *nonce, char ret_text[NONCE_MAX + 1])
 {
-	size_t len = strlen(nonce);
+	size_t i;
 
-	if (len < NONCE_MIN || len > NONCE_MAX || len % 2)
+	if (!is_nonce(nonce))
 		return false;
-	for (size_t i = 0; i <= len; i++) {
-		if (i < len && !isxdigit((unsigned char)nonce[i]))
-			return false;
+	for (i = 0; nonce[i]; i++)
 		ret_text[i] = (char)tolower((unsigned char)nonce[i]);
-	}
+	ret_text[i] = '\0';
 	return true;
 }
 

@@ -36,6 +36,7 @@ static const int common[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(setsockopt),
+	SCMP_SYS(sigaltstack),
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 };
@@ -59,7 +60,6 @@ static const int serving[] = {
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(gettimeofday),
 	SCMP_SYS(getuid),
-	SCMP_SYS(listen),
 	SCMP_SYS(lseek),
 	SCMP_SYS(lstat),
 	SCMP_SYS(madvise),
@@ -76,7 +76,6 @@ static const int serving[] = {
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(set_robust_list),
 	SCMP_SYS(shutdown),
-	SCMP_SYS(sigaltstack),
 	SCMP_SYS(stat),
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(uname),

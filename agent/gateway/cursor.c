@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define FORMAT 1
-#define DIGITS (CLO_CURSOR_TEXT - 1)
+#define DIGITS ((size_t)CLO_CURSOR_TEXT - 1)
 
 /* 24 bytes are 32 digits of base64url without padding: one spelling each. */
 struct packed {

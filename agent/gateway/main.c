@@ -5,6 +5,7 @@
  * strangers. The main thread waits for the end and feeds systemd's watchdog.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -153,6 +154,7 @@ static int run(struct process *process)
 	process->listener = -1;
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "certificate and key");
+	assert(process->key);
 	explicit_bzero(process->key, strlen(process->key));
 	clo_notify(process->notify, "READY=1");
 	clo_log(CLO_LOG_INFO, "ready version=" CLO_VERSION);

@@ -20,15 +20,15 @@ static const char *const stream_parameters[] = {"tenant", "environment", "kind",
 
 /* clang-format off */
 const struct clo_route clo_routes[] = {
-	{"GET", "/healthz", EVERYBODY, no_parameters, false, clo_answer_health},
-	{"GET", "/readyz", EVERYBODY, no_parameters, false, clo_answer_ready},
-	{"GET", "/metrics", READERS, no_parameters, false, clo_answer_metrics},
-	{"GET", "/v1/attestations", CLO_ROLE_ALL, list_parameters, false, clo_answer_list},
-	{"GET", "/v1/attestations/{digest}", CLO_ROLE_ALL, no_parameters, false, clo_answer_one},
-	{"GET", "/v1/status", CLO_ROLE_ALL, status_parameters, false, clo_answer_status},
-	{"POST", "/v1/challenges", CHALLENGERS, no_parameters, true, clo_answer_challenge},
-	{"GET", "/v1/stream", CLO_ROLE_ALL, stream_parameters, false, clo_answer_stream},
-	{"GET", "/v1/trust", CLO_ROLE_ALL, no_parameters, false, clo_answer_trust},
+	{"GET", "/healthz", no_parameters, clo_answer_health, EVERYBODY, false},
+	{"GET", "/readyz", no_parameters, clo_answer_ready, EVERYBODY, false},
+	{"GET", "/metrics", no_parameters, clo_answer_metrics, READERS, false},
+	{"GET", "/v1/attestations", list_parameters, clo_answer_list, CLO_ROLE_ALL, false},
+	{"GET", "/v1/attestations/{digest}", no_parameters, clo_answer_one, CLO_ROLE_ALL, false},
+	{"GET", "/v1/status", status_parameters, clo_answer_status, CLO_ROLE_ALL, false},
+	{"POST", "/v1/challenges", no_parameters, clo_answer_challenge, CHALLENGERS, true},
+	{"GET", "/v1/stream", stream_parameters, clo_answer_stream, CLO_ROLE_ALL, false},
+	{"GET", "/v1/trust", no_parameters, clo_answer_trust, CLO_ROLE_ALL, false},
 };
 /* clang-format on */
 const size_t clo_routes_n = CLO_ARRAY_LEN(clo_routes);

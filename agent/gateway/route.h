@@ -36,10 +36,10 @@ struct clo_call {
 struct clo_route {
 	const char *method;
 	const char *path; /* at most one "{name}", a whole segment */
-	unsigned int roles; /* that may ask */
 	const char *const *parameters; /* of the query; NULL-terminated */
-	bool body; /* JSON is wanted */
 	void (*answer)(const struct clo_call *call, struct clo_answer *answer);
+	unsigned int roles; /* that may ask */
+	bool body; /* JSON is wanted */
 };
 
 extern const struct clo_route clo_routes[];

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "agent/attest/statement.h"
 #include "agent/gateway/item.h"
 #include "agent/gateway/route.h"
 #include "agent/gateway/survey.h"
 
-#define MAX_AGE_MAX (366 * 86400) /* seconds */
+#define MAX_AGE_MAX (INT64_C(366) * 86400) /* seconds */
 
 struct status {
 	json_t *scopes;
@@ -44,7 +45,8 @@ void clo_answer_status(const struct clo_call *call, struct clo_answer *answer)
 
 	if (text && !clo_query_number(text, 0, MAX_AGE_MAX, &max_age)) {
 		clo_answer_problem(answer, 400,
-				   "maxAge is a number of seconds, at most %d",
+				   "maxAge is a number of seconds, at most "
+				   "%" PRId64,
 				   MAX_AGE_MAX);
 		return;
 	}

@@ -13,11 +13,22 @@ struct clo_tls {
 	gnutls_x509_trust_list_t trusted;
 };
 
+/* gnutls takes what it only reads without const. */
+static unsigned char *borrow(const char *text)
+{
+	const union {
+		const char *given;
+		unsigned char *wanted;
+	} pointer = {.given = text};
+
+	return pointer.wanted;
+}
+
 int clo_tls_new(const char *client_ca, const char *revoked,
 		struct clo_tls **ret_tls)
 {
 	CLO_AUTO(clo_tls) struct clo_tls *tls = NULL;
-	gnutls_datum_t pem = {.data = (unsigned char *)(uintptr_t)client_ca,
+	gnutls_datum_t pem = {.data = borrow(client_ca),
 			      .size = (unsigned int)strlen(client_ca)};
 
 	tls = calloc(1, sizeof(*tls));
@@ -29,7 +40,7 @@ int clo_tls_new(const char *client_ca, const char *revoked,
 						 GNUTLS_X509_FMT_PEM, 0, 0) < 1)
 		return -EINVAL;
 	if (revoked) {
-		pem.data = (unsigned char *)(uintptr_t)revoked;
+		pem.data = borrow(revoked);
 		pem.size = (unsigned int)strlen(revoked);
 		/* one that none of these authorities signed is not added */
 		if (gnutls_x509_trust_list_add_trust_mem(
@@ -57,7 +68,7 @@ static int verify(const struct clo_tls *tls, gnutls_x509_crt_t *chain,
 {
 	gnutls_typed_vdata_st purpose = {
 		.type = GNUTLS_DT_KEY_PURPOSE_OID,
-		.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT,
+		.data = borrow(GNUTLS_KP_TLS_WWW_CLIENT),
 	};
 	unsigned int status = ~0U;
 
