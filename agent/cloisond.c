@@ -152,14 +152,16 @@ static int on_signal(sd_event_source *source,
 }
 
 static json_t *on_request(struct clo_client *client, const json_t *request,
-			  bool may_write, void *userdata)
+			  enum clo_caller peer, void *userdata)
 {
 	struct daemon *daemon = userdata;
-	json_t *reply =
-		clo_observe_answer(&daemon->node, client, request, may_write);
+	json_t *reply = NULL;
 
+	if (peer != CLO_CALLER_GATEWAY) /* no flow is for strangers */
+		reply = clo_observe_answer(&daemon->node, client, request,
+					   peer == CLO_CALLER_ROOT);
 	return reply ? reply
-		     : clo_request_answer(&daemon->node, request, may_write);
+		     : clo_request_answer(&daemon->node, request, peer);
 }
 
 static int state_path(const struct clo_options *options, const char *name,

@@ -173,6 +173,33 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 	return 0;
 }
 
+int clo_store_last(struct clo_store *store, char **ret_envelope)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	const char *text;
+	char *envelope;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(
+		store, "SELECT envelope FROM records ORDER BY id DESC LIMIT 1",
+		&stmt);
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+	r = clo_store_text(stmt, 0, CLO_DSSE_MAX, &text);
+	if (r < 0)
+		return r;
+	envelope = strdup(text);
+	if (!envelope)
+		return -ENOMEM;
+
+	*ret_envelope = envelope;
+	return 0;
+}
+
 int clo_store_count(struct clo_store *store, uint64_t *ret_count)
 {
 	int64_t count;

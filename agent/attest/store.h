@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "agent/attest/key.h"
@@ -49,6 +50,12 @@ void clo_store_free(struct clo_store *store);
 CLO_DEFINE_FREEP(clo_store)
 
 /*
+ * The group may read this open log, and nobody else but its owner: 0640. In a
+ * directory that only the owner may write.
+ */
+int clo_store_share(const char *path, gid_t readers);
+
+/*
  * -EEXIST if this sequence is taken in this boot, -EBADMSG if it is no
  * envelope. Committed when this returns, unless a group is open.
  */
@@ -67,6 +74,8 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 /* Latest envelope of a scope ("" = node); caller frees. -ENOENT if none. */
 int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time);
+/* The envelope that was appended last, of whatever scope; caller frees. */
+int clo_store_last(struct clo_store *store, char **ret_envelope);
 int clo_store_count(struct clo_store *store, uint64_t *ret_count);
 
 /* The tree: its leaves, its nodes, the checkpoints that were signed. */

@@ -44,6 +44,10 @@ static const char schema[] =
 	" state INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX gaps_pending ON gaps (id) WHERE state < 2;";
 
+/* Came later: a log without it is no other version, it gets one. */
+static const char indexes[] =
+	"CREATE INDEX IF NOT EXISTS records_digest ON records (digest);";
+
 int clo_store_errno(int rc)
 {
 	switch (rc & 0xff) {
@@ -318,6 +322,7 @@ static int use_wal(struct clo_store *store)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
 	const char *mode;
+	int persist = 1;
 	int r;
 	int rc;
 
@@ -330,7 +335,11 @@ static int use_wal(struct clo_store *store)
 	r = clo_store_text(stmt, 0, CLO_STORE_NAME_MAX, &mode);
 	if (r < 0)
 		return r;
-	return strcmp(mode, "wal") != 0 ? -EOPNOTSUPP : 0;
+	if (strcmp(mode, "wal") != 0)
+		return -EOPNOTSUPP;
+	/* who may only read needs both files, also when this one is closed */
+	return clo_store_errno(sqlite3_file_control(
+		store->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist));
 }
 
 /* Two processes may open a new file at once: one makes it, one finds it. */
@@ -344,7 +353,10 @@ static int set_up(struct clo_store *store, const char *origin)
 	r = clo_store_execute(store, "BEGIN IMMEDIATE");
 	if (r < 0)
 		return r;
-	r = clo_store_finish(store, check_schema(store, origin));
+	r = check_schema(store, origin);
+	if (r == 0)
+		r = clo_store_execute(store, indexes);
+	r = clo_store_finish(store, r);
 	if (r < 0)
 		return r;
 	return use_wal(store);
@@ -384,4 +396,23 @@ void clo_store_free(struct clo_store *store)
 
 	(void)sqlite3_close(store->db);
 	free(store);
+}
+
+int clo_store_share(const char *path, gid_t readers)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
+		CLO_AUTO_MEM char *name = NULL;
+
+		if (asprintf(&name, "%s%s", path, suffixes[i]) < 0) {
+			name = NULL;
+			return -ENOMEM;
+		}
+		/* by name: to close a descriptor would drop SQLite's locks */
+		if (lchown(name, (uid_t)-1, readers) < 0 ||
+		    fchmodat(AT_FDCWD, name, 0640, 0) < 0)
+			return -errno;
+	}
+	return 0;
 }

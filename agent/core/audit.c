@@ -90,21 +90,22 @@ static int check_head(struct clo_node *node, struct clo_audit *audit)
 	uint8_t previous[CLO_SHA256_SIZE];
 	uint8_t digest[CLO_SHA256_SIZE];
 	uint64_t next = 0;
-	time_t when;
 	size_t len;
 	int r;
 
 	r = clo_store_head(node->store, node->boot_id, &next, previous);
-	if (r == 0 && next == 0)
+	if (r == 0 && next == 0 && !node->head_known)
 		return 0; /* the first statement of this boot */
 	if (r == 0)
-		r = clo_store_latest(node->store, "", &envelope, &when);
+		r = clo_store_last(node->store, &envelope);
 	if (r == 0)
 		r = clo_dsse_open(node->key, envelope, strlen(envelope),
 				  &payload, &len);
 	if (r == 0)
 		r = clo_sha256(payload, len, digest);
-	if (r == 0 && memcmp(digest, previous, sizeof(digest)) != 0)
+	if (r == 0 && (memcmp(digest, previous, sizeof(digest)) != 0 ||
+		       (node->head_known &&
+			memcmp(digest, node->head, sizeof(digest)) != 0)))
 		r = -EBADMSG;
 	if (r == -ENOMEM || r == 0)
 		return r;

@@ -6,7 +6,9 @@
  * each message is a 4-byte little-endian length and that many bytes of JSON.
  * One request, one reply, then the next. SO_PEERCRED decides: root may do all;
  * members of the group "cloison" may read (everything but apply, and monitor
- * with capture).
+ * with capture). The user "cloison-gateway", which answers strangers, may ask
+ * for status, key and attest, for a fresh proof every now and then, and nothing
+ * else; it has but a few connections.
  *
  * Request: {"op": name, ...}. Reply: {"ok": true, "result": {...}} or
  * {"ok": false, "error": one line, "exit": exit code for the CLI,
@@ -48,7 +50,9 @@
  *                                         segment, guarded}],
  *                                         undeclared: [{interface, ifindex,
  *                                         bridge, guarded}]}
- * attest    scope?, nonce? (hex, <=128)  {envelope: object}
+ * attest    scope?, nonce? (hex, <=128)  {envelope: object}; with a nonce it
+ *                                         is new, and only that scope's
+ *                                         carries the nonce
  * define    workload, shape: {memory     {workload, left: [{control, where,
  *           (MiB), vcpus, disks?:         text}], xml: a new domain|null}
  *           [{path, format, block?,
@@ -79,6 +83,14 @@
 #define CLO_CONTROL_SOCKET "/run/cloison/control"
 #define CLO_CONTROL_MAX (96U << 20) /* bytes of one message */
 #define CLO_CONTROL_GROUP "cloison"
+#define CLO_GATEWAY_USER "cloison-gateway" /* and its group */
+
+/* Who asks, by SO_PEERCRED. */
+enum clo_caller {
+	CLO_CALLER_READER,
+	CLO_CALLER_ROOT,
+	CLO_CALLER_GATEWAY,
+};
 
 enum clo_exit {
 	CLO_EXIT_OK = 0,

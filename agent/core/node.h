@@ -90,9 +90,13 @@ struct clo_node {
 	uint64_t flows_live; /* as of the last sweep */
 	uint64_t flows_ended; /* by timing out, since the start */
 
+	uint8_t head[32]; /* of the chain, as this process appended it */
+	bool head_known;
+
 	/* Result of the last proof, for `status`; JSON predicate. */
 	struct json_t *last; /* owned reference or NULL */
 	time_t last_time;
+	double challenges_due; /* ms: until when those of strangers are spent */
 	double ms_readback;
 	char verdict[16]; /* "" before the first */
 };

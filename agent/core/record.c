@@ -13,6 +13,7 @@
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
 #include "agent/core/predicate.h"
+#include "agent/core/share.h"
 
 int clo_record_open(struct clo_node *node, const char *path)
 {
@@ -32,6 +33,8 @@ int clo_record_open(struct clo_node *node, const char *path)
 	if (r == 0)
 		r = clo_store_run_begin(node->store, node->boot_id,
 					node->started, &gap);
+	if (r == 0)
+		r = clo_share_log(node->options->state_dir, path);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
 	if (gap.from)
@@ -100,22 +103,45 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 	if (r < 0)
 		return r;
 
-	return clo_store_append(node->store,
-				&(const struct clo_record){
-					.boot_id = node->boot_id,
-					.sequence = sequence,
-					.kind = "isolation/v1",
-					.scope = scope ? scope : "",
-					.time = now,
-					.verdict = clo_verdict_text(verdict),
-					.payload_digest = payload_digest,
-					.envelope = envelope,
-				});
+	r = clo_store_append(node->store,
+			     &(const struct clo_record){
+				     .boot_id = node->boot_id,
+				     .sequence = sequence,
+				     .kind = "isolation/v1",
+				     .scope = scope ? scope : "",
+				     .time = now,
+				     .verdict = clo_verdict_text(verdict),
+				     .payload_digest = payload_digest,
+				     .envelope = envelope,
+			     });
+	if (r < 0)
+		return r;
+	memcpy(node->head, payload_digest, sizeof(node->head));
+	node->head_known = true;
+	return 0;
+}
+
+static bool is_asked(const struct clo_challenge *challenge, const char *scope)
+{
+	if (!challenge || !challenge->scope || !scope)
+		return challenge && !challenge->scope && !scope;
+	return strcmp(challenge->scope, scope) == 0;
 }
 
 static int record_scope(struct clo_node *node, const struct clo_audit *audit,
-			const struct clo_occasion *occasion, const char *scope)
+			const struct clo_occasion *every,
+			const struct clo_challenge *challenge,
+			const char *scope)
 {
+	const struct clo_occasion own = {
+		.trigger = every->trigger,
+		.nonce = is_asked(challenge, scope) ? challenge->nonce : NULL,
+		.now = every->now,
+		.gaps = every->gaps,
+		.n_gaps = every->n_gaps,
+		.facts = every->facts,
+	};
+	const struct clo_occasion *occasion = &own;
 	json_auto_t *predicate = NULL;
 	const char *verdict;
 	int r;
@@ -137,8 +163,7 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 	return r;
 }
 
-/* Scopes with an endpoint on this node. */
-static bool present(const struct clo_node *node, const char *scope)
+bool clo_record_has(const struct clo_node *node, const char *scope)
 {
 	for (size_t i = 0; i < node->inventory->n_taps; i++)
 		if (clo_predicate_covers(scope, &node->inventory->taps[i]))
@@ -147,7 +172,8 @@ static bool present(const struct clo_node *node, const char *scope)
 }
 
 static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
-			 const struct clo_occasion *occasion)
+			 const struct clo_occasion *occasion,
+			 const struct clo_challenge *challenge)
 {
 	const struct clo_policy *policy = node->force->policy;
 	int worst = 0;
@@ -162,9 +188,10 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 				scope, sizeof(scope), "%s/%s",
 				policy->tenants[t].name,
 				clo_environment_name((enum clo_environment)e));
-			if (!present(node, scope))
+			if (!clo_record_has(node, scope))
 				continue;
-			r = record_scope(node, audit, occasion, scope);
+			r = record_scope(node, audit, occasion, challenge,
+					 scope);
 			if (r < 0)
 				worst = r;
 		}
@@ -185,18 +212,59 @@ static int note_signed(struct clo_node *node,
 static int lose(struct clo_node *node, int r)
 {
 	(void)snprintf(node->verdict, sizeof(node->verdict), "INCONCLUSIVE");
+	node->head_known = false;
 	return r;
 }
 
+/* All of an audit, or what a challenge of one scope is answered with. */
+static int record_all(struct clo_node *node, const struct clo_audit *audit,
+		      const struct clo_occasion *occasion,
+		      const struct clo_challenge *challenge)
+{
+	int worst = 0;
+	int r;
+
+	if (challenge && challenge->scope && audit->problems.n == 0 &&
+	    clo_record_has(node, challenge->scope)) {
+		r = record_scope(node, audit, occasion, challenge,
+				 challenge->scope);
+		return r < 0 ? r
+			     : clo_store_run_alive(node->store, occasion->now);
+	}
+	if (node->force)
+		worst = record_scopes(node, audit, occasion, challenge);
+	r = record_scope(node, audit, occasion, challenge, NULL);
+	if (r == 0 && worst == 0)
+		r = note_signed(node, occasion);
+	return r < 0 ? r : worst;
+}
+
+/* One group of the log. */
+static int record_group(struct clo_node *node, const struct clo_audit *audit,
+			const struct clo_occasion *occasion,
+			const struct clo_challenge *challenge)
+{
+	int group = clo_store_begin(node->store);
+	int worst = record_all(node, audit, occasion, challenge);
+	int r = group == 0 ? clo_store_commit(node->store) : 0;
+
+	if (r < 0)
+		worst = lose(node, r);
+	if (worst < 0)
+		return worst;
+	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
+						     : CLO_LOG_WARN,
+		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
+		occasion->trigger, audit->problems.n);
+	return 0;
+}
+
 int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
-		     const char *trigger, const char *nonce)
+		     const char *trigger, const struct clo_challenge *challenge)
 {
 	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
-	struct clo_occasion occasion = {
-		.trigger = trigger, .nonce = nonce, .now = time(NULL)};
+	struct clo_occasion occasion = {.trigger = trigger, .now = time(NULL)};
 	CLO_AUTO_MEM struct clo_facts *facts = NULL;
-	int worst = 0;
-	int group;
 	int r;
 
 	facts = calloc(1, sizeof(*facts));
@@ -211,25 +279,5 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		return r;
 	occasion.gaps = gaps;
 
-	group = clo_store_begin(node->store);
-	if (node->force)
-		worst = record_scopes(node, audit, &occasion);
-	r = record_scope(node, audit, &occasion, NULL);
-	if (r == 0 && worst == 0)
-		r = note_signed(node, &occasion);
-	if (r < 0)
-		worst = r;
-	if (group == 0) {
-		r = clo_store_commit(node->store);
-		if (r < 0)
-			worst = lose(node, r);
-	}
-	if (worst < 0)
-		return worst;
-
-	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
-						     : CLO_LOG_WARN,
-		"attested verdict=%s trigger=%s problems=%zu", node->verdict,
-		trigger, audit->problems.n);
-	return 0;
+	return record_group(node, audit, &occasion, challenge);
 }

@@ -13,11 +13,23 @@
  * of that day. Logs why it fails.
  */
 int clo_record_open(struct clo_node *node, const char *path);
+
+/* A nonce to be signed with the statement of one scope, NULL the node. */
+struct clo_challenge {
+	const char *nonce; /* hex */
+	const char *scope;
+};
+
+/* Has the node, as of its last look, an endpoint of this scope? */
+bool clo_record_has(const struct clo_node *node, const char *scope);
 /*
  * Append the statements of one audit. Remembers the node's own predicate in
  * node->last. One group of the log: one sync, one checkpoint. A failure is
  * returned after as much as possible was recorded; enforcement does not depend
  * on it.
+ * A challenge (NULL: none) is told to its own scope and to nobody else: where
+ * it was of one scope and nothing is wrong, its statement is the only one.
  */
 int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
-		     const char *trigger, const char *nonce);
+		     const char *trigger,
+		     const struct clo_challenge *challenge);

@@ -275,27 +275,45 @@ static bool optional(const json_t *request, const char *member,
 	return !value || json_is_null(value) || *ret_text;
 }
 
-static json_t *answer_attest(struct clo_node *node, const json_t *request)
+/* A proof takes long and is kept for a year: strangers get them seldom. */
+static bool too_soon(struct clo_node *node)
 {
-	const char *scope;
-	const char *nonce;
+	const double spacing = 6000; /* ms for each, */
+	const double burst = 10; /* so many at once */
+	double now = clo_milliseconds();
+
+	if (node->challenges_due < now)
+		node->challenges_due = now;
+	if (node->challenges_due > now + spacing * (burst - 1))
+		return true;
+	node->challenges_due += spacing;
+	return false;
+}
+
+/* NULL: a new statement carries the nonce; else the reply that refuses. */
+static json_t *prove_anew(struct clo_node *node,
+			  const struct clo_challenge *challenge)
+{
+	int r;
+
+	if (challenge->scope && !clo_record_has(node, challenge->scope))
+		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
+					"no endpoint of this scope is here");
+	r = clo_tend_prove(node, "request", challenge);
+	if (r < 0)
+		return clo_reply_failure("no fresh attestation", r);
+	if (challenge->scope && !clo_record_has(node, challenge->scope))
+		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
+					"no endpoint of this scope is here");
+	return NULL;
+}
+
+static json_t *latest_reply(struct clo_node *node, const char *scope)
+{
 	CLO_AUTO_MEM char *text = NULL;
 	json_t *envelope;
 	time_t when;
 	int r;
-
-	if (!optional(request, "scope", &scope))
-		return clo_reply_refuse(CLO_EXIT_USAGE, "scope is not a text");
-	if (!optional(request, "nonce", &nonce) ||
-	    (nonce && !good_nonce(nonce)))
-		return clo_reply_refuse(
-			CLO_EXIT_USAGE,
-			"nonce is not lower-case hex of 1 to 64 bytes");
-	if (nonce) {
-		r = clo_tend_prove(node, "request", nonce);
-		if (r < 0)
-			return clo_reply_failure("no fresh attestation", r);
-	}
 
 	r = clo_store_latest(node->store, scope ? scope : "", &text, &when);
 	if (r == -ENOENT)
@@ -308,6 +326,37 @@ static json_t *answer_attest(struct clo_node *node, const json_t *request)
 		return clo_reply_refuse(CLO_EXIT_FAILED,
 					"the log holds no envelope");
 	return clo_reply_accept(json_pack("{s:o}", "envelope", envelope));
+}
+
+static json_t *attest(struct clo_node *node, const json_t *request, bool seldom)
+{
+	struct clo_challenge challenge;
+	json_t *refused;
+
+	if (!optional(request, "scope", &challenge.scope))
+		return clo_reply_refuse(CLO_EXIT_USAGE, "scope is not a text");
+	if (challenge.scope && !challenge.scope[0])
+		challenge.scope = NULL;
+	if (!optional(request, "nonce", &challenge.nonce) ||
+	    (challenge.nonce && !good_nonce(challenge.nonce)))
+		return clo_reply_refuse(
+			CLO_EXIT_USAGE,
+			"nonce is not lower-case hex of 1 to 64 bytes");
+	if (challenge.nonce && seldom && too_soon(node))
+		return clo_reply_refuse(CLO_EXIT_UNREACHABLE,
+					"too many challenges: ask again later");
+	refused = challenge.nonce ? prove_anew(node, &challenge) : NULL;
+	return refused ? refused : latest_reply(node, challenge.scope);
+}
+
+static json_t *answer_attest(struct clo_node *node, const json_t *request)
+{
+	return attest(node, request, false);
+}
+
+static json_t *answer_stranger(struct clo_node *node, const json_t *request)
+{
+	return attest(node, request, true);
 }
 
 static json_t *answer_key(struct clo_node *node, const json_t *request)
@@ -329,36 +378,47 @@ static const struct operation {
 	const char *name;
 	bool writes;
 	json_t *(*answer)(struct clo_node *node, const json_t *request);
+	/* what the gateway gets instead; NULL: nothing */
+	json_t *(*gateway)(struct clo_node *node, const json_t *request);
 } operations[] = {
-	{"apply", true, answer_apply},
-	{"attest", false, answer_attest},
-	{"define", false, clo_domain_define},
-	{"endpoints", false, answer_endpoints},
-	{"harden", false, clo_domain_harden},
-	{"hook", true, clo_hook_answer},
-	{"key", false, answer_key},
-	{"matrix", false, answer_matrix},
-	{"plan", false, answer_plan},
-	{"status", false, answer_status},
-	{"trace", false, answer_trace},
+	{"apply", true, answer_apply, NULL},
+	{"attest", false, answer_attest, answer_stranger},
+	{"define", false, clo_domain_define, NULL},
+	{"endpoints", false, answer_endpoints, NULL},
+	{"harden", false, clo_domain_harden, NULL},
+	{"hook", true, clo_hook_answer, NULL},
+	{"key", false, answer_key, answer_key},
+	{"matrix", false, answer_matrix, NULL},
+	{"plan", false, answer_plan, NULL},
+	{"status", false, answer_status, answer_status},
+	{"trace", false, answer_trace, NULL},
 };
 
+static json_t *dispatch(const struct operation *operation,
+			struct clo_node *node, const json_t *request,
+			enum clo_caller peer)
+{
+	if (peer == CLO_CALLER_GATEWAY)
+		return operation->gateway
+			       ? operation->gateway(node, request)
+			       : clo_reply_refuse(CLO_EXIT_FORBIDDEN,
+						  "not for the gateway");
+	if (operation->writes && peer != CLO_CALLER_ROOT)
+		return clo_reply_refuse(CLO_EXIT_FORBIDDEN,
+					"only root may change the policy");
+	return operation->answer(node, request);
+}
+
 json_t *clo_request_answer(struct clo_node *node, const json_t *request,
-			   bool may_write)
+			   enum clo_caller peer)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 	int r = node->inventory ? 0 : clo_node_look(node);
 
 	if (r < 0)
 		return clo_reply_failure("the node cannot be read", r);
-	for (size_t i = 0; op && i < CLO_ARRAY_LEN(operations); i++) {
-		if (strcmp(operations[i].name, op) != 0)
-			continue;
-		if (operations[i].writes && !may_write)
-			return clo_reply_refuse(
-				CLO_EXIT_FORBIDDEN,
-				"only root may change the policy");
-		return operations[i].answer(node, request);
-	}
+	for (size_t i = 0; op && i < CLO_ARRAY_LEN(operations); i++)
+		if (strcmp(operations[i].name, op) == 0)
+			return dispatch(&operations[i], node, request, peer);
 	return clo_reply_refuse(CLO_EXIT_USAGE, "no such operation");
 }

@@ -3,11 +3,12 @@
 
 #include <jansson.h>
 
+#include "agent/core/control.h"
 #include "agent/core/node.h"
 
 /*
- * One table of operations (agent/core/control.h). `may_write` is what
+ * One table of operations (agent/core/control.h). `peer` is what
  * SO_PEERCRED says of the caller. Always gives a reply; NULL without memory.
  */
 json_t *clo_request_answer(struct clo_node *node, const json_t *request,
-			   bool may_write);
+			   enum clo_caller peer);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,12 +18,19 @@
 
 #define CLIENTS_MAX 32
 #define CLIENT_SECONDS 30 /* for one request, or its reply */
-#define READER_MAX (16U << 20) /* bytes of one request; root: as control.h */
+#define GATEWAY_CLIENTS_MAX 8
+
+/* Bytes of one request; 0: as control.h. */
+static const uint32_t inbox_max[] = {
+	[CLO_CALLER_READER] = 16U << 20,
+	[CLO_CALLER_ROOT] = 0,
+	[CLO_CALLER_GATEWAY] = 4096,
+};
 
 struct clo_client {
 	struct clo_server *server;
 	int fd; /* -1: the slot is free */
-	bool may_write;
+	enum clo_caller peer;
 	struct clo_inbox inbox;
 	struct clo_outbox outbox;
 	sd_event_source *io, *timer;
@@ -36,8 +44,9 @@ struct clo_server {
 	char *path;
 	int fd;
 	sd_event_source *accept;
+	uid_t gateway; /* 0: there is no such user */
 	json_t *(*answer)(struct clo_client *client, const json_t *request,
-			  bool may_write, void *userdata);
+			  enum clo_caller peer, void *userdata);
 	void *userdata;
 	struct clo_client clients[CLIENTS_MAX];
 };
@@ -135,8 +144,7 @@ static int serve(struct clo_client *client, uint32_t events)
 	if (r < 0)
 		return r;
 
-	reply = server->answer(client, request, client->may_write,
-			       server->userdata);
+	reply = server->answer(client, request, client->peer, server->userdata);
 	if (!reply)
 		return -ENOMEM;
 	r = clo_outbox_put(&client->outbox, reply);
@@ -165,6 +173,24 @@ static struct clo_client *free_slot(struct clo_server *server)
 	return NULL;
 }
 
+static enum clo_caller peer_of(const struct clo_server *server, uid_t uid)
+{
+	if (uid == 0)
+		return CLO_CALLER_ROOT;
+	return uid == server->gateway ? CLO_CALLER_GATEWAY : CLO_CALLER_READER;
+}
+
+/* Whatever becomes of the gateway, the operator finds a place. */
+static bool too_many(const struct clo_server *server)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		n += server->clients[i].fd >= 0 &&
+		     server->clients[i].peer == CLO_CALLER_GATEWAY;
+	return n >= GATEWAY_CLIENTS_MAX;
+}
+
 static int admit(struct clo_server *server, int fd)
 {
 	struct clo_client *client = free_slot(server);
@@ -178,8 +204,10 @@ static int admit(struct clo_server *server, int fd)
 		return -errno;
 
 	client->server = server;
-	client->may_write = peer.uid == 0;
-	client->inbox.max = client->may_write ? 0 : READER_MAX;
+	client->peer = peer_of(server, peer.uid);
+	if (client->peer == CLO_CALLER_GATEWAY && too_many(server))
+		return -EUSERS;
+	client->inbox.max = inbox_max[client->peer];
 	r = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client,
 			    client);
 	if (r >= 0)
@@ -269,11 +297,12 @@ static int listen_on(const char *path, int *ret_fd)
 
 int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(struct clo_client *client,
-				     const json_t *request, bool may_write,
-				     void *userdata),
+				     const json_t *request,
+				     enum clo_caller peer, void *userdata),
 		   void *userdata, struct clo_server **ret_server)
 {
 	CLO_AUTO(clo_server) struct clo_server *server = NULL;
+	const struct passwd *gateway;
 	int r;
 
 	server = calloc(1, sizeof(*server));
@@ -285,6 +314,8 @@ int clo_server_new(sd_event *event, const char *path,
 	server->answer = answer;
 	server->userdata = userdata;
 	server->event = sd_event_ref(event);
+	gateway = getpwnam(CLO_GATEWAY_USER);
+	server->gateway = gateway ? gateway->pw_uid : 0;
 
 	r = listen_on(path, &server->fd);
 	if (r < 0)

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "agent/base/auto.h"
+#include "agent/core/control.h"
 
 /*
  * The control socket (agent/core/control.h). One request at a time per client;
@@ -27,8 +28,8 @@ struct clo_client;
  */
 int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(struct clo_client *client,
-				     const json_t *request, bool may_write,
-				     void *userdata),
+				     const json_t *request,
+				     enum clo_caller peer, void *userdata),
 		   void *userdata, struct clo_server **ret_server);
 /* Until this, clients may connect but wait for their first answer. */
 int clo_server_start(struct clo_server *server);

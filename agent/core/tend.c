@@ -373,7 +373,8 @@ static int repair(struct clo_node *node, unsigned int what)
 
 /* One audit into the log; *ret_repair: what it found to be put right. */
 static int audit_once(struct clo_node *node, const char *trigger,
-		      const char *nonce, unsigned int *ret_repair)
+		      const struct clo_challenge *challenge,
+		      unsigned int *ret_repair)
 {
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 	int r;
@@ -388,7 +389,7 @@ static int audit_once(struct clo_node *node, const char *trigger,
 
 	node->ms_readback = audit->ms_read;
 	*ret_repair = audit->repair;
-	r = clo_record_audit(node, audit, trigger, nonce);
+	r = clo_record_audit(node, audit, trigger, challenge);
 	/* it is told before anything is done about it */
 	for (size_t i = 0; i < audit->n_sandboxes; i++) {
 		const struct clo_sandboxed *one = &audit->sandboxes[i];
@@ -401,7 +402,7 @@ static int audit_once(struct clo_node *node, const char *trigger,
 }
 
 int clo_tend_prove(struct clo_node *node, const char *trigger,
-		   const char *nonce)
+		   const struct clo_challenge *challenge)
 {
 	unsigned int wrong = 0;
 	bool changed;
@@ -412,10 +413,10 @@ int clo_tend_prove(struct clo_node *node, const char *trigger,
 	worst = reconcile(node, false, false, &changed);
 	if (worst < 0 && !node->inventory)
 		return worst;
-	r = audit_once(node, trigger, nonce, &wrong);
+	r = audit_once(node, trigger, challenge, &wrong);
 	if (wrong) {
 		(void)repair(node, wrong);
-		r = audit_once(node, "repair", nonce, &wrong);
+		r = audit_once(node, "repair", challenge, &wrong);
 	}
 	/* tables and statements come and go; give back what they leave */
 	(void)malloc_trim(0);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/core/node.h"
+#include "agent/core/record.h"
 
 /*
  * Keeping the kernel as the policy wants it. What is new (a tap that came, a
@@ -20,7 +21,7 @@ int clo_tend_reconcile(struct clo_node *node, bool *ret_changed);
  * attest again. 0 or -errno (then the last verdict says INCONCLUSIVE).
  */
 int clo_tend_prove(struct clo_node *node, const char *trigger,
-		   const char *nonce);
+		   const struct clo_challenge *challenge);
 
 /*
  * Put `force` into the kernel and keep it; takes it. On an error nothing has

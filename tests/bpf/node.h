@@ -88,7 +88,7 @@ static inline int end(void **state)
 static inline const json_t *ask(json_t *request)
 {
 	json_decref(reply);
-	reply = clo_request_answer(&node, request, true);
+	reply = clo_request_answer(&node, request, CLO_CALLER_ROOT);
 	json_decref(request);
 	if (!json_is_true(json_object_get(reply, "ok")))
 		fail_msg("%s",
@@ -99,7 +99,7 @@ static inline const json_t *ask(json_t *request)
 static inline json_int_t refused(json_t *request)
 {
 	json_decref(reply);
-	reply = clo_request_answer(&node, request, true);
+	reply = clo_request_answer(&node, request, CLO_CALLER_ROOT);
 	json_decref(request);
 	assert_true(json_is_false(json_object_get(reply, "ok")));
 	return json_integer_value(json_object_get(reply, "exit"));

@@ -98,7 +98,7 @@ static void ask(const json_t *request)
 
 	if (needs_kernel(request))
 		return;
-	reply = clo_request_answer(&node, request, false);
+	reply = clo_request_answer(&node, request, CLO_CALLER_READER);
 	assert(is_sound(reply));
 	r = clo_outbox_put(&outbox, reply);
 	assert(r == 0);

@@ -46,8 +46,7 @@ static int begin(void **state)
 	save_checkpoint("new");
 
 	/* As it is handed to an auditor. */
-	clo_store_free(store);
-	store = NULL;
+	hand_over();
 	return chmod(dir, 0755) < 0 || chmod(path, 0444) < 0 ? -1 : 0;
 }
 
@@ -257,8 +256,7 @@ static void two_trees_are_told(void **state)
 	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 	log_reboot("boot-c");
 	log_append(4);
-	clo_store_free(store);
-	store = NULL;
+	hand_over();
 	assert_int_equal(chmod(path, 0444), 0);
 	cli_run(cli, "log", "consistency", new, "--log", path, NULL);
 	assert_int_equal(cli->exit, CLO_EXIT_FAILED);

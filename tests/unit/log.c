@@ -331,8 +331,7 @@ static void test_read_only(void **state)
 	assert_whole(NULL, ENTRIES); /* beside its writer */
 	log_append(1);
 	assert_whole(NULL, ENTRIES + 3);
-	clo_store_free(store);
-	store = NULL;
+	hand_over();
 	assert_int_equal(chmod(path, 0444), 0);
 	assert_int_equal(chmod(dir, 0555), 0);
 	assert_whole(NULL, ENTRIES + 3);

@@ -99,10 +99,11 @@ static int read_flows(void *userdata, struct clo_bpf_flow **ret_flows,
 }
 
 static json_t *answer(struct clo_client *client, const json_t *request,
-		      bool root, void *userdata)
+		      enum clo_caller peer, void *userdata)
 {
 	assert_null(userdata);
-	return clo_monitor_answer(monitor, client, request, root && may_write);
+	return clo_monitor_answer(monitor, client, request,
+				  peer == CLO_CALLER_ROOT && may_write);
 }
 
 static int begin(void **state)

@@ -190,15 +190,57 @@ static void test_without_a_policy(void **state)
 	assert_string_equal(f.node.verdict, "INCONCLUSIVE");
 }
 
+static void assert_nonce(const char *scope, const char *nonce)
+{
+	char digest[65];
+	json_auto_t *predicate = latest(scope, CLO_VERIFY_PASSED, NULL, digest);
+	const char *found =
+		json_string_value(json_object_get(predicate, "nonce"));
+
+	if (nonce)
+		assert_string_equal(found, nonce);
+	else
+		assert_null(found);
+}
+
+/* A tenant's challenge is nothing that another tenant reads. */
+static void test_a_challenge_stays_in_its_scope(void **state)
+{
+	const struct clo_challenge node = {.nonce = "beef"};
+	const struct clo_challenge acme = {.nonce = "cafe", .scope = ACME};
+	struct clo_problem *found;
+
+	(void)state;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", &node),
+			 0);
+	assert_int_equal(count(), 3);
+	assert_nonce("", "beef");
+	assert_nonce(ACME, NULL);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", &acme),
+			 0);
+	assert_int_equal(count(), 4);
+	assert_nonce("", "beef");
+	assert_nonce(GLOBEX, NULL);
+	assert_nonce(ACME, "cafe");
+
+	/* what is wrong is told to everybody, the nonce is not */
+	found = clo_problem_add(&f.audit.problems, "net.default-deny", "open");
+	assert_non_null(found);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", &acme),
+			 0);
+	assert_int_equal(count(), 7);
+}
+
 /* What `status` shows afterwards is what was signed. */
 static void test_remembered(void **state)
 {
+	const struct clo_challenge asked = {.nonce = "beef"};
 	json_auto_t *predicate = NULL;
 	struct clo_problem *found;
 	char digest[65];
 
 	(void)state;
-	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", "beef"),
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", &asked),
 			 0);
 	assert_string_equal(f.node.verdict, "PASSED");
 	assert_in_range(time(NULL) - f.node.last_time, 0, 60);
@@ -286,6 +328,7 @@ int main(void)
 		TEST(test_the_chain_goes_on_after_a_restart),
 		TEST(test_only_scopes_that_are_here),
 		TEST(test_without_a_policy),
+		TEST(test_a_challenge_stays_in_its_scope),
 		TEST(test_remembered),
 		TEST(test_gaps),
 		TEST(test_a_log_that_refuses),

@@ -38,10 +38,10 @@ static int end(void **state)
 	return tear_down(state);
 }
 
-static void ask(json_t *request, bool may_write)
+static void ask(json_t *request, enum clo_caller peer)
 {
 	json_decref(reply);
-	reply = clo_request_answer(&node, request, may_write);
+	reply = clo_request_answer(&node, request, peer);
 	json_decref(request);
 	assert_non_null(reply);
 }
@@ -122,7 +122,7 @@ static void test_refused(void **state)
 		json_t *request = json_loads(cases[i].request, 0, NULL);
 
 		assert_non_null(request);
-		ask(request, true);
+		ask(request, CLO_CALLER_ROOT);
 		if (exit_code() != cases[i].code)
 			fail_msg("%s: exit %lld", cases[i].request,
 				 exit_code());
@@ -136,7 +136,8 @@ static void test_long_nonces(void **state)
 
 	(void)state;
 	memset(nonce, 'a', 130);
-	ask(json_pack("{s:s, s:s}", "op", "attest", "nonce", nonce), false);
+	ask(json_pack("{s:s, s:s}", "op", "attest", "nonce", nonce),
+	    CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_USAGE);
 }
 
@@ -146,9 +147,9 @@ static void test_only_root_applies(void **state)
 	(void)state;
 	ask(json_pack("{s:s, s:o}", "op", "apply", "documents",
 		      fixture_documents(false)),
-	    false);
+	    CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
-	ask(json_pack("{s:s}", "op", "apply"), false);
+	ask(json_pack("{s:s}", "op", "apply"), CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
 	assert_null(node.force);
 }
@@ -161,7 +162,7 @@ static void test_flaws_are_listed(void **state)
 	(void)state;
 	fixture_edit(documents, "acme.json", "tcp/5432", "tcp/70000");
 	ask(json_pack("{s:s, s:o}", "op", "plan", "documents", documents),
-	    false);
+	    CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_REFUSED);
 	flaw = json_array_get(json_object_get(reply, "flaws"), 0);
 	assert_string_equal(json_string_value(json_object_get(flaw, "file")),
@@ -188,11 +189,11 @@ static void test_breaches(void **state)
 {
 	(void)state;
 	ask(json_pack("{s:s, s:o}", "op", "plan", "documents", breaching()),
-	    false);
+	    CLO_CALLER_READER);
 	assert_true(json_array_size(json_object_get(result(), "breaches")) > 0);
 
 	ask(json_pack("{s:s, s:o}", "op", "apply", "documents", breaching()),
-	    true);
+	    CLO_CALLER_ROOT);
 	assert_int_equal(exit_code(), CLO_EXIT_REFUSED);
 	assert_true(json_array_size(json_object_get(reply, "breaches")) > 0);
 	assert_null(node.force);
@@ -204,15 +205,15 @@ static void test_a_plan_knows_what_is_in_force(void **state)
 
 	(void)state;
 	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
-	    false);
+	    CLO_CALLER_READER);
 	assert_true(json_is_true(json_object_get(result(), "changed")));
 	assert_int_equal(fixture_make(documents, time(NULL), &node.force), 0);
 	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
-	    false);
+	    CLO_CALLER_READER);
 	assert_true(json_is_false(json_object_get(result(), "changed")));
 	fixture_edit(documents, "acme.json", "tcp/5432", "tcp/5433");
 	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
-	    false);
+	    CLO_CALLER_READER);
 	assert_true(json_is_true(json_object_get(result(), "changed")));
 }
 
@@ -221,7 +222,7 @@ static void test_key(void **state)
 	char id[65];
 
 	(void)state;
-	ask(json_pack("{s:s}", "op", "key"), false);
+	ask(json_pack("{s:s}", "op", "key"), CLO_CALLER_READER);
 	assert_int_equal(clo_key_id(node.key, id), 0);
 	assert_string_equal(json_string_value(json_object_get(result(), "id")),
 			    id);
@@ -259,12 +260,54 @@ static void test_a_log_of_rubbish(void **state)
 	(void)state;
 	assert_int_equal(clo_store_append(store, &record), 0);
 	ask(json_pack("{s:s, s:s}", "op", "attest", "scope", "acme/test"),
-	    false);
+	    CLO_CALLER_READER);
 	assert_non_null(json_object_get(result(), "envelope"));
 	spoil_envelopes();
 	ask(json_pack("{s:s, s:s}", "op", "attest", "scope", "acme/test"),
-	    false);
+	    CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_FAILED);
+}
+
+/* The gateway asks for strangers: a table of what it may, and how often. */
+static void test_the_gateway_may_ask_little(void **state)
+{
+	static const char *const forbidden[] = {
+		"apply", "define", "endpoints", "harden",
+		"hook",  "matrix", "plan",      "trace",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(forbidden); i++) {
+		ask(json_pack("{s:s, s:[], s:s}", "op", forbidden[i],
+			      "documents", "xml", ""),
+		    CLO_CALLER_GATEWAY);
+		assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
+	}
+	assert_null(node.force);
+	ask(json_pack("{s:s}", "op", "key"), CLO_CALLER_GATEWAY);
+	assert_non_null(json_object_get(result(), "pem"));
+	ask(json_pack("{s:s}", "op", "flows"), CLO_CALLER_GATEWAY);
+	assert_int_equal(exit_code(), CLO_EXIT_USAGE);
+}
+
+static void test_strangers_challenge_seldom(void **state)
+{
+	size_t admitted = 0;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		ask(json_pack("{s:s, s:s, s:s}", "op", "attest", "nonce", "00",
+			      "scope", "nobody/test"),
+		    CLO_CALLER_GATEWAY);
+		admitted += exit_code() == CLO_EXIT_INCONCLUSIVE;
+	}
+	assert_in_range(admitted, 10, 11);
+	assert_int_equal(exit_code(), CLO_EXIT_UNREACHABLE);
+	/* who is of this node is not held up by them */
+	ask(json_pack("{s:s, s:s, s:s}", "op", "attest", "nonce", "00", "scope",
+		      "nobody/test"),
+	    CLO_CALLER_READER);
+	assert_int_equal(exit_code(), CLO_EXIT_INCONCLUSIVE);
 }
 
 #undef TEST
@@ -281,6 +324,8 @@ int main(void)
 		TEST(test_a_plan_knows_what_is_in_force),
 		TEST(test_key),
 		TEST(test_a_log_of_rubbish),
+		TEST(test_the_gateway_may_ask_little),
+		TEST(test_strangers_challenge_seldom),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

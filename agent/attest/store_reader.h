@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "agent/base/auto.h"
+
+/*
+ * The node's log (store.h) for those who may only read it: a process without
+ * write permission on the file, its directory or its -wal and -shm. SQLite
+ * reads a WAL database so as long as these two exist, so the writer leaves
+ * them there when it closes (SQLITE_FCNTL_PERSIST_WAL).
+ */
+struct clo_reader;
+
+/* Valid during the call it is given to. */
+struct clo_row {
+	int64_t id; /* grows with each record, > 0 */
+	const char *boot_id;
+	int64_t sequence;
+	const char *kind;
+	const char *scope; /* "" the node */
+	int64_t time;
+	const char *verdict;
+	const uint8_t *digest; /* 32 bytes */
+};
+
+/* 0 to go on, 1 to stop, -errno to fail. */
+typedef int clo_row_fn(struct clo_reader *reader, const struct clo_row *row,
+		       void *userdata);
+
+/* -EACCES it may not or is not there, -EPROTO no such log, as store.h. */
+int clo_reader_open(const char *path, struct clo_reader **ret_reader);
+void clo_reader_free(struct clo_reader *reader);
+CLO_DEFINE_FREEP(clo_reader)
+
+/* Which records, newest first. */
+struct clo_span {
+	const char *tenant, *environment; /* "": any, and the node */
+	int64_t since; /* not before */
+	int64_t time, id; /* before (time, id), as a pair */
+};
+
+int clo_reader_list(struct clo_reader *reader, const struct clo_span *span,
+		    clo_row_fn *fn, void *userdata);
+/* Those with a greater id, oldest first. */
+int clo_reader_after(struct clo_reader *reader, int64_t id, clo_row_fn *fn,
+		     void *userdata);
+/* The last of a scope, or the one with that digest; -ENOENT. */
+int clo_reader_latest(struct clo_reader *reader, const char *scope,
+		      clo_row_fn *fn, void *userdata);
+int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],
+		    clo_row_fn *fn, void *userdata);
+/* A record's envelope; caller frees. -ENOENT. */
+int clo_reader_envelope(struct clo_reader *reader, int64_t id,
+			char **ret_envelope);
+/* The first scope behind `after` in the order of bytes; -ENOENT: none. */
+#define CLO_READER_SCOPE_MAX 256
+int clo_reader_next_scope(struct clo_reader *reader, const char *after,
+			  char ret_scope[CLO_READER_SCOPE_MAX]);
+/* Greatest id; 0: no record. */
+int clo_reader_last(struct clo_reader *reader, int64_t *ret_id);
+/* By what the log says itself: a gap is open, or the last run has ended. */
+int clo_reader_in_gap(struct clo_reader *reader, bool *ret_in_gap);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "agent/attest/store_reader.h"
+#include "agent/gateway/role.h"
+#include "agent/gateway/state.h"
+
+/* The state, now, of each scope that a role may see ("": the node). */
+#define CLO_SURVEY_MAX 4096 /* scopes */
+
+struct clo_surveyed {
+	const char *scope;
+	enum clo_state state;
+	const struct clo_row *row; /* the last one; NULL: NEVER */
+	int64_t age, max_age; /* seconds */
+};
+
+/* max_age < 0: three of its own periods, each. -E2BIG: more scopes. */
+int clo_survey(struct clo_reader *reader, const struct clo_who *who,
+	       int64_t now, int64_t max_age,
+	       int (*fn)(const struct clo_surveyed *one, void *userdata),
+	       void *userdata);
