@@ -326,7 +326,7 @@ static void tiles_are_files(void **state)
 		long long size; /* < 0: any */
 	} files[] = {
 		{"tiles/checkpoint", -1},
-		{"tiles/tile/0/000.p/12", 12 * 32},
+		{"tiles/tile/0/000.p/12", 384},
 		{"tiles/tile/entries/000.p/12", -1},
 	};
 
