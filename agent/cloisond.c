@@ -152,16 +152,14 @@ static int on_signal(sd_event_source *source,
 }
 
 static json_t *on_request(struct clo_client *client, const json_t *request,
-			  enum clo_caller peer, void *userdata)
+			  enum clo_caller caller, void *userdata)
 {
 	struct daemon *daemon = userdata;
-	json_t *reply = NULL;
+	json_t *reply =
+		clo_observe_answer(&daemon->node, client, request, caller);
 
-	if (peer != CLO_CALLER_GATEWAY) /* no flow is for strangers */
-		reply = clo_observe_answer(&daemon->node, client, request,
-					   peer == CLO_CALLER_ROOT);
 	return reply ? reply
-		     : clo_request_answer(&daemon->node, request, peer);
+		     : clo_request_answer(&daemon->node, request, caller);
 }
 
 static int state_path(const struct clo_options *options, const char *name,

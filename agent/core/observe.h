@@ -23,6 +23,9 @@ int clo_observe_new(sd_event *event, struct clo_node *node,
 void clo_observe_free(struct clo_observe *observe);
 CLO_DEFINE_FREEP(clo_observe)
 
-/* Requests "monitor" and "flows" (control.h); NULL: it is another one. */
+/*
+ * Requests "monitor" and "flows" (control.h); NULL: it is another one, or the
+ * gateway's, which no flow is for.
+ */
 json_t *clo_observe_answer(struct clo_node *node, struct clo_client *client,
-			   const json_t *request, bool may_write);
+			   const json_t *request, enum clo_caller caller);

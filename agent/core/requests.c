@@ -396,21 +396,21 @@ static const struct operation {
 
 static json_t *dispatch(const struct operation *operation,
 			struct clo_node *node, const json_t *request,
-			enum clo_caller peer)
+			enum clo_caller caller)
 {
-	if (peer == CLO_CALLER_GATEWAY)
+	if (caller == CLO_CALLER_GATEWAY)
 		return operation->gateway
 			       ? operation->gateway(node, request)
 			       : clo_reply_refuse(CLO_EXIT_FORBIDDEN,
 						  "not for the gateway");
-	if (operation->writes && peer != CLO_CALLER_ROOT)
+	if (operation->writes && caller != CLO_CALLER_ROOT)
 		return clo_reply_refuse(CLO_EXIT_FORBIDDEN,
 					"only root may change the policy");
 	return operation->answer(node, request);
 }
 
 json_t *clo_request_answer(struct clo_node *node, const json_t *request,
-			   enum clo_caller peer)
+			   enum clo_caller caller)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 	int r = node->inventory ? 0 : clo_node_look(node);
@@ -419,6 +419,6 @@ json_t *clo_request_answer(struct clo_node *node, const json_t *request,
 		return clo_reply_failure("the node cannot be read", r);
 	for (size_t i = 0; op && i < CLO_ARRAY_LEN(operations); i++)
 		if (strcmp(operations[i].name, op) == 0)
-			return dispatch(&operations[i], node, request, peer);
+			return dispatch(&operations[i], node, request, caller);
 	return clo_reply_refuse(CLO_EXIT_USAGE, "no such operation");
 }

@@ -30,7 +30,7 @@ static const uint32_t inbox_max[] = {
 struct clo_client {
 	struct clo_server *server;
 	int fd; /* -1: the slot is free */
-	enum clo_caller peer;
+	enum clo_caller caller;
 	struct clo_inbox inbox;
 	struct clo_outbox outbox;
 	sd_event_source *io, *timer;
@@ -46,7 +46,7 @@ struct clo_server {
 	sd_event_source *accept;
 	uid_t gateway; /* 0: there is no such user */
 	json_t *(*answer)(struct clo_client *client, const json_t *request,
-			  enum clo_caller peer, void *userdata);
+			  enum clo_caller caller, void *userdata);
 	void *userdata;
 	struct clo_client clients[CLIENTS_MAX];
 };
@@ -144,7 +144,8 @@ static int serve(struct clo_client *client, uint32_t events)
 	if (r < 0)
 		return r;
 
-	reply = server->answer(client, request, client->peer, server->userdata);
+	reply = server->answer(client, request, client->caller,
+			       server->userdata);
 	if (!reply)
 		return -ENOMEM;
 	r = clo_outbox_put(&client->outbox, reply);
@@ -173,7 +174,7 @@ static struct clo_client *free_slot(struct clo_server *server)
 	return NULL;
 }
 
-static enum clo_caller peer_of(const struct clo_server *server, uid_t uid)
+static enum clo_caller caller_of(const struct clo_server *server, uid_t uid)
 {
 	if (uid == 0)
 		return CLO_CALLER_ROOT;
@@ -187,7 +188,7 @@ static bool too_many(const struct clo_server *server)
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		n += server->clients[i].fd >= 0 &&
-		     server->clients[i].peer == CLO_CALLER_GATEWAY;
+		     server->clients[i].caller == CLO_CALLER_GATEWAY;
 	return n >= GATEWAY_CLIENTS_MAX;
 }
 
@@ -204,10 +205,10 @@ static int admit(struct clo_server *server, int fd)
 		return -errno;
 
 	client->server = server;
-	client->peer = peer_of(server, peer.uid);
-	if (client->peer == CLO_CALLER_GATEWAY && too_many(server))
+	client->caller = caller_of(server, peer.uid);
+	if (client->caller == CLO_CALLER_GATEWAY && too_many(server))
 		return -EUSERS;
-	client->inbox.max = inbox_max[client->peer];
+	client->inbox.max = inbox_max[client->caller];
 	r = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client,
 			    client);
 	if (r >= 0)
@@ -298,7 +299,7 @@ static int listen_on(const char *path, int *ret_fd)
 int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(struct clo_client *client,
 				     const json_t *request,
-				     enum clo_caller peer, void *userdata),
+				     enum clo_caller caller, void *userdata),
 		   void *userdata, struct clo_server **ret_server)
 {
 	CLO_AUTO(clo_server) struct clo_server *server = NULL;

@@ -29,7 +29,7 @@ struct clo_client;
 int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(struct clo_client *client,
 				     const json_t *request,
-				     enum clo_caller peer, void *userdata),
+				     enum clo_caller caller, void *userdata),
 		   void *userdata, struct clo_server **ret_server);
 /* Until this, clients may connect but wait for their first answer. */
 int clo_server_start(struct clo_server *server);

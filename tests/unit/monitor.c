@@ -99,11 +99,11 @@ static int read_flows(void *userdata, struct clo_bpf_flow **ret_flows,
 }
 
 static json_t *answer(struct clo_client *client, const json_t *request,
-		      enum clo_caller peer, void *userdata)
+		      enum clo_caller caller, void *userdata)
 {
 	assert_null(userdata);
 	return clo_monitor_answer(monitor, client, request,
-				  peer == CLO_CALLER_ROOT && may_write);
+				  caller == CLO_CALLER_ROOT && may_write);
 }
 
 static int begin(void **state)

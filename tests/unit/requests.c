@@ -38,10 +38,10 @@ static int end(void **state)
 	return tear_down(state);
 }
 
-static void ask(json_t *request, enum clo_caller peer)
+static void ask(json_t *request, enum clo_caller caller)
 {
 	json_decref(reply);
-	reply = clo_request_answer(&node, request, peer);
+	reply = clo_request_answer(&node, request, caller);
 	json_decref(request);
 	assert_non_null(reply);
 }

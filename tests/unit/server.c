@@ -41,7 +41,7 @@ static json_t *answer_stream(struct clo_client *client)
 }
 
 static json_t *answer(struct clo_client *client, const json_t *request,
-		      enum clo_caller peer, void *userdata)
+		      enum clo_caller caller, void *userdata)
 {
 	assert_ptr_equal(userdata, &asked);
 	if (json_object_get(request, "stream"))
@@ -57,8 +57,8 @@ static json_t *answer(struct clo_client *client, const json_t *request,
 		free(text);
 		return reply;
 	}
-	return json_pack("{s:b, s:i}", "root", peer == CLO_CALLER_ROOT, "asked",
-			 (int)asked);
+	return json_pack("{s:b, s:i}", "root", caller == CLO_CALLER_ROOT,
+			 "asked", (int)asked);
 }
 
 static int start(void **state)
