@@ -10,6 +10,9 @@
 /* Below are the system's own users; above no kernel interface is sure. */
 #define UID_LEAST 1000U
 #define UID_MOST 2147483646U
+/* Within, but nobody's: what has no user, and 16 bits of "none". */
+#define UID_NOBODY 65534U
+#define UID_NONE 65535U
 
 enum {
 	SANDBOX_UIDS,
@@ -222,6 +225,10 @@ uint32_t clo_read_uid(struct clo_parse *parse, const struct clo_place *place)
 	uint64_t uid = 0;
 
 	(void)clo_read_number(&parse->reader, place, UID_LEAST, UID_MOST, &uid);
+	if (uid == UID_NOBODY || uid == UID_NONE)
+		clo_flaw_at(&parse->reader, place,
+			    "%u is no user's by convention: use another one",
+			    (uint32_t)uid);
 	return (uint32_t)uid;
 }
 

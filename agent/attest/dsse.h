@@ -14,6 +14,11 @@
 int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
 		  char **ret_envelope);
 /*
+ * The key that an envelope says it is signed by, to choose one: nothing is
+ * checked yet. -EBADMSG: it is no envelope, or does not say.
+ */
+int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65]);
+/*
  * 0 and the payload (caller frees, 0-terminated); -EBADMSG if it is not an
  * envelope of CLO_DSSE_TYPE with one good signature of `key`. No byte of the
  * payload is handed out otherwise.

@@ -11,6 +11,7 @@
 
 #include "agent/attest/dsse.h"
 #include "agent/attest/json.h"
+#include "agent/attest/sha256.h"
 #include "agent/base/hex.h"
 #include "policy/controls.h"
 
@@ -335,6 +336,22 @@ static void judge(const struct claims *claims,
 			 claims->subject, (long long)age);
 }
 
+/* NULL: the options ask for no more than it has. */
+static const char *missing(const struct claims *claims,
+			   const struct clo_verify_options *options)
+{
+	const json_t *key = json_object_get(claims->predicate, "key");
+	const char *protection = text_of(key, "protection");
+
+	if (options->nonce &&
+	    (!claims->nonce || strcasecmp(options->nonce, claims->nonce) != 0))
+		return "it does not carry the nonce asked for";
+	if (options->protection &&
+	    (!protection || strcmp(protection, options->protection) != 0))
+		return "its key is not protected as asked for";
+	return NULL;
+}
+
 static int open_envelope(const struct clo_key *key, const char *envelope,
 			 size_t len, struct clo_verify_result *result)
 {
@@ -349,8 +366,10 @@ static int open_envelope(const struct clo_key *key, const char *envelope,
 	if (r < 0)
 		return r;
 
-	r = clo_json_parse(payload, payload_len, PAYLOAD_DEPTH,
-			   &result->statement);
+	r = clo_sha256(payload, payload_len, result->digest);
+	if (r == 0)
+		r = clo_json_parse(payload, payload_len, PAYLOAD_DEPTH,
+				   &result->statement);
 	return r == -EBADMSG ? reject(result, "not strict JSON") : r;
 }
 
@@ -359,6 +378,7 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		struct clo_verify_result *ret_result)
 {
 	struct claims claims = {0};
+	const char *lacks;
 	int r;
 
 	*ret_result = (struct clo_verify_result){0};
@@ -371,15 +391,58 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 	r = read_statement(ret_result->statement, key, &claims, ret_result);
 	if (r < 0)
 		return;
-	if (options->nonce &&
-	    (!claims.nonce || strcasecmp(options->nonce, claims.nonce) != 0)) {
-		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "it does not carry the nonce asked for");
+	lacks = missing(&claims, options);
+	if (lacks) {
+		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC, "%s", lacks);
 		return;
 	}
 
 	judge(&claims, options, ret_result);
 	assert(ret_result->reason[0] != '\0');
+}
+
+/* Does this key speak for that node, at that time? */
+static void check_trusted(const struct clo_trusted *trusted,
+			  struct clo_verify_result *result)
+{
+	const json_t *predicate =
+		json_object_get(result->statement, "predicate");
+	const char *node = text_of(json_object_get(predicate, "node"), "name");
+	const char *flaw;
+	time_t then = 0;
+
+	(void)clo_time_parse(text_of(predicate, "time"), &then);
+	flaw = clo_trusted_flaw(trusted, then);
+	if (strcmp(node, trusted->node) != 0)
+		flaw = "of a node that the key does not speak for";
+	if (flaw)
+		conclude(result, CLO_VERIFY_NOT_AUTHENTIC, "%s: key %s", flaw,
+			 trusted->name);
+}
+
+void clo_verify_trusted(const struct clo_trust *trust, const char *envelope,
+			size_t len, const struct clo_verify_options *options,
+			struct clo_verify_result *ret_result)
+{
+	const struct clo_trusted *trusted;
+	char id[65];
+
+	*ret_result = (struct clo_verify_result){0};
+	if (clo_dsse_key_id(envelope, len, id) < 0) {
+		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "not an envelope that names its key");
+		return;
+	}
+	trusted = clo_trust_find(trust, id, CLO_TRUST_ATTEST);
+	if (!trusted) {
+		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
+			 "signed by a key that is not trusted with statements");
+		return;
+	}
+	clo_verify(trusted->key, envelope, len, options, ret_result);
+	if (ret_result->statement &&
+	    ret_result->exit != CLO_VERIFY_NOT_AUTHENTIC)
+		check_trusted(trusted, ret_result);
 }
 
 void clo_verify_result_done(struct clo_verify_result *result)

@@ -6,6 +6,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/statement.h"
+#include "agent/attest/trust.h"
 
 /*
  * The relying party's check: offline, no privileges, no daemon. Signature
@@ -24,6 +25,7 @@ struct clo_verify_result {
 	enum clo_verify_exit exit;
 	char reason[200]; /* one line, always filled */
 	json_t *statement; /* NULL unless the signature held; owned */
+	uint8_t digest[32]; /* SHA-256 of the payload, if it did */
 	bool stale;
 };
 
@@ -31,9 +33,18 @@ struct clo_verify_options {
 	time_t now;
 	int64_t max_age; /* seconds; < 0: the statement's own period x 3 */
 	const char *nonce; /* hex the statement must carry, or NULL */
+	/* Protection that the key must have by the statement, or NULL. */
+	const char *protection;
 };
 
 void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		const struct clo_verify_options *options,
 		struct clo_verify_result *ret_result);
+/*
+ * By the key that the envelope names, if the store has it for statements of
+ * that node and that time.
+ */
+void clo_verify_trusted(const struct clo_trust *trust, const char *envelope,
+			size_t len, const struct clo_verify_options *options,
+			struct clo_verify_result *ret_result);
 void clo_verify_result_done(struct clo_verify_result *result);

@@ -7,43 +7,95 @@
 
 #include "agent/attest/dsse.h"
 #include "agent/attest/key.h"
+#include "agent/attest/trust.h"
 #include "agent/base/file.h"
+#include "agent/cli/evidence.h"
 #include "agent/cli/nonce.h"
 #include "agent/cli/number.h"
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"
+#include "agent/cli/verify_many.h"
 
 #define KEY_MAX 65536U
 
 enum {
 	OPT_KEY,
+	OPT_TRUST,
 	OPT_MAX_AGE,
 	OPT_NONCE,
+	OPT_REQUIRE_KEY,
+	OPT_CHAIN,
+	OPT_FORMAT,
 };
 
-static int read_options(const struct clo_cli *cli,
-			struct clo_verify_options *ret_options)
+static int read_age(const struct clo_cli *cli, int64_t *ret_age)
 {
 	const char *age = cli->values[OPT_MAX_AGE];
 
-	*ret_options = (struct clo_verify_options){
-		.now = time(NULL),
-		.max_age = -1,
-		.nonce = cli->values[OPT_NONCE],
-	};
-	if (!cli->values[OPT_KEY])
-		return clo_fail(cli, CLO_EXIT_USAGE, "verify: needs --key");
-	if (ret_options->nonce && !clo_nonce_valid(ret_options->nonce))
-		return clo_fail(cli, CLO_EXIT_USAGE,
-				"verify: --nonce takes 1 to 64 bytes as "
-				"hex digits");
-	if (!age)
-		return CLO_EXIT_OK;
-	ret_options->max_age = clo_number_parse(age, 9999999999);
-	if (ret_options->max_age < 0)
+	*ret_age = age ? clo_number_parse(age, 9999999999) : -1;
+	if (age && *ret_age < 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"verify: --max-age takes seconds, not %s", age);
 	return CLO_EXIT_OK;
+}
+
+static int read_format(const struct clo_cli *cli,
+		       enum clo_verify_format *ret_format)
+{
+	static const char *const words[] = {
+		[CLO_VERIFY_TEXT] = "text",
+		[CLO_VERIFY_JSON] = "json",
+		[CLO_VERIFY_JUNIT] = "junit",
+	};
+	const char *text = cli->values[OPT_FORMAT];
+
+	*ret_format = cli->json ? CLO_VERIFY_JSON : CLO_VERIFY_TEXT;
+	for (size_t i = 0; text && i < CLO_ARRAY_LEN(words); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*ret_format = (enum clo_verify_format)i;
+			return CLO_EXIT_OK;
+		}
+	return text ? clo_fail(cli, CLO_EXIT_USAGE,
+			       "verify: --format takes text, json or junit, "
+			       "not %s",
+			       text)
+		    : CLO_EXIT_OK;
+}
+
+static int read_options(const struct clo_cli *cli,
+			struct clo_verify_request *request)
+{
+	const char *protection = cli->values[OPT_REQUIRE_KEY];
+	struct clo_verify_options *options = &request->options;
+	int code;
+
+	options->now = time(NULL);
+	options->nonce = cli->values[OPT_NONCE];
+	options->protection = protection ? "tpm" : NULL;
+	request->chain_complete = cli->values[OPT_CHAIN] != NULL;
+	if (!cli->values[OPT_KEY] == !cli->values[OPT_TRUST])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: needs --key or --trust");
+	if (options->nonce && !clo_nonce_valid(options->nonce))
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: --nonce takes 1 to 64 bytes as "
+				"hex digits");
+	if (protection && strcmp(protection, "tpm-bound") != 0)
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: --require-key takes tpm-bound, not %s",
+				protection);
+	code = read_format(cli, &request->format);
+	return code ? code : read_age(cli, &options->max_age);
+}
+
+static int read_file(const struct clo_cli *cli, const char *path, size_t max,
+		     char **ret_text, size_t *ret_len)
+{
+	int r = clo_file_read(path, max, ret_text, ret_len);
+
+	return r < 0 ? clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s", path,
+				strerrordesc_np(-r))
+		     : CLO_EXIT_OK;
 }
 
 static int read_key(const struct clo_cli *cli, struct clo_key **ret_key)
@@ -51,60 +103,92 @@ static int read_key(const struct clo_cli *cli, struct clo_key **ret_key)
 	const char *path = cli->values[OPT_KEY];
 	CLO_AUTO_MEM char *pem = NULL;
 	size_t len;
-	int r;
+	int code;
 
-	r = clo_file_read(path, KEY_MAX, &pem, &len);
-	if (r < 0)
-		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s", path,
-				strerrordesc_np(-r));
-	r = clo_key_parse_public(pem, len, ret_key);
-	if (r < 0)
+	code = read_file(cli, path, KEY_MAX, &pem, &len);
+	if (code == CLO_EXIT_OK && clo_key_parse_public(pem, len, ret_key) < 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"%s is not a public Ed25519 key in PEM", path);
-	return CLO_EXIT_OK;
+	return code;
+}
+
+static int read_trust(const struct clo_cli *cli, struct clo_trust **ret_trust)
+{
+	const char *path = cli->values[OPT_TRUST];
+	CLO_AUTO_MEM char *text = NULL;
+	char reason[200] = "out of memory";
+	size_t len;
+	int code;
+
+	code = read_file(cli, path, CLO_TRUST_MAX, &text, &len);
+	if (code == CLO_EXIT_OK &&
+	    clo_trust_parse(text, len, ret_trust, reason) < 0)
+		return clo_fail(cli, CLO_EXIT_USAGE, "%s: %s", path, reason);
+	return code;
+}
+
+static int verify_single(const struct clo_cli *cli,
+			 const struct clo_verify_request *request)
+{
+	__attribute__((cleanup(
+		clo_verify_result_done))) struct clo_verify_result result = {0};
+	CLO_AUTO_MEM char *envelope = NULL;
+	size_t len;
+	int code;
+
+	code = read_file(cli, cli->operand, CLO_DSSE_MAX, &envelope, &len);
+	if (code != CLO_EXIT_OK)
+		return code;
+	clo_verify_one(request, envelope, len, &result);
+	return clo_summary_print(cli, &result);
 }
 
 static int run(const struct clo_cli *cli)
 {
-	__attribute__((cleanup(
-		clo_verify_result_done))) struct clo_verify_result result = {0};
 	CLO_AUTO(clo_key) struct clo_key *key = NULL;
-	CLO_AUTO_MEM char *envelope = NULL;
-	struct clo_verify_options options;
-	size_t len;
-	int code, r;
+	CLO_AUTO(clo_trust) struct clo_trust *trust = NULL;
+	struct clo_verify_request request = {0};
+	int code;
 
-	code = read_options(cli, &options);
+	code = read_options(cli, &request);
 	if (code == CLO_EXIT_OK)
-		code = read_key(cli, &key);
+		code = cli->values[OPT_KEY] ? read_key(cli, &key)
+					    : read_trust(cli, &trust);
 	if (code != CLO_EXIT_OK)
 		return code;
-
-	r = clo_file_read(cli->operand, CLO_DSSE_MAX, &envelope, &len);
-	if (r < 0)
-		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",
-				cli->operand, strerrordesc_np(-r));
-
-	clo_verify(key, envelope, len, &options, &result);
-	return clo_summary_print(cli, &result);
+	request.key = key;
+	request.trust = trust;
+	return clo_evidence_is_many(cli->operand) || request.chain_complete ||
+			       cli->values[OPT_FORMAT]
+		       ? clo_verify_many(cli, &request)
+		       : verify_single(cli, &request);
 }
 
 const struct clo_command clo_command_verify = {
 	.name = "verify",
 	.operand = "FILE",
-	.summary = "check an attestation: offline, unprivileged",
-	.details = "FILE may be - for stdin. Exit status 0 PASSED, 1 not "
-		   "authentic, 2 usage or an\nunreadable file, 3 FAILED, 4 "
-		   "inconclusive or stale.\n",
+	.summary = "check attestations: offline, unprivileged",
+	.details = "FILE is an envelope, - for stdin, a .jsonl file of one on "
+		   "each line, or a\ndirectory of such files. Exit status: the "
+		   "worst of 0 PASSED, 4 inconclusive or\nstale, 3 FAILED, 1 "
+		   "not authentic; 2 usage or an unreadable file.\n",
 	.options =
 		{
 			[OPT_KEY] = {"key", "FILE",
 				     "the node's public key (PEM)"},
+			[OPT_TRUST] = {"trust", "FILE",
+				       "a trust store: keys, nodes, times"},
 			[OPT_MAX_AGE] =
 				{"max-age", "SECONDS",
 				 "else 3 times the statement's own period"},
 			[OPT_NONCE] = {"nonce", "HEX",
 				       "it must answer this challenge"},
+			[OPT_REQUIRE_KEY] = {"require-key", "tpm-bound",
+					     "the key must be a TPM's"},
+			[OPT_CHAIN] = {"chain-complete", NULL,
+				       "no statement of a boot may be missing"},
+			[OPT_FORMAT] = {"format", "FORMAT",
+					"text, json or junit"},
 		},
 	.run = run,
 };

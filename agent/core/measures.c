@@ -283,7 +283,8 @@ static const struct measure {
 	 confinement_evidence, true},
 	{"sbx.device-surface",
 	 "every element of each running domain's XML compared with an allow "
-	 "list",
+	 "list; IOMMU groups and drivers of the PCI devices that it has, and "
+	 "how the host's IOMMU is set, read",
 	 sandbox_evidence, true},
 	{"sbx.shared-resources",
 	 "limits and partition of each domain, cgroups and CPUs of its "

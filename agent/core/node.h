@@ -84,6 +84,7 @@ struct clo_node {
 	bool fence_refused; /* by this kernel */
 	struct clo_tags *tags; /* NULL: none */
 	int tags_refused; /* why the kernel did not take them; 0: not asked */
+	int tags_error; /* of the last try to have them follow the policy */
 	bool quotas_settled; /* the kernel's accounts are this policy's */
 	bool quotas_stale; /* and there may be others */
 	uint64_t flows_live; /* as of the last sweep */

@@ -9,12 +9,29 @@
 #include <unistd.h>
 
 #include "agent/base/log.h"
+#include "agent/guard/accounts.h"
 #include "agent/guard/files.h"
 #include "agent/guard/partition.h"
+#include "agent/guard/passthrough.h"
 #include "agent/guard/place.h"
 #include "agent/guard/process.h"
 #include "agent/guard/sandbox_file.h"
+#include "agent/guard/users.h"
 #include "agent/guard/xml_check.h"
+
+static int look_devices(struct clo_sandbox *sandbox, const char *xml,
+			bool running)
+{
+	CLO_AUTO_FD int proc = -1;
+	CLO_AUTO_FD int sys = -1;
+
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sys = open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0 || sys < 0)
+		return -errno;
+	return clo_passthrough_check(proc, sys, xml, sandbox->profile, running,
+				     &sandbox->findings);
+}
 
 static int look_process(struct clo_sandbox *sandbox, const char *domain)
 {
@@ -34,6 +51,19 @@ static int look_process(struct clo_sandbox *sandbox, const char *domain)
 		return -errno;
 	return clo_process_check(proc, pid, sandbox->profile,
 				 &sandbox->findings, &sandbox->process);
+}
+
+static int look_accounts(struct clo_sandbox *sandbox, const char *xml)
+{
+	CLO_AUTO_FD int etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLO_AUTO_FD int dev = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct clo_accounts accounts = {etc, dev,
+					      !clo_xml_is_emulated(xml)};
+
+	return etc < 0 || dev < 0
+		       ? -errno
+		       : clo_accounts_check(&accounts, sandbox->profile,
+					    &sandbox->findings);
 }
 
 int clo_sandbox_profile(const struct clo_node *node,
@@ -65,6 +95,10 @@ int clo_sandbox_look(struct clo_node *node,
 	if (r == 0)
 		r = clo_files_check(xml, sandbox->profile, running,
 				    &sandbox->findings);
+	if (r == 0)
+		r = look_devices(sandbox, xml, running);
+	if (r == 0)
+		r = look_accounts(sandbox, xml);
 	if (r == 0 && running)
 		r = look_process(sandbox, running);
 	if (r < 0)
@@ -245,8 +279,11 @@ void clo_sandbox_release(const char *uuid)
 int clo_sandbox_settle(struct clo_node *node)
 {
 	const struct clo_policy *policy = node->force->policy;
-	int worst = 0;
+	int worst = clo_users_settle(CLO_USERS_DIR, policy);
 
+	if (worst < 0)
+		(void)clo_log_errno(CLO_LOG_ERR, worst,
+				    "users of the sandboxes not told");
 	for (size_t i = 0; i < policy->n_workloads; i++) {
 		CLO_AUTO(clo_profile) struct clo_profile *profile = NULL;
 		int r = clo_profile_new(policy, &policy->workloads[i],

@@ -24,9 +24,10 @@ int clo_sandbox_profile(const struct clo_node *node,
 			const struct clo_workload_doc *workload,
 			struct clo_profile **ret_profile);
 /*
- * Compare a domain's XML, its files and the process of a running one, by its
- * name, with the profile; borrows from the policy in force. `running` NULL: it
- * is about to start. -ENOENT: it has no sandbox.
+ * Compare a domain's XML, its files, the host's devices that it has, the
+ * accounts of its user and the process of a running one, by its name, with the
+ * profile; borrows from the policy in force. `running` NULL: it is about to
+ * start. -ENOENT: it has no sandbox.
  */
 int clo_sandbox_look(struct clo_node *node,
 		     const struct clo_workload_doc *workload, const char *xml,
@@ -53,5 +54,6 @@ int clo_sandbox_prepare(struct clo_node *node,
 			const struct clo_workload_doc *workload,
 			const struct clo_virt_domain *domain);
 void clo_sandbox_release(const char *uuid);
-/* The directories of every workload. The worst of what went wrong. */
+/* The users of every scope, the directories of every workload. The worst of
+ * what went wrong. */
 int clo_sandbox_settle(struct clo_node *node);

@@ -10,6 +10,7 @@
 #include "agent/sys/tags.h"
 
 #define CONTROL "sbx.guest-confinement"
+#define SCOPES CLO_ARRAY_LEN(((struct clo_tenant_doc *)NULL)->scopes)
 
 static uint32_t permits_of(const struct clo_scope_doc *scope)
 {
@@ -36,6 +37,30 @@ static int add_scope(const struct clo_tenant_doc *tenant,
 	return clo_partition_find(CLO_CGROUP_ROOT, partition, &ret->id, top);
 }
 
+/* Of all scopes with a uid; `cgroups` has room for them. */
+static int list_scopes(const struct clo_policy *policy,
+		       struct clo_tag_cgroup *cgroups, size_t *ret_n,
+		       uint64_t *ret_top)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < policy->n_tenants * SCOPES; i++) {
+		const struct clo_tenant_doc *tenant =
+			&policy->tenants[i / SCOPES];
+		const struct clo_scope_doc *scope = &tenant->scopes[i % SCOPES];
+		int r;
+
+		if (!scope->uid)
+			continue;
+		r = add_scope(tenant, scope, &cgroups[n], ret_top);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		n += r == 0;
+	}
+	*ret_n = n;
+	return 0;
+}
+
 static int set(struct clo_node *node)
 {
 	const struct clo_policy *policy = node->force->policy;
@@ -46,44 +71,27 @@ static int set(struct clo_node *node)
 	};
 	uint64_t top = 0;
 	size_t n = 0;
+	int r;
 
-	cgroups = calloc(
-		policy->n_tenants * CLO_ARRAY_LEN(policy->tenants->scopes) + 1,
-		sizeof(*cgroups));
+	cgroups = calloc(policy->n_tenants * SCOPES + 1, sizeof(*cgroups));
 	if (!cgroups)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->n_tenants; i++)
-		for (size_t k = 0; k < CLO_ARRAY_LEN(policy->tenants->scopes);
-		     k++) {
-			const struct clo_tenant_doc *tenant =
-				&policy->tenants[i];
-			const struct clo_scope_doc *scope = &tenant->scopes[k];
-			int r;
-
-			if (!scope->uid)
-				continue;
-			r = add_scope(tenant, scope, &cgroups[n], &top);
-			if (r < 0 && r != -ENOENT)
-				return r;
-			n += r == 0;
-		}
-	if (n > 0) {
-		int r = clo_tags_depth(node->tags, top, &range.level);
-
-		if (r < 0)
-			return r;
+	r = list_scopes(policy, cgroups, &n, &top);
+	if (r == 0 && n > 0) {
+		r = clo_tags_depth(node->tags, top, &range.level);
 		range.level += CLO_PARTITION_DEPTH;
 	}
-	return clo_tags_set(node->tags, &range, cgroups, n);
+	return r < 0 ? r : clo_tags_set(node->tags, &range, cgroups, n);
 }
 
-int clo_tagging_settle(struct clo_node *node)
+void clo_tagging_settle(struct clo_node *node)
 {
 	if (!node->force)
-		return 0;
+		return;
 	if (!node->force->policy->node.sandbox.present) {
 		clo_tagging_done(node);
-		return clo_tags_remove(node->bpf);
+		(void)clo_tags_remove(node->bpf);
+		return;
 	}
 	if (!node->tags && !node->tags_refused) {
 		node->tags_refused = clo_tags_open(node->bpf, &node->tags);
@@ -92,7 +100,7 @@ int clo_tagging_settle(struct clo_node *node)
 				"this kernel takes no BPF LSM programs: %s",
 				strerrordesc_np(-node->tags_refused));
 	}
-	return node->tags ? set(node) : 0;
+	node->tags_error = node->tags ? set(node) : 0;
 }
 
 int clo_tagging_restore(struct clo_node *node)
@@ -139,7 +147,9 @@ int clo_tagging_audit(struct clo_node *node, struct clo_audit *audit)
 
 	if (!node->force || !node->tags)
 		return 0;
-	r = look_at_state(node, audit);
+	r = node->tags_error ? note(audit, "do not follow the policy:",
+				    strerrordesc_np(-node->tags_error))
+			     : look_at_state(node, audit);
 	if (r < 0)
 		return r;
 	r = clo_canary_run(node->force->policy->node.sandbox.first, tag_canary,

@@ -12,8 +12,11 @@
  * other layers carry the control.
  */
 
-/* Bring it to the policy in force and to the cgroups that are there. */
-int clo_tagging_settle(struct clo_node *node);
+/*
+ * Bring it to the policy in force and to the cgroups that are there. The audit
+ * tells what went wrong; no domain has to wait for it.
+ */
+void clo_tagging_settle(struct clo_node *node);
 /* Pins and maps that were undone are put right. */
 int clo_tagging_restore(struct clo_node *node);
 /* A step of the audit. */

@@ -281,9 +281,7 @@ static int reconcile(struct clo_node *node, bool released, bool look,
 	r = clo_fencing_settle(node);
 	if (r < 0)
 		worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
-	r = clo_tagging_settle(node);
-	if (r < 0)
-		worst = clo_log_errno(CLO_LOG_ERR, r, "tags");
+	clo_tagging_settle(node);
 	*ret_changed = changed;
 	return worst;
 }
@@ -293,60 +291,83 @@ int clo_tend_reconcile(struct clo_node *node, bool *ret_changed)
 	return reconcile(node, false, true, ret_changed);
 }
 
-static int repair(struct clo_node *node, unsigned int what)
+static int restore_pins(struct clo_node *node)
+{
+	return clo_bpf_pins_restore(node->bpf);
+}
+
+static int restore_programs(struct clo_node *node)
+{
+	return clo_bpf_programs_restore(node->bpf);
+}
+
+static int restore_tables(struct clo_node *node)
 {
 	uint64_t epoch;
-	int worst = 0;
-	int r;
 
-	if (what & CLO_REPAIR_PINS) {
-		r = clo_bpf_pins_restore(node->bpf);
+	return node->force ? clo_bpf_tables_write(node->bpf,
+						  node->force->compiled->tables,
+						  &epoch)
+			   : 0;
+}
+
+static int restore_quotas(struct clo_node *node)
+{
+	return node->force ? clo_quotas_settle(node) : 0;
+}
+
+static int restore_fence(struct clo_node *node)
+{
+	clo_fencing_renew(node);
+	return clo_fencing_settle(node);
+}
+
+static int restore_guards(struct clo_node *node)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < node->inventory->n_taps; i++) {
+		const struct clo_tap *tap = &node->inventory->taps[i];
+		int r = settle(node, tap);
+
 		if (r < 0)
 			worst = clo_log_errno(CLO_LOG_ERR, r,
-					      "pins not restored");
+					      "no guard iface=%s", tap->name);
 	}
-	if (what & CLO_REPAIR_PROGRAMS) {
-		r = clo_bpf_programs_restore(node->bpf);
+	return worst;
+}
+
+static int repair(struct clo_node *node, unsigned int what)
+{
+	enum {
+		taps = CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES
+	};
+
+	static const struct {
+		unsigned int what;
+		const char *name;
+		int (*restore)(struct clo_node *node);
+	} repairs[] = {
+		{CLO_REPAIR_PINS, "pins", restore_pins},
+		{CLO_REPAIR_PROGRAMS, "programs", restore_programs},
+		{CLO_REPAIR_TABLES, "tables", restore_tables},
+		{CLO_REPAIR_QUOTAS, "accounts", restore_quotas},
+		{CLO_REPAIR_TAGS, "tags", clo_tagging_restore},
+		{CLO_REPAIR_FENCE, "fence", restore_fence},
+		{taps, "ports and bridges", sweep},
+		{taps | CLO_REPAIR_GUARDS, "guards", restore_guards},
+	};
+
+	int worst = 0;
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(repairs); i++) {
+		int r = what & repairs[i].what ? repairs[i].restore(node) : 0;
+
 		if (r < 0)
 			worst = clo_log_errno(CLO_LOG_ERR, r,
-					      "programs not restored");
+					      "not restored: %s",
+					      repairs[i].name);
 	}
-	if (what & CLO_REPAIR_TABLES && node->force) {
-		r = clo_bpf_tables_write(node->bpf,
-					 node->force->compiled->tables, &epoch);
-		if (r < 0)
-			worst = clo_log_errno(CLO_LOG_ERR, r,
-					      "tables not restored");
-	}
-	if (what & CLO_REPAIR_QUOTAS && node->force) {
-		r = clo_quotas_settle(node);
-		if (r < 0)
-			worst = clo_log_errno(CLO_LOG_ERR, r, "accounts");
-	}
-	if (what & CLO_REPAIR_TAGS) {
-		r = clo_tagging_restore(node);
-		if (r < 0)
-			worst = clo_log_errno(CLO_LOG_ERR, r, "tags");
-	}
-	if (what & CLO_REPAIR_FENCE) {
-		clo_fencing_renew(node);
-		r = clo_fencing_settle(node);
-		if (r < 0)
-			worst = clo_log_errno(CLO_LOG_ERR, r, "fence");
-	}
-	if (what & (CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES)) {
-		r = sweep(node);
-		if (r < 0)
-			worst = r;
-	}
-	if (what & (CLO_REPAIR_GUARDS | CLO_REPAIR_PORTS | CLO_REPAIR_BRIDGES))
-		for (size_t i = 0; i < node->inventory->n_taps; i++) {
-			r = settle(node, &node->inventory->taps[i]);
-			if (r < 0)
-				worst = clo_log_errno(
-					CLO_LOG_ERR, r, "no guard iface=%s",
-					node->inventory->taps[i].name);
-		}
 	return worst;
 }
 

@@ -198,7 +198,6 @@ int clo_canary_run(uid_t uid, int (*tag)(pid_t pid, void *userdata),
 		(void)close(ours);
 		child(&trial, its);
 	}
-	(void)close(its); /* so that its end is seen */
-	its = -1;
+	(void)close(clo_take_fd(&its)); /* so that its end is seen */
 	return watch(pid, ours, tag, userdata, ret_what);
 }

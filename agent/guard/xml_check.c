@@ -396,6 +396,14 @@ int clo_xml_open(const char *xml, xmlDocPtr *ret_doc)
 	return 0;
 }
 
+bool clo_xml_is_emulated(const char *xml)
+{
+	CLO_AUTO_XML_DOC xmlDocPtr doc = NULL;
+
+	return clo_xml_open(xml, &doc) == 0 &&
+	       clo_xml_says(xmlDocGetRootElement(doc), "type", "qemu");
+}
+
 int clo_xml_check(const char *xml, const struct clo_profile *profile,
 		  struct clo_findings *findings)
 {

@@ -16,3 +16,5 @@
  */
 int clo_xml_check(const char *xml, const struct clo_profile *profile,
 		  struct clo_findings *findings);
+/* It is a domain of QEMU's own emulation (TCG): it needs no /dev/kvm. */
+bool clo_xml_is_emulated(const char *xml);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What reads a domain's XML here shares: xml_*.c and files.c, nobody else. */
+/*
+ * What reads a domain's XML here shares: xml_*.c, files.c and
+ * passthrough.c, nobody else.
+ */
 
 #include "agent/guard/tell.h"
 #include "agent/guard/xml_check.h"

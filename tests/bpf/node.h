@@ -3,7 +3,9 @@
 
 #include "agent/core/audit.h"
 #include "agent/core/control.h"
+#include "agent/core/fencing.h"
 #include "agent/core/requests.h"
+#include "agent/core/tagging.h"
 #include "agent/core/tend.h"
 #include "bpf/sandbox.h"
 #include "fixture_force.h"
@@ -58,6 +60,8 @@ static inline int end(void **state)
 	char saved[64];
 	int r;
 
+	clo_fencing_done(&node);
+	clo_tagging_done(&node);
 	clo_inventory_free(node.inventory);
 	clo_force_free(node.force);
 	json_decref(node.last);

@@ -9,416 +9,32 @@
 #include "agent/sys/tags.h"
 
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/uio.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/guard/canary.h"
 #include "agent/guard/partition.h"
 #include "sandbox.h"
+#include "tagged.h"
 
-#define FIRST 64900U
-#define OURS (FIRST + 1) /* the attacker's */
-#define THEIRS (FIRST + 2)
 #define PARTITION "/machine/cloison-tagtest-production"
 #define GROUP CLO_CGROUP_ROOT "/machine/cloison-tagtest-production.partition"
 
 static struct world {
 	struct sandbox *box;
 	struct clo_tags *tags;
-	char dir[32]; /* 0777 and root's */
-	pid_t victim; /* THEIRS */
-	int listener; /* its */
-	int pair[2]; /* from the host to the child */
 	uint64_t cgroup;
 	uint64_t top;
 } world;
-
-static const char *at(const char *name)
-{
-	static char paths[4][64];
-	static unsigned int next;
-	char *path = paths[next++ % 4];
-
-	(void)snprintf(path, sizeof(paths[0]), "%s/%s", world.dir, name);
-	return path;
-}
-
-/* -- what the child tries; 0 or more: it worked */
-
-static long open_close(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC, 0600);
-
-	return fd < 0 ? fd : close(fd);
-}
-
-static long read_theirs(void)
-{
-	return open_close(at("theirs"), O_RDONLY);
-}
-
-static long write_theirs(void)
-{
-	return open_close(at("theirs"), O_WRONLY);
-}
-
-static long link_theirs(void)
-{
-	long r = link(at("theirs"), at("link"));
-
-	return r < 0 ? r : unlink(at("link"));
-}
-
-static long rename_theirs(void)
-{
-	long r = rename(at("theirs"), at("moved"));
-
-	return r < 0 ? r : rename(at("moved"), at("theirs"));
-}
-
-static long truncate_theirs(void)
-{
-	return truncate(at("theirs"), 0);
-}
-
-static long chmod_theirs(void)
-{
-	return chmod(at("theirs"), 0666);
-}
-
-static long unlink_theirs(void)
-{
-	return unlink(at("spare"));
-}
-
-static long replace_theirs(void)
-{
-	return rename(at("own"), at("spare"));
-}
-
-static long make_in_theirs(void)
-{
-	long r = mkdir(at("their-dir/x"), 0700);
-
-	return r < 0 ? r : rmdir(at("their-dir/x"));
-}
-
-static long read_private(void)
-{
-	return open_close(at("private"), O_RDONLY);
-}
-
-static long write_hosts(void)
-{
-	return open_close(at("hosts"), O_WRONLY);
-}
-
-static long unlink_hosts(void)
-{
-	return unlink(at("host-spare"));
-}
-
-static long make_in_hosts(void)
-{
-	long r = mkdir("/run/clo-tags-x", 0700);
-
-	return r < 0 ? r : rmdir("/run/clo-tags-x");
-}
-
-static long open_memory(void)
-{
-	return open_close("/dev/mem", O_RDONLY);
-}
-
-static long ptrace_theirs(void)
-{
-	long r = ptrace(PTRACE_SEIZE, world.victim, NULL, NULL);
-
-	return r < 0 ? r : 0;
-}
-
-static long kill_theirs(void)
-{
-	return kill(world.victim, 0);
-}
-
-static long open_their_mem(void)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", world.victim);
-	return open_close(path, O_RDONLY);
-}
-
-static long read_their_memory(void)
-{
-	char byte;
-	struct iovec local = {&byte, 1};
-	struct iovec remote = {&world.top, 1};
-
-	return process_vm_readv(world.victim, &local, 1, &remote, 1, 0);
-}
-
-static long take_their_fd(void)
-{
-	int fd = (int)syscall(SYS_pidfd_open, world.victim, 0);
-
-	return fd < 0 ? 0 /* not refused for this */
-		      : syscall(SYS_pidfd_getfd, fd, world.listener, 0);
-}
-
-static struct sockaddr_un their_address(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		       at("their-socket"));
-	return address;
-}
-
-static long connect_theirs(void)
-{
-	struct sockaddr_un address = their_address();
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return connect(fd, (const struct sockaddr *)&address, sizeof(address));
-}
-
-static long open_inet(void)
-{
-	return socket(AF_INET, SOCK_STREAM, 0);
-}
-
-static long open_netlink(void)
-{
-	return socket(AF_NETLINK, SOCK_RAW, 0);
-}
-
-static long open_packet(void)
-{
-	return socket(AF_PACKET, SOCK_RAW, 0);
-}
-
-static long mount_something(void)
-{
-	long r = mount("none", world.box->mount, "tmpfs", 0, NULL);
-
-	return r < 0 ? r : umount(world.box->mount);
-}
-
-static long new_user_namespace(void)
-{
-	return unshare(CLONE_NEWUSER);
-}
-
-static long make_map(void)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4, 1, NULL);
-
-	if (fd < 0)
-		errno = -fd;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static long open_perf(void)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_CPU_CLOCK,
-		.exclude_kernel = 1,
-	};
-
-	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-}
-
-static long leave_cgroup(void)
-{
-	return open_close(CLO_CGROUP_ROOT "/cgroup.procs", O_WRONLY);
-}
-
-static long become_them(void)
-{
-	return setresuid(THEIRS, THEIRS, THEIRS);
-}
-
-static long give_away(void)
-{
-	return chown(at("own"), THEIRS, (gid_t)-1);
-}
-
-static long run_own(void)
-{
-	pid_t pid = vfork();
-	int status;
-
-	if (pid == 0) {
-		(void)execl(at("own-program"), "x", NULL);
-		_exit(errno);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
-	errno = WEXITSTATUS(status);
-	return errno ? -1 : 0;
-}
-
-/* What the host has sent; the kernel leaves out what it refuses. */
-static long receive(void)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-
-	char byte = 0;
-	struct iovec data = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-
-	if (recvmsg(world.pair[1], &message, 0) < 0)
-		return -1;
-	errno = EPERM;
-	return CMSG_FIRSTHDR(&message) ? 0 : -1;
-}
-
-/* -- and what it must be able to do */
-
-static long write_own(void)
-{
-	return open_close(at("own"), O_RDWR);
-}
-
-static long make_own(void)
-{
-	long r = open_close(at("own-dir/x"), O_WRONLY | O_CREAT);
-
-	return r < 0 ? r : unlink(at("own-dir/x"));
-}
-
-static long read_hosts(void)
-{
-	return open_close(at("hosts"), O_RDONLY);
-}
-
-static long use_null(void)
-{
-	return open_close("/dev/null", O_RDWR);
-}
-
-static long run_hosts(void)
-{
-	pid_t pid = vfork();
-	int status;
-
-	if (pid == 0) {
-		(void)execl("/bin/true", "true", NULL);
-		_exit(errno);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
-	errno = WEXITSTATUS(status);
-	return errno ? -1 : 0;
-}
-
-static long kill_own(void)
-{
-	return kill(getpid(), 0);
-}
-
-static long connect_own(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		       at("own-dir/socket"));
-	(void)unlink(address.sun_path);
-	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) <
-		    0 ||
-	    listen(listener, 1) < 0)
-		return -1;
-	return connect(fd, (const struct sockaddr *)&address, sizeof(address));
-}
-
-enum {
-	AS_ROOT = 1, /* root in the tenant's cgroup */
-	AS_USER = 2, /* the tenant's user, in no cgroup of its */
-	AS_BOTH = AS_ROOT | AS_USER,
-};
-
-static const struct attempt {
-	const char *name;
-	long (*run)(void);
-	unsigned int as;
-	const char *sent; /* a file that the host sends it */
-	int flags;
-} attacks[] = {
-	{"read a foreign file", read_theirs, AS_BOTH},
-	{"write a foreign file", write_theirs, AS_BOTH},
-	{"link a foreign file", link_theirs, AS_BOTH},
-	{"rename a foreign file", rename_theirs, AS_BOTH},
-	{"truncate a foreign file", truncate_theirs, AS_BOTH},
-	{"chmod of a foreign file", chmod_theirs, AS_ROOT},
-	{"unlink a foreign file", unlink_theirs, AS_BOTH},
-	{"replace a foreign file", replace_theirs, AS_BOTH},
-	{"make in a foreign directory", make_in_theirs, AS_BOTH},
-	{"read a private file of the host", read_private, AS_ROOT},
-	{"write a file of the host", write_hosts, AS_BOTH},
-	{"unlink a file of the host", unlink_hosts, AS_BOTH},
-	{"make in the host's directory", make_in_hosts, AS_ROOT},
-	{"/dev/mem", open_memory, AS_ROOT},
-	{"ptrace", ptrace_theirs, AS_ROOT},
-	{"kill", kill_theirs, AS_ROOT},
-	{"/proc/PID/mem", open_their_mem, AS_ROOT},
-	{"process_vm_readv", read_their_memory, AS_ROOT},
-	{"pidfd_getfd", take_their_fd, AS_ROOT},
-	{"a foreign unix socket", connect_theirs, AS_BOTH},
-	{"AF_INET", open_inet, AS_BOTH},
-	{"AF_NETLINK", open_netlink, AS_BOTH},
-	{"AF_PACKET", open_packet, AS_ROOT},
-	{"mount", mount_something, AS_ROOT},
-	{"user namespace", new_user_namespace, AS_ROOT},
-	{"bpf", make_map, AS_ROOT},
-	{"perf", open_perf, AS_ROOT},
-	{"leave the cgroup", leave_cgroup, AS_ROOT},
-	{"become the other tenant", become_them, AS_ROOT},
-	{"give a file away", give_away, AS_ROOT},
-	{"run what the tenant wrote", run_own, AS_BOTH},
-	{"receive a foreign file", receive, AS_BOTH, "theirs", O_RDONLY},
-	{"receive a file to write to", receive, AS_BOTH, "hosts", O_WRONLY},
-};
-
-static const struct attempt lawful[] = {
-	{"its own file", write_own, AS_BOTH},
-	{"make in its own directory", make_own, AS_USER},
-	{"read a file of the host", read_hosts, AS_BOTH},
-	{"/dev/null", use_null, AS_BOTH},
-	{"run a program of the host", run_hosts, AS_BOTH},
-	{"signal itself", kill_own, AS_USER},
-	{"its own unix socket", connect_own, AS_USER},
-	{"receive its own file", receive, AS_BOTH, "own", O_RDWR},
-	{"receive a file to read", receive, AS_BOTH, "hosts", O_RDONLY},
-};
 
 /* -- the stage */
 
 static void make(const char *name, uid_t uid, mode_t mode)
 {
-	int fd = open(at(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(tagged_at(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "content", 7), 7);
@@ -431,9 +47,9 @@ static void make(const char *name, uid_t uid, mode_t mode)
 
 static void make_dir(const char *name, uid_t uid)
 {
-	(void)mkdir(at(name), 0777);
-	assert_int_equal(chmod(at(name), 0777), 0);
-	assert_int_equal(chown(at(name), uid, uid), 0);
+	(void)mkdir(tagged_at(name), 0777);
+	assert_int_equal(chmod(tagged_at(name), 0777), 0);
+	assert_int_equal(chown(tagged_at(name), uid, uid), 0);
 }
 
 /* What an attempt may have used up. */
@@ -449,22 +65,22 @@ static void replenish(void)
 
 static void start_victim(void)
 {
-	struct sockaddr_un address = their_address();
+	struct sockaddr_un address = tagged_address();
 	char byte;
 	int ready[2];
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	world.victim = fork();
-	assert_true(world.victim >= 0);
-	if (world.victim == 0) {
+	tagged.victim = fork();
+	assert_true(tagged.victim >= 0);
+	if (tagged.victim == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (setresgid(THEIRS, THEIRS, THEIRS) < 0 ||
 		    setresuid(THEIRS, THEIRS, THEIRS) < 0)
 			_exit(1);
-		world.listener = socket(AF_UNIX, SOCK_STREAM, 0);
-		if (bind(world.listener, (const struct sockaddr *)&address,
+		tagged.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+		if (bind(tagged.listener, (const struct sockaddr *)&address,
 			 sizeof(address)) < 0 ||
-		    listen(world.listener, 64) < 0 ||
+		    listen(tagged.listener, 64) < 0 ||
 		    chmod(address.sun_path, 0777) < 0 ||
 		    write(ready[1], "", 1) != 1)
 			_exit(1);
@@ -492,7 +108,7 @@ static void send_file(const struct attempt *attempt)
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int fd = open(at(attempt->sent), attempt->flags | O_CLOEXEC);
+	int fd = open(tagged_at(attempt->sent), attempt->flags | O_CLOEXEC);
 
 	assert_true(fd >= 0);
 	*header = (struct cmsghdr){
@@ -501,7 +117,7 @@ static void send_file(const struct attempt *attempt)
 		.cmsg_type = SCM_RIGHTS,
 	};
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	assert_int_equal(sendmsg(world.pair[0], &message, 0), 1);
+	assert_int_equal(sendmsg(tagged.pair[0], &message, 0), 1);
 	assert_int_equal(close(fd), 0);
 }
 
@@ -522,7 +138,7 @@ static int attempt_as(const struct attempt *attempt, unsigned int as, uid_t uid)
 
 	replenish();
 	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, world.pair),
+		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, tagged.pair),
 		0);
 	if (attempt->sent)
 		send_file(attempt);
@@ -537,8 +153,8 @@ static int attempt_as(const struct attempt *attempt, unsigned int as, uid_t uid)
 		_exit(attempt->run() < 0 ? errno : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(close(world.pair[0]), 0);
-	assert_int_equal(close(world.pair[1]), 0);
+	assert_int_equal(close(tagged.pair[0]), 0);
+	assert_int_equal(close(tagged.pair[1]), 0);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -590,20 +206,22 @@ static int set_up(void **state)
 	int r = sandbox_setup(state);
 
 	world.box = *state;
+	tagged.mount = world.box->mount;
 	(void)sandbox_open(world.box, CLO_ATTACH_AUTO);
 	assert_int_equal(clo_partition_make(CLO_CGROUP_ROOT, PARTITION), 0);
 	assert_int_equal(clo_partition_find(CLO_CGROUP_ROOT, PARTITION,
 					    &world.cgroup, &world.top),
 			 0);
-	strcpy(world.dir, "/run/clo-tags-XXXXXX");
-	assert_non_null(mkdtemp(world.dir));
-	assert_int_equal(chmod(world.dir, 0777), 0);
+	strcpy(tagged.dir, "/run/clo-tags-XXXXXX");
+	assert_non_null(mkdtemp(tagged.dir));
+	assert_int_equal(chmod(tagged.dir, 0777), 0);
 	replenish();
 	make_dir("own-dir", OURS);
 	make_dir("their-dir", THEIRS);
 	sandbox_run("cp /bin/true /run/clo-tags-true");
-	assert_int_equal(rename("/run/clo-tags-true", at("own-program")), 0);
-	assert_int_equal(chown(at("own-program"), OURS, OURS), 0);
+	assert_int_equal(rename("/run/clo-tags-true", tagged_at("own-program")),
+			 0);
+	assert_int_equal(chown(tagged_at("own-program"), OURS, OURS), 0);
 	start_victim();
 	return r;
 }
@@ -614,11 +232,11 @@ static int tear_down(void **state)
 
 	clo_tags_free(world.tags);
 	world.tags = NULL;
-	(void)kill(world.victim, SIGKILL);
-	(void)waitpid(world.victim, NULL, 0);
+	(void)kill(tagged.victim, SIGKILL);
+	(void)waitpid(tagged.victim, NULL, 0);
 	(void)clo_tags_remove(world.box->bpf);
 	(void)rmdir(GROUP);
-	(void)snprintf(command, sizeof(command), "rm -r %s", world.dir);
+	(void)snprintf(command, sizeof(command), "rm -r %s", tagged.dir);
 	sandbox_run(command);
 	return sandbox_teardown(state);
 }
@@ -631,7 +249,7 @@ static void test_without_tags_all_of_it_works(void **state)
 {
 	(void)state;
 	assert_int_equal(
-		run_list(attacks, CLO_ARRAY_LEN(attacks), STRANGER, false), 0);
+		run_list(tagged_attacks, tagged_n_attacks, STRANGER, false), 0);
 }
 
 static void test_attacks_are_refused(void **state)
@@ -640,17 +258,17 @@ static void test_attacks_are_refused(void **state)
 
 	(void)state;
 	load();
-	assert_int_equal(run_list(attacks, CLO_ARRAY_LEN(attacks), OURS, true),
+	assert_int_equal(run_list(tagged_attacks, tagged_n_attacks, OURS, true),
 			 0);
 	assert_int_equal(clo_tags_read(world.tags, &seen), 0);
-	assert_true(seen.refused >= CLO_ARRAY_LEN(attacks));
+	assert_true(seen.refused >= tagged_n_attacks);
 }
 
 static void test_its_own_works(void **state)
 {
 	(void)state;
 	load();
-	assert_int_equal(run_list(lawful, CLO_ARRAY_LEN(lawful), OURS, false),
+	assert_int_equal(run_list(tagged_lawful, tagged_n_lawful, OURS, false),
 			 0);
 }
 
@@ -659,11 +277,11 @@ static void test_host_may_not_hand_over(void **state)
 {
 	(void)state;
 	load();
-	assert_int_equal(chown(at("theirs"), OURS, OURS), -1);
+	assert_int_equal(chown(tagged_at("theirs"), OURS, OURS), -1);
 	assert_int_equal(errno, EPERM);
-	assert_int_equal(chown(at("theirs"), THEIRS, 0), 0);
-	assert_int_equal(chown(at("theirs"), 0, 0), 0);
-	assert_int_equal(chown(at("theirs"), THEIRS, THEIRS), 0);
+	assert_int_equal(chown(tagged_at("theirs"), THEIRS, 0), 0);
+	assert_int_equal(chown(tagged_at("theirs"), 0, 0), 0);
+	assert_int_equal(chown(tagged_at("theirs"), THEIRS, THEIRS), 0);
 }
 
 static void test_they_outlive_their_agent(void **state)
@@ -672,15 +290,15 @@ static void test_they_outlive_their_agent(void **state)
 	load();
 	clo_tags_free(world.tags);
 	world.tags = NULL;
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), EPERM);
 	assert_int_equal(clo_tags_open(world.box->bpf, &world.tags), 0);
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), EPERM);
 	tag(0);
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), EPERM);
 	clo_tags_free(world.tags);
 	world.tags = NULL;
 	assert_int_equal(clo_tags_remove(world.box->bpf), 0);
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), 0);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), 0);
 }
 
 static void test_what_was_undone_is_seen(void **state)
@@ -706,11 +324,11 @@ static void test_what_was_undone_is_seen(void **state)
 	}
 	map = sandbox_pin(world.box, "tag/clo_tag_scopes");
 	assert_int_equal(bpf_map_delete_elem(map, &world.cgroup), 0);
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), 0);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), 0);
 	assert_int_equal(clo_tags_read(world.tags, &seen), 0);
 	assert_false(seen.as_set);
 	assert_int_equal(clo_tags_restore(world.tags), 0);
-	assert_int_equal(attempt_as(&attacks[0], AS_ROOT, 0), EPERM);
+	assert_int_equal(attempt_as(&tagged_attacks[0], AS_ROOT, 0), EPERM);
 	assert_int_equal(close(map), 0);
 }
 
@@ -741,7 +359,7 @@ static void test_canary(void **state)
 
 static void test_state_leaves_only_by_permission(void **state)
 {
-	const struct attempt *save = &attacks[CLO_ARRAY_LEN(attacks) - 1];
+	const struct attempt *save = &tagged_attacks[tagged_n_attacks - 1];
 
 	(void)state;
 	load();

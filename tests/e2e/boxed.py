@@ -21,6 +21,8 @@ NO_SWAPS = "Filename Type Size Used Priority\n"
 CPUS = "/sys/devices/system/cpu"
 TENANTS = "/run/lab/tenants"
 BASES = "/run/lab/bases"
+USERS = "/run/sysusers.d/cloison.conf"
+ACCOUNTS = ("/etc/passwd", "/etc/group")
 
 DOMAIN = """\
 <domain type='{kind}'>
@@ -180,6 +182,7 @@ class Box:
         lab.path("bases/base").write_text("shared")
         self.node.start("--emulator", self.emulator)
         self.apply(policy(lab.bridge))
+        self.users()
         for workload in WORKLOADS:
             self.furnish(workload)
 
@@ -189,6 +192,17 @@ class Box:
         source.mkdir(exist_ok=True)
         (source / "all.json").write_text(json.dumps(documents))
         return self.node.ask("apply", f"{self.lab.home}/documents")
+
+    def users(self) -> None:
+        """What cloison-users.service does, in a directory of its own: the
+        lab's /etc is the machine's, but for who is in it."""
+        root = f"{self.lab.home}/users"
+        self.path(f"{root}/etc").mkdir(parents=True, exist_ok=True)
+        for name in ACCOUNTS:
+            shutil.copy(self.path(name), self.path(root + name))
+        self.lab.run(["systemd-sysusers", f"--root={root}", USERS])
+        for name in ACCOUNTS:
+            self.pretend(name, self.path(root + name).read_text())
 
     def path(self, inside: str) -> Path:
         return Path(self.lab.root + inside)

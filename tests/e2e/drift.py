@@ -95,6 +95,15 @@ class Drift(unittest.TestCase):
         self.sh(f"chmod 0600 {OURS.disk}")
         self.whole()
 
+    def test_shared_user(self) -> None:
+        passwd = self.box.path("/etc/passwd").read_text()
+        self.box.pretend("/etc/passwd", passwd
+                         + f"mallory:x:{OURS.uid}:100::/:/bin/sh\n")
+        self.found("sbx.guest-confinement", "user mallory",
+                   f"has the uid {OURS.uid}")
+        self.box.pretend("/etc/passwd", passwd)
+        self.whole()
+
     def test_hard_link(self) -> None:
         self.sh(f"ln {OURS.disk} /run/lab/tenants/link")
         self.found("sto.no-shared-residual", OURS.disk, "2 names")

@@ -103,10 +103,13 @@ class Tags(unittest.TestCase):
         self.box.lab.run(["sh", "-c", f"truncate -s 1M {path}; "
                           f"chown {OURS.uid}:{OURS.uid} {path}; "
                           f"chmod 600 {path}"])
-        for verb in (["attach-disk", OURS.name, path, "vdb", "--subdriver",
-                      "raw"], ["domblkinfo", OURS.name, "vdb"],
-                     ["detach-disk", OURS.name, "vdb"]):
-            self.box.lab.run(["virsh", "-q", *verb])
+        self.box.lab.run(
+            ["virsh", "-q", "attach-device", OURS.name, "/dev/stdin"],
+            input=f"""<disk type='file'><driver name='qemu' type='raw'/>
+            <source file='{path}'/><target dev='vdb' bus='virtio'/>
+            <iotune><total_iops_sec>1000</total_iops_sec></iotune></disk>""")
+        self.box.lab.run(["virsh", "-q", "domblkinfo", OURS.name, "vdb"])
+        self.whole()
 
     def test_save(self) -> None:
         """A guest's memory goes into no file that its policy does not name."""

@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/guard/passthrough.h"
 #include "agent/guard/xml_check.h"
 #include "agent/guard/xml_harden.h"
 #include "xml_profile.h"
 
 /*
  * Anything as a domain's definition: judged or refused; what was hardened is a
- * domain still, needs no hardening, and has no finding more than before.
+ * domain still, needs no hardening, and has no finding more than before. Its
+ * devices are looked for on a host that cannot be read.
  */
+
+#define DEVICE_FINDINGS_MAX 72 /* 64 devices, and what is told of the host */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
@@ -39,8 +43,11 @@ static const char *const pieces[] = {
 	"<emulator/>",
 	"<filesystem/>",
 	"<graphics type='vnc' listen='::'><listen type='network'/></graphics>",
+	"<hostdev mode='subsystem' type='pci'><source/></hostdev>",
+	"<address domain='0' bus='0x1' slot='0' function='0'/>",
 	"<hugepages/>",
 	"<input type='evdev' bus='ps2'/>",
+	"<interface type='hostdev'><source/></interface>",
 	"<interface type='user'/>",
 	"<interface type='network'><source network='x'/></interface>",
 	"<mac address='52:54:00:00:0a:01'/>",
@@ -127,6 +134,19 @@ static void judge_hardened(const char *hardened,
 	free(again);
 }
 
+/* On that host no device is right, and a bounded number is told of. */
+static void judge_devices(const char *xml, const struct clo_profile *profile,
+			  int r)
+{
+	struct clo_findings findings = {0};
+	bool admitted = profile->devices & CLO_DEVICE_PASSTHROUGH;
+
+	require(clo_passthrough_check(-1, -1, xml, profile, true, &findings) ==
+		r);
+	require(findings.n <= (admitted && r == 0 ? DEVICE_FINDINGS_MAX : 0U));
+	clo_findings_done(&findings);
+}
+
 static void judge(const char *xml, const struct clo_profile *profile)
 {
 	struct clo_findings findings = {0};
@@ -136,6 +156,7 @@ static void judge(const char *xml, const struct clo_profile *profile)
 
 	clo_findings_done(&findings);
 	require(r == 0 || (r == -EINVAL && n == 0));
+	judge_devices(xml, profile, r);
 	if (clo_xml_harden(xml, profile, &hardened) < 0)
 		return; /* also in another encoding, which is judged */
 	require(r == 0);

@@ -9,7 +9,9 @@
 
 #include "agent/attest/dsse.h"
 #include "agent/attest/key.h"
+#include "agent/attest/sha256.h"
 #include "agent/attest/statement.h"
+#include "agent/base/hex.h"
 #include "check.h"
 #include "cli_run.h"
 
@@ -316,6 +318,147 @@ static void output_that_cannot_be_written(void **state)
 	assert_int_equal(node->cli->exit, 1);
 }
 
+/* One link of the boot's chain; *digest: of the one before, then its own. */
+static char *linked_statement(const struct node *node, int sequence,
+			      uint8_t digest[32])
+{
+	static const uint8_t tables[32];
+	json_auto_t *members = predicate(node, "PASS", 1);
+	CLO_AUTO_MEM char *payload = NULL;
+	enum clo_verdict_word verdict;
+	char *envelope = NULL;
+	char previous[65];
+
+	clo_hex_encode(digest, 32, previous);
+	assert_int_equal(
+		json_object_set_new(members, "chain",
+				    json_pack("{s:i, s:s?}", "sequence",
+					      sequence, "previous",
+					      sequence ? previous : NULL)),
+		0);
+	assert_int_equal(clo_statement_seal(members, "scope/acme/production",
+					    tables, &payload, &verdict),
+			 0);
+	assert_int_equal(clo_sha256(payload, strlen(payload), digest), 0);
+	assert_int_equal(
+		clo_dsse_sign(node->key, payload, strlen(payload), &envelope),
+		0);
+	return envelope;
+}
+
+/* Three that follow each other, a line each, but for those left out. */
+static char *save_chain(const struct node *node, const char *left_out)
+{
+	char *path = cli_path(node->cli, "all.jsonl");
+	FILE *file = fopen(path, "we");
+	uint8_t digest[32] = {0};
+
+	assert_non_null(file);
+	for (int i = 0; i < 3; i++) {
+		CLO_AUTO_MEM char *one = linked_statement(node, i, digest);
+
+		if (!strchr(left_out, '0' + i))
+			assert_true(fprintf(file, "%s\n\n", one) > 0);
+	}
+	assert_int_equal(fclose(file), 0);
+	return path;
+}
+
+static void run_many(const struct node *node, const char *path,
+		     const char *option, const char *value)
+{
+	cli_run(node->cli, "verify", path, "--key", node->key_path, option,
+		value, NULL);
+}
+
+static void many(void **state)
+{
+	struct node *node = *state;
+	CLO_AUTO_MEM char *path = save_chain(node, "");
+	CLO_AUTO_MEM char *bad = cli_path(node->cli, "bad.json");
+
+	run_many(node, path, NULL, NULL);
+	assert_int_equal(node->cli->exit, 0);
+	assert_non_null(strstr(node->cli->out, "all.jsonl:5: "));
+
+	/* a directory: the worst counts */
+	write_file(bad, "{}");
+	*strrchr(bad, '/') = '\0';
+	run_many(node, bad, "--format", "junit");
+	assert_int_equal(node->cli->exit, 1);
+	assert_non_null(strstr(node->cli->out, "tests=\"4\" failures=\"1\""));
+	assert_non_null(strstr(node->cli->out, "<failure type=\"NOT-AUTH"));
+	run_many(node, bad, "--format", "xml");
+	assert_int_equal(node->cli->exit, 2);
+}
+
+static void chains(void **state)
+{
+	static const struct {
+		const char *left_out;
+		int exit;
+	} cases[] = {{"", 0}, {"0", 4}, {"1", 4}, {"2", 0}, {"012", 2}};
+	struct node *node = *state;
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		CLO_AUTO_MEM char *path = save_chain(node, cases[i].left_out);
+
+		run_many(node, path, "--chain-complete", NULL);
+		assert_int_equal(node->cli->exit, cases[i].exit);
+	}
+}
+
+static void write_trust(const char *path, const struct node *node,
+			const char *of, const char *revoked)
+{
+	json_auto_t *store =
+		json_pack("{s:s, s:s, s:[{s:s, s:[s], s:s, s:s, s:s*}]}",
+			  "apiVersion", "cloison/v1", "kind", "TrustStore",
+			  "keys", "name", "k", "roles", "attest", "node", of,
+			  "pem", node->pem, "revoked", revoked);
+	CLO_AUTO_MEM char *text = json_dumps(store, 0);
+
+	write_file(path, text);
+}
+
+/* The node that the key speaks for, and until when. */
+static void trust(void **state)
+{
+	static const struct {
+		const char *node, *revoked;
+		int exit;
+	} cases[] = {
+		{"hv1", NULL, 0},
+		{"hv2", NULL, 1},
+		{"hv1", "2020-01-01T00:00:00Z", 1},
+		{"hv1", "2100-01-01T00:00:00Z", 0},
+		{"hv1", "soon", 2},
+	};
+	struct node *node = *state;
+	CLO_AUTO_MEM char *path = cli_path(node->cli, "trust");
+
+	save_statement(node, "PASS", 1);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		write_trust(path, node, cases[i].node, cases[i].revoked);
+		cli_run(node->cli, "verify", node->envelope_path, "--trust",
+			path, NULL);
+		assert_int_equal(node->cli->exit, cases[i].exit);
+	}
+	cli_run(node->cli, "verify", node->envelope_path, NULL);
+	assert_int_equal(node->cli->exit, 2);
+}
+
+static void key_protection(void **state)
+{
+	struct node *node = *state;
+
+	save_statement(node, "PASS", 1);
+	verify(node, "--require-key", "tpm-bound");
+	assert_int_equal(node->cli->exit, 1);
+	verify(node, "--require-key", "hsm");
+	assert_int_equal(node->cli->exit, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +470,10 @@ int main(void)
 		TEST(forged),
 		TEST(keys),
 		TEST(as_json),
+		TEST(many),
+		TEST(chains),
+		TEST(trust),
+		TEST(key_protection),
 		TEST(attest_then_verify),
 		TEST(output_that_cannot_be_written),
 #undef TEST

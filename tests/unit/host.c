@@ -2,7 +2,6 @@
 #include "agent/guard/host.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "planted.h"
 
 /* A host of files: its top is like /proc, /sys and /sys/fs/cgroup at once. */
 #define HEADING "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
@@ -18,34 +18,14 @@
 #define GROUP "/machine.slice/machine-qemu.scope"
 
 struct fake {
-	char top[40];
-	int dir;
+	struct planted planted;
 	struct clo_host *host;
 	struct clo_confinement process;
 };
 
-static void make_path(const struct fake *fake, const char *name, char path[256])
-{
-	(void)snprintf(path, 256, "%s/%s", fake->top, name);
-	for (char *at = path + strlen(fake->top) + 1; (at = strchr(at, '/'));
-	     at++) {
-		*at = '\0';
-		(void)mkdir(path, 0755);
-		*at = '/';
-	}
-}
-
-/* With the directories on the way. */
 static void put(const struct fake *fake, const char *name, const char *text)
 {
-	char path[256];
-	FILE *file;
-
-	make_path(fake, name, path);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	planted_put(&fake->planted, name, text);
 }
 
 static int set_up(void **state)
@@ -53,31 +33,18 @@ static int set_up(void **state)
 	struct fake *fake = calloc(1, sizeof(*fake));
 
 	assert_non_null(fake);
-	(void)strcpy(fake->top, "/tmp/clo-host-XXXXXX");
-	assert_non_null(mkdtemp(fake->top));
-	fake->dir = open(fake->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fake->dir >= 0);
+	planted_begin(&fake->planted);
 	fake->process.cgroup = strdup("0::" GROUP "/libvirt/emulator\n");
 	assert_non_null(fake->process.cgroup);
 	*state = fake;
 	return 0;
 }
 
-static int remove_one(const char *name, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(name);
-}
-
 static int tear_down(void **state)
 {
 	struct fake *fake = *state;
 
-	(void)nftw(fake->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	(void)close(fake->dir);
+	planted_end(&fake->planted);
 	clo_host_free(fake->host);
 	free(fake->process.cgroup);
 	free(fake);
@@ -87,7 +54,9 @@ static int tear_down(void **state)
 static const struct clo_host *look(struct fake *fake)
 {
 	clo_host_free(CLO_TAKE(fake->host));
-	assert_int_equal(clo_host_read(fake->dir, fake->dir, &fake->host), 0);
+	assert_int_equal(clo_host_read(fake->planted.dir, fake->planted.dir,
+				       &fake->host),
+			 0);
 	return fake->host;
 }
 
@@ -184,7 +153,7 @@ static void swap_in_the_clear_is_named(void **state)
 
 static bool swaps(const struct fake *fake)
 {
-	return clo_host_swaps(fake->host, fake->dir, &fake->process);
+	return clo_host_swaps(fake->host, fake->planted.dir, &fake->process);
 }
 
 static void without_swap_nothing_is_swapped(void **state)
@@ -253,9 +222,9 @@ static void locked_memory_is_told(void **state)
 		struct clo_confinement *process = NULL;
 
 		put(fake, "7/status", cases[i].text);
-		assert_int_equal(
-			clo_confinement_read(fake->dir, 7, "/none", &process),
-			0);
+		assert_int_equal(clo_confinement_read(fake->planted.dir, 7,
+						      "/none", &process),
+				 0);
 		assert_int_equal(process->locked, cases[i].locked);
 	}
 }

@@ -257,20 +257,34 @@ static void test_no_domain(void **state)
 	struct clo_findings findings = {0};
 
 	(void)state;
-	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++)
+	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++) {
 		assert_int_equal(
 			clo_xml_check(texts[i], &xml_profile, &findings),
 			-EINVAL);
+		assert_false(clo_xml_is_emulated(texts[i]));
+	}
 	assert_int_equal(findings.n, 0);
+}
+
+static void test_emulated(void **state)
+{
+	(void)state;
+	assert_true(clo_xml_is_emulated("<domain type='qemu'/>"));
+	assert_false(clo_xml_is_emulated("<domain type='kvm'/>"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),   cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_listed), cmocka_unit_test(test_captured),
-		cmocka_unit_test(test_abused), cmocka_unit_test(test_name),
-		cmocka_unit_test(test_flood),  cmocka_unit_test(test_no_domain),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_listed),
+		cmocka_unit_test(test_captured),
+		cmocka_unit_test(test_abused),
+		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_no_domain),
+		cmocka_unit_test(test_emulated),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/auto.h"
+
+/*
+ * Do statements, in any order, make whole chains? Each boot of a node has one:
+ * sequences from 0 without a hole, each with the digest of the payload before.
+ */
+struct clo_links;
+
+struct clo_link_of {
+	const char *node, *boot; /* copied */
+	uint64_t sequence;
+	const uint8_t *previous; /* 32 bytes; NULL: it says that it is first */
+	const uint8_t *digest; /* 32 bytes, of its payload */
+};
+
+int clo_links_new(struct clo_links **ret_links);
+void clo_links_free(struct clo_links *links);
+CLO_DEFINE_FREEP(clo_links)
+
+int clo_links_add(struct clo_links *links, const struct clo_link_of *of);
+/*
+ * 0: whole; -ENOENT: something is missing; -EBADMSG: two statements contradict
+ * each other. With one line in ret_reason; the worse of the two.
+ */
+int clo_links_check(struct clo_links *links, char ret_reason[200]);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/cli/verify_many.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/attest/links.h"
+#include "agent/base/auto.h"
+#include "agent/base/hex.h"
+#include "agent/cli/evidence.h"
+#include "agent/cli/output.h"
+
+struct many {
+	const struct clo_cli *cli;
+	const struct clo_verify_request *request;
+	struct clo_links *links; /* NULL: nobody asks */
+	json_t *cases; /* as they are told */
+	size_t n, n_bad;
+	enum clo_verify_exit worst;
+};
+
+/* From no harm to the worst. */
+static int weight(enum clo_verify_exit exit)
+{
+	switch (exit) {
+	case CLO_VERIFY_PASSED:
+		return 0;
+	case CLO_VERIFY_INCONCLUSIVE:
+		return 1;
+	case CLO_VERIFY_FAILED:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static const char *word(enum clo_verify_exit exit)
+{
+	switch (exit) {
+	case CLO_VERIFY_PASSED:
+		return "PASSED";
+	case CLO_VERIFY_INCONCLUSIVE:
+		return "INCONCLUSIVE";
+	case CLO_VERIFY_FAILED:
+		return "FAILED";
+	default:
+		return "NOT-AUTHENTIC";
+	}
+}
+
+static int tell(struct many *many, const char *name, enum clo_verify_exit exit,
+		const char *reason)
+{
+	many->n++;
+	many->n_bad += exit != CLO_VERIFY_PASSED;
+	if (weight(exit) > weight(many->worst))
+		many->worst = exit;
+	if (many->request->format != CLO_VERIFY_TEXT)
+		return json_array_append_new(
+			many->cases,
+			json_pack("{s:s, s:s, s:s}", "name", name, "result",
+				  word(exit), "reason", reason));
+	clo_color_set(many->cli, exit == CLO_VERIFY_PASSED ? CLO_COLOR_GOOD
+							   : CLO_COLOR_BAD);
+	clo_text_pad(stdout, word(exit), 15);
+	clo_color_set(many->cli, CLO_COLOR_NONE);
+	clo_text_print(stdout, name);
+	(void)fputs(": ", stdout);
+	clo_text_print(stdout, reason);
+	(void)putchar('\n');
+	return 0;
+}
+
+static int link_up(struct many *many, const struct clo_verify_result *result)
+{
+	const json_t *predicate =
+		json_object_get(result->statement, "predicate");
+	const json_t *node = json_object_get(predicate, "node");
+	const json_t *chain = json_object_get(predicate, "chain");
+	const char *previous =
+		json_string_value(json_object_get(chain, "previous"));
+	uint8_t before[32];
+	struct clo_link_of of = {
+		.node = clo_member_text(node, "name"),
+		.boot = clo_member_text(node, "bootId"),
+		.sequence = (uint64_t)clo_member_int(chain, "sequence"),
+		.digest = result->digest,
+	};
+
+	if (previous && clo_hex_decode(previous, sizeof(before), before) == 0)
+		of.previous = before;
+	return clo_links_add(many->links, &of);
+}
+
+static int on_item(const char *name, const char *text, size_t len,
+		   void *userdata)
+{
+	struct many *many = userdata;
+	struct clo_verify_result result;
+	int r = 0;
+
+	clo_verify_one(many->request, text, len, &result);
+	if (many->links && result.statement &&
+	    result.exit != CLO_VERIFY_NOT_AUTHENTIC)
+		r = link_up(many, &result);
+	if (r == 0 && tell(many, name, result.exit, result.reason) < 0)
+		r = -ENOMEM;
+	clo_verify_result_done(&result);
+	return r;
+}
+
+static int check_chain(struct many *many)
+{
+	char reason[200] = "each boot's from 0, without a hole";
+	int r = clo_links_check(many->links, reason);
+
+	return tell(many, "chain",
+		    r == 0         ? CLO_VERIFY_PASSED
+		    : r == -ENOENT ? CLO_VERIFY_INCONCLUSIVE
+				   : CLO_VERIFY_NOT_AUTHENTIC,
+		    reason);
+}
+
+/* Text of ours and printable ASCII; of names from a file system anything. */
+static void print_xml(const char *text)
+{
+	for (const char *c = text; *c; c++) {
+		if (*c == '&' || *c == '<' || *c == '>' || *c == '"')
+			(void)printf("&#%d;", *c);
+		else
+			(void)putchar(*c < ' ' || *c > '~' ? '?' : *c);
+	}
+}
+
+static void print_junit(const struct many *many)
+{
+	const json_t *one;
+	size_t i;
+
+	(void)printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		     "<testsuite name=\"cloison verify\" tests=\"%zu\" "
+		     "failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
+		     many->n, many->n_bad);
+	json_array_foreach (many->cases, i, one) {
+		const char *result = clo_member_text(one, "result");
+
+		(void)fputs("  <testcase classname=\"attestation\" name=\"",
+			    stdout);
+		print_xml(clo_member_text(one, "name"));
+		if (strcmp(result, "PASSED") == 0) {
+			(void)fputs("\"/>\n", stdout);
+			continue;
+		}
+		(void)printf("\"><failure type=\"%s\" message=\"", result);
+		print_xml(clo_member_text(one, "reason"));
+		(void)fputs("\"/></testcase>\n", stdout);
+	}
+	(void)fputs("</testsuite>\n", stdout);
+}
+
+static void print_json(const struct many *many)
+{
+	json_auto_t *document =
+		json_pack("{s:s, s:O}", "result", word(many->worst),
+			  "statements", many->cases);
+
+	if (document)
+		(void)clo_json_print(document);
+}
+
+void clo_verify_one(const struct clo_verify_request *request,
+		    const char *envelope, size_t len,
+		    struct clo_verify_result *ret_result)
+{
+	if (request->trust)
+		clo_verify_trusted(request->trust, envelope, len,
+				   &request->options, ret_result);
+	else
+		clo_verify(request->key, envelope, len, &request->options,
+			   ret_result);
+}
+
+int clo_verify_many(const struct clo_cli *cli,
+		    const struct clo_verify_request *request)
+{
+	CLO_AUTO(clo_links) struct clo_links *links = NULL;
+	json_auto_t *cases = json_array();
+	CLO_AUTO_MEM char *unread = NULL;
+	struct many many = {.cli = cli, .request = request, .cases = cases};
+	int r = 0;
+
+	if (request->chain_complete)
+		r = clo_links_new(&links);
+	many.links = links;
+	if (r == 0)
+		r = clo_evidence_each(cli->operand, on_item, &many, &unread);
+	if (r < 0 && unread)
+		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",
+				unread, strerrordesc_np(-r));
+	if (r == 0 && many.n == 0)
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"%s: no statement is there", cli->operand);
+	if (r == 0 && links)
+		r = check_chain(&many);
+	if (r < 0)
+		return clo_fail(cli, CLO_EXIT_INCONCLUSIVE,
+				"the check itself failed: out of memory");
+	if (request->format == CLO_VERIFY_JSON)
+		print_json(&many);
+	else if (request->format == CLO_VERIFY_JUNIT)
+		print_junit(&many);
+	return (int)many.worst;
+}
