@@ -30,6 +30,32 @@ def ended_with_us() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
+class Authority:
+    """Certificates for whoever the test needs."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.openssl("req", "-x509", "-newkey", "ed25519", "-nodes", "-subj",
+                     "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+
+    def openssl(self, *argv: str) -> None:
+        subprocess.run(["openssl", *argv], check=True, cwd=self.home,
+                       capture_output=True)
+
+    def issue(self, name: str) -> list[str]:
+        """CA, certificate and key of one."""
+        (self.home / "ext").write_text("subjectAltName=IP:127.0.0.1\n"
+                                       if name == "broker" else "")
+        self.openssl("req", "-newkey", "ed25519", "-nodes", "-subj",
+                     f"/CN={name}", "-keyout", f"{name}.key", "-out",
+                     f"{name}.csr")
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem",
+                     "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "ext",
+                     "-out", f"{name}.pem")
+        return [str(self.home / file) for file in
+                ("ca.pem", f"{name}.pem", f"{name}.key")]
+
+
 class Broker:
     """A nats-server of this test's own, on loopback."""
 
@@ -37,6 +63,8 @@ class Broker:
         self.store = home / "jetstream"
         self.port = -1
         self.process: subprocess.Popen | None = None
+        self.config: list[str] = [] # options of the server
+        self.pems: list[str] = [] # of the control plane
 
     @property
     def url(self) -> str:
@@ -46,7 +74,7 @@ class Broker:
         """Returns when it says that it is ready."""
         self.process = subprocess.Popen(
             ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js",
-             "-sd", self.store], stderr=subprocess.PIPE, text=True,
+             "-sd", self.store, *self.config], stderr=subprocess.PIPE, text=True,
             preexec_fn=ended_with_us)
         for line in self.process.stderr:
             if "connections on 127.0.0.1:" in line:
@@ -62,7 +90,8 @@ class Broker:
 
     def tool(self, word: str) -> str:
         return subprocess.run(
-            [BUILD / "tests/e2e/stream/stream_tool", self.url, word],
+            [BUILD / "tests/e2e/stream/stream_tool", self.url, word,
+             *self.pems],
             check=True, capture_output=True, text=True).stdout
 
 
@@ -88,12 +117,12 @@ class Stream(unittest.TestCase):
         self.expected += [f"{NODE}/{boot}/{n}"
                           for n in range(first, first + count)]
 
-    def start_sender(self) -> None:
+    def start_sender(self, *options: str, node: str = NODE) -> None:
         with open(self.home / "sender.log", "ab") as log:
             self.sender = subprocess.Popen(
                 [BUILD / "agent/stream/cloison-stream", "--broker",
-                 self.broker.url, "--node", NODE, "--log", self.home / "log",
-                 "--state", self.home / "sent"], stderr=log,
+                 self.broker.url, "--node", node, "--log", self.home / "log",
+                 "--state", self.home / "sent", *options], stderr=log,
                 preexec_fn=ended_with_us)
 
     def end_sender(self, number: int = signal.SIGTERM) -> None:
@@ -191,6 +220,52 @@ class Stream(unittest.TestCase):
         (self.home / "sent").unlink()
         self.fill(10)
         self.start_sender()
+        self.await_all()
+
+    # -- who may
+
+    def secure(self) -> Authority:
+        """The broker with the permissions that are shipped."""
+        authority = Authority(self.home)
+        authority.issue("broker")
+        text = (ROOT / "docs/nats.conf").read_text()
+        for path, name in (("/etc/nats/broker.pem", "broker.pem"),
+                           ("/etc/nats/broker.key", "broker.key"),
+                           ("/etc/nats/nodes-ca.pem", "ca.pem")):
+            self.assertIn(path, text)
+            text = text.replace(path, str(self.home / name))
+        text = text.replace("users = [", 'users = [\n{user: "CN=control"}')
+        (self.home / "nats.conf").write_text(text)
+        self.broker.pems = authority.issue("control")
+        self.broker.config = ["-c", str(self.home / "nats.conf")]
+        self.broker.kill()
+        self.broker.start()
+        return authority
+
+    def credentials(self, authority: Authority, name: str) -> list[str]:
+        ca, certificate, key = authority.issue(name)
+        return ["--ca", ca, "--certificate", certificate, "--key", key]
+
+    def refused(self, *options: str, node: str = NODE) -> None:
+        """It tries, is refused and tries again; nothing arrives."""
+        log = self.home / "sender.log"
+        log.unlink(missing_ok=True)
+        self.start_sender(*options, node=node)
+        deadline = time.monotonic() + SECONDS
+        while "attempt=1" not in log.read_text():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.end_sender()
+        self.assertEqual(self.ids(), [])
+
+    def test_permissions(self) -> None:
+        authority = self.secure()
+        self.fill(30)
+        own = self.credentials(authority, NODE)
+        self.refused() # no certificate
+        self.refused(*self.credentials(authority, "hv-2")) # unknown
+        self.refused(*own, node="hv-9") # another's subjects
+        self.start_sender(*own)
         self.await_all()
 
 

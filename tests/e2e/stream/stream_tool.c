@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The control plane's side of a stream. usage: stream_tool URL make|delete|list
+ * The control plane's side of a stream.
+ * usage: stream_tool URL make|delete|list [CA CERTIFICATE KEY]
  * list: each message's id and subject, in the order of the stream.
  */
 
@@ -10,6 +11,27 @@
 #include <string.h>
 
 #define STREAM "CLOISON"
+
+static int connect_to(natsConnection **ret, const char *url, char **pems)
+{
+	natsOptions *options = NULL;
+	natsStatus status = natsOptions_Create(&options);
+
+	if (status == NATS_OK)
+		status = natsOptions_SetURL(options, url);
+	if (status == NATS_OK && pems)
+		status = natsOptions_SetSecure(options, true);
+	if (status == NATS_OK && pems)
+		status =
+			natsOptions_LoadCATrustedCertificates(options, pems[0]);
+	if (status == NATS_OK && pems)
+		status = natsOptions_LoadCertificatesChain(options, pems[1],
+							   pems[2]);
+	if (status == NATS_OK)
+		status = natsConnection_Connect(ret, options);
+	natsOptions_Destroy(options);
+	return status != NATS_OK;
+}
 
 static int make(jsCtx *js)
 {
@@ -50,9 +72,9 @@ int main(int argc, char **argv)
 	jsCtx *js = NULL;
 	int r = 2;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 6)
 		return 2;
-	if (natsConnection_ConnectTo(&connection, argv[1]) != NATS_OK ||
+	if (connect_to(&connection, argv[1], argc == 6 ? argv + 3 : NULL) ||
 	    natsConnection_JetStream(&js, connection, NULL) != NATS_OK)
 		return 1;
 	if (strcmp(argv[2], "make") == 0)
