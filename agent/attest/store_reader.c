@@ -210,6 +210,29 @@ int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],
 	return r == 0 && n == 0 ? -ENOENT : r;
 }
 
+int clo_reader_at(struct clo_reader *reader, const char *boot_id,
+		  int64_t sequence, int64_t *ret_id)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int rc;
+	int r;
+
+	r = clo_store_prepare(reader->store,
+			      "SELECT id FROM records"
+			      " WHERE boot = ? AND sequence = ?",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, boot_id, -1, NULL) ||
+	    sqlite3_bind_int64(stmt, 2, sequence))
+		return -ENOMEM;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+	*ret_id = sqlite3_column_int64(stmt, 0);
+	return 0;
+}
+
 int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 			char **ret_envelope)
 {

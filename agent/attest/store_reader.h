@@ -53,6 +53,9 @@ int clo_reader_latest(struct clo_reader *reader, const char *scope,
 		      clo_row_fn *fn, void *userdata);
 int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],
 		    clo_row_fn *fn, void *userdata);
+/* The id of the record of that place in a boot's chain; -ENOENT. */
+int clo_reader_at(struct clo_reader *reader, const char *boot_id,
+		  int64_t sequence, int64_t *ret_id);
 /* A record's envelope; caller frees. -ENOENT. */
 int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 			char **ret_envelope);

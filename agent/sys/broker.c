@@ -45,10 +45,12 @@ static int error_of(natsStatus status)
 		return -EMSGSIZE;
 	case NATS_NOT_PERMITTED:
 	case NATS_CONNECTION_AUTH_FAILED:
+	case NATS_SECURE_CONNECTION_WANTED:
+	case NATS_SECURE_CONNECTION_REQUIRED:
+	case NATS_SSL_ERROR:
 		return -EACCES;
 	case NATS_INVALID_ARG:
 	case NATS_INVALID_SUBJECT:
-	case NATS_SSL_ERROR:
 		return -EINVAL;
 	default:
 		return -ENOTCONN;
