@@ -58,7 +58,7 @@ static int parse(const uint8_t *data, size_t len, struct ek *ret_ek)
 		clo_bytes_coordinate(&bytes, ret_ek->x);
 		clo_bytes_coordinate(&bytes, ret_ek->y);
 	} else if (type == TPM2_ALG_RSA) {
-		clo_bytes_expect(&bytes, 2, 8 * RSA_BYTES);
+		clo_bytes_expect(&bytes, 2, UINT64_C(8) * RSA_BYTES);
 		clo_bytes_expect(&bytes, 4, 0); /* exponent 65537 */
 		modulus = clo_bytes_sized(&bytes, RSA_BYTES, &n);
 		if (n != RSA_BYTES)

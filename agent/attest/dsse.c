@@ -242,3 +242,18 @@ int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
 	memcpy(ret_id, key_id, 65);
 	return 0;
 }
+
+int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
+		  size_t *ret_len)
+{
+	CLO_AUTO(clo_json) json_t *root = NULL;
+	const char *payload, *signature, *key_id;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	if (r == 0)
+		r = take_apart(root, &payload, &signature, &key_id);
+	return r < 0 ? r : base64_decode(payload, ret_payload, ret_len);
+}

@@ -4,8 +4,8 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/verify.h"
-#include "agent/cli/client.h"
 #include "agent/base/file.h"
+#include "agent/cli/client.h"
 #include "agent/cli/nonce.h"
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"

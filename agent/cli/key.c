@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "agent/cli/client.h"
 #include "agent/base/file.h"
+#include "agent/cli/client.h"
 #include "agent/cli/output.h"
 
 enum {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/node_key.h"
 #include "agent/attest/verify.h"
 #include "tests/fixture_key.h"
 
@@ -28,7 +30,9 @@ static void verify(const char *envelope, size_t len)
 		.now = 1767323045,
 		.max_age = -1,
 	};
+	struct clo_node_key *node_key = NULL;
 	struct clo_verify_result result;
+	const char *reason = NULL;
 
 	clo_verify(key, envelope, len, &options, &result);
 	assert(result.reason[0] != '\0');
@@ -36,6 +40,9 @@ static void verify(const char *envelope, size_t len)
 		assert(*c >= ' ' && *c <= '~');
 	assert(result.statement || result.exit == CLO_VERIFY_NOT_AUTHENTIC);
 	clo_verify_result_done(&result);
+	if (clo_node_key_open(envelope, len, &node_key, &reason) == -EBADMSG)
+		assert(reason);
+	clo_node_key_free(node_key);
 }
 
 /* Once as an envelope, once as what a good signature covers. */

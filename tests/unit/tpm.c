@@ -4,93 +4,15 @@
 #include "agent/sys/tpm.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "agent/attest/credential.h"
 #include "agent/attest/quote.h"
-#include "check.h"
+#include "fixture_tpm.h"
 
 #define MASK 0x43ffU
-
-static char dir[32];
-static char where[64];
-static struct clo_tpm *tpm;
-static struct clo_tpm_identity identity;
-
-__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
-{
-	char command[512];
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(command, sizeof(command), fmt, args);
-	va_end(args);
-	/* our own words only. NOLINTNEXTLINE(bugprone-command-processor,cert-env33-c) */
-	assert_int_equal(system(command), 0);
-}
-
-static void start(void)
-{
-	run("swtpm socket --tpm2 --server type=unixio,path=%s/t --ctrl "
-	    "type=unixio,path=%s/t.ctrl --flags not-need-init,startup-clear "
-	    "--tpmstate dir=%s --daemon --pid file=%s/pid",
-	    dir, dir, dir, dir);
-	assert_int_equal(clo_tpm_open(where, &tpm), 0);
-}
-
-/* It takes its sockets with it: wait until it has. */
-static void end_process(void)
-{
-	char path[64];
-	FILE *file;
-	int pid = 0;
-	struct pollfd gone = {.events = POLLIN};
-
-	(void)snprintf(path, sizeof(path), "%s/pid", dir);
-	file = fopen(path, "re");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%d", &pid),
-			 1); /* NOLINT(cert-err34-c) */
-	(void)fclose(file);
-	gone.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	assert_true(gone.fd >= 0);
-	assert_int_equal(kill(pid, SIGTERM), 0);
-	assert_int_equal(poll(&gone, 1, 60000), 1);
-	(void)close(gone.fd);
-}
-
-static void stop(void)
-{
-	clo_tpm_free(tpm);
-	tpm = NULL;
-	end_process();
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	(void)snprintf(dir, sizeof(dir), "/tmp/clo-tpm-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
-	(void)snprintf(where, sizeof(where), "swtpm:path=%s/t", dir);
-	start();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	stop();
-	run("rm -r %s", dir);
-	return 0;
-}
 
 static void test_the_same_keys_each_time(void **state)
 {
@@ -268,14 +190,12 @@ static void test_a_mute_tpm_is_given_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(test_the_same_keys_each_time),
-		TEST(test_quotes_verify),
-		TEST(test_enrolment),
-		TEST(test_enrolment_by_rsa),
-		TEST(test_no_tpm),
-		TEST(test_a_mute_tpm_is_given_up),
-#undef TEST
+		TPM_TEST(test_the_same_keys_each_time),
+		TPM_TEST(test_quotes_verify),
+		TPM_TEST(test_enrolment),
+		TPM_TEST(test_enrolment_by_rsa),
+		TPM_TEST(test_no_tpm),
+		TPM_TEST(test_a_mute_tpm_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
