@@ -82,30 +82,42 @@ static int note_conflicts(struct clo_node *node, struct clo_audit *audit)
 	return 0;
 }
 
-/* The head of the chain opens with our key and is what the log says it is. */
-static int check_head(struct clo_node *node, struct clo_audit *audit)
+/* The last record of a scope is the head, and opens with our key. */
+static int check_latest(struct clo_node *node, const char *scope,
+			const uint8_t head[CLO_SHA256_SIZE])
 {
 	CLO_AUTO_MEM char *envelope = NULL;
 	CLO_AUTO_MEM char *payload = NULL;
-	uint8_t previous[CLO_SHA256_SIZE];
 	uint8_t digest[CLO_SHA256_SIZE];
-	uint64_t next = 0;
 	time_t when;
 	size_t len;
+	int r;
+
+	r = clo_store_latest(node->store, scope, &envelope, &when);
+	if (r == 0)
+		r = clo_dsse_open(clo_node_signer(node), envelope,
+				  strlen(envelope), &payload, &len);
+	if (r == 0)
+		r = clo_sha256(payload, len, digest);
+	return r == 0 && memcmp(digest, head, sizeof(digest)) != 0 ? -EBADMSG
+								   : r;
+}
+
+/* The head of the chain opens with our key and is what the log says it is. */
+static int check_head(struct clo_node *node, struct clo_audit *audit)
+{
+	uint8_t previous[CLO_SHA256_SIZE];
+	uint64_t next = 0;
 	int r;
 
 	r = clo_store_head(node->store, node->boot_id, &next, previous);
 	if (r == 0 && next == 0)
 		return 0; /* the first statement of this boot */
 	if (r == 0)
-		r = clo_store_latest(node->store, "", &envelope, &when);
-	if (r == 0)
-		r = clo_dsse_open(node->key, envelope, strlen(envelope),
-				  &payload, &len);
-	if (r == 0)
-		r = clo_sha256(payload, len, digest);
-	if (r == 0 && memcmp(digest, previous, sizeof(digest)) != 0)
-		r = -EBADMSG;
+		r = check_latest(node, "", previous);
+	/* the first after a start: its key is what was recorded last */
+	if (r < 0 && r != -ENOMEM && node->boot_key && !node->last)
+		r = check_latest(node, CLO_NODE_KEY_SCOPE, previous);
 	if (r == -ENOMEM || r == 0)
 		return r;
 	return clo_problem_everyone(

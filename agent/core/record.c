@@ -10,6 +10,7 @@
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
+#include "agent/core/identity.h"
 #include "agent/core/predicate.h"
 
 /* Place in the chain: sequence, and digest of the payload before it. */
@@ -65,7 +66,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 			       &verdict);
 	if (r < 0)
 		return r;
-	r = clo_dsse_sign(node->key, text, strlen(text), &envelope);
+	r = clo_dsse_sign(clo_node_signer(node), text, strlen(text), &envelope);
 	if (r < 0)
 		return r;
 	r = clo_sha256(text, strlen(text), payload_digest);
@@ -150,6 +151,7 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	struct clo_occasion occasion = {
 		.trigger = trigger, .nonce = nonce, .now = time(NULL)};
 	CLO_AUTO_MEM struct clo_facts *facts = NULL;
+	json_auto_t *quote = NULL;
 	int worst = 0;
 	int r;
 
@@ -164,6 +166,9 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	if (r < 0)
 		return r;
 	occasion.gaps = gaps;
+	quote = clo_identity_quote(
+		node, audit->observed ? audit->observed->gen.epoch : 0, nonce);
+	occasion.quote = quote;
 
 	if (node->force)
 		worst = record_scopes(node, audit, &occasion);

@@ -317,9 +317,9 @@ static json_t *answer_key(struct clo_node *node, const json_t *request)
 	int r;
 
 	(void)request;
-	r = clo_key_public_pem(node->key, &pem);
+	r = clo_key_public_pem(clo_node_signer(node), &pem);
 	if (r == 0)
-		r = clo_key_id(node->key, id);
+		r = clo_key_id(clo_node_signer(node), id);
 	if (r < 0)
 		return clo_reply_failure("the key cannot be read", r);
 	return clo_reply_accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
