@@ -44,18 +44,20 @@ static inline void end_process(void)
 {
 	char path[64];
 	FILE *file;
-	int pid = 0;
+	char text[16];
+	long pid;
 	struct pollfd gone = {.events = POLLIN};
 
 	(void)snprintf(path, sizeof(path), "%s/pid", dir);
 	file = fopen(path, "re");
 	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%d", &pid),
-			 1); /* NOLINT(cert-err34-c) */
+	assert_non_null(fgets(text, sizeof(text), file));
+	pid = strtol(text, NULL, 10);
+	assert_true(pid > 0);
 	(void)fclose(file);
 	gone.fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	assert_true(gone.fd >= 0);
-	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(kill((pid_t)pid, SIGTERM), 0);
 	assert_int_equal(poll(&gone, 1, 60000), 1);
 	(void)close(gone.fd);
 }

@@ -227,7 +227,7 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
 {
 	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload, *signature, *key_id;
+	const char *payload = NULL, *signature = NULL, *key_id = NULL;
 	int r;
 
 	if (len > CLO_DSSE_MAX)
@@ -247,7 +247,7 @@ int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
 		  size_t *ret_len)
 {
 	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload, *signature, *key_id;
+	const char *payload = NULL, *signature = NULL, *key_id = NULL;
 	int r;
 
 	if (len > CLO_DSSE_MAX)

@@ -121,7 +121,8 @@ static int save_names(const struct clo_node *node, const struct names *names)
 
 static int name_of(const uint8_t *area, size_t len, char ret_name[NAME_TEXT])
 {
-	memcpy(ret_name, "000b", 4); /* SHA-256, as both keys' template says */
+	/* SHA-256, as the templates of both keys say */
+	(void)snprintf(ret_name, NAME_TEXT, "000b");
 	return clo_sha256_hex(area, len, ret_name + 4);
 }
 
@@ -169,7 +170,7 @@ static int enrol(struct clo_node *node, const struct names *names)
 static int open_tpm(struct clo_node *node, const char *where, bool enrolled,
 		    const struct names *known)
 {
-	struct names names;
+	struct names names = {0};
 	int r = read_tpm(node, where, &names);
 
 	if (r == -ENOMEM)
@@ -195,7 +196,7 @@ int clo_identity_reenrol(const struct clo_options *options)
 {
 	const char *where = options->tpm ? options->tpm : "device:" DEVICE;
 	struct clo_node node = {.options = options};
-	struct names names;
+	struct names names = {0};
 	int r = read_tpm(&node, where, &names);
 
 	r = r < 0 ? clo_log_errno(CLO_LOG_ERR, r, "TPM %s", where)

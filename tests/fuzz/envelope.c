@@ -30,9 +30,7 @@ static void verify(const char *envelope, size_t len)
 		.now = 1767323045,
 		.max_age = -1,
 	};
-	struct clo_node_key *node_key = NULL;
 	struct clo_verify_result result;
-	const char *reason = NULL;
 
 	clo_verify(key, envelope, len, &options, &result);
 	assert(result.reason[0] != '\0');
@@ -40,6 +38,13 @@ static void verify(const char *envelope, size_t len)
 		assert(*c >= ' ' && *c <= '~');
 	assert(result.statement || result.exit == CLO_VERIFY_NOT_AUTHENTIC);
 	clo_verify_result_done(&result);
+}
+
+static void open_record(const char *envelope, size_t len)
+{
+	struct clo_node_key *node_key = NULL;
+	const char *reason = NULL;
+
 	if (clo_node_key_open(envelope, len, &node_key, &reason) == -EBADMSG)
 		assert(reason);
 	clo_node_key_free(node_key);
@@ -51,7 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLO_AUTO_MEM char *envelope = NULL;
 
 	verify((const char *)data, size);
-	if (clo_dsse_sign(key, (const char *)data, size, &envelope) == 0)
+	open_record((const char *)data, size);
+	if (clo_dsse_sign(key, (const char *)data, size, &envelope) == 0) {
 		verify(envelope, strlen(envelope));
+		open_record(envelope, strlen(envelope));
+	}
 	return 0;
 }
