@@ -227,14 +227,15 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
 {
 	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload = NULL, *signature = NULL, *key_id = NULL;
+	const char *payload, *signature, *key_id;
 	int r;
 
 	if (len > CLO_DSSE_MAX)
 		return -EBADMSG;
 	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
-	if (r == 0)
-		r = take_apart(root, &payload, &signature, &key_id);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload, &signature, &key_id);
 	if (r < 0)
 		return r;
 	if (!key_id || strlen(key_id) != 64)
@@ -247,13 +248,16 @@ int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
 		  size_t *ret_len)
 {
 	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload = NULL, *signature = NULL, *key_id = NULL;
+	const char *payload, *signature, *key_id;
 	int r;
 
 	if (len > CLO_DSSE_MAX)
 		return -EBADMSG;
 	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
-	if (r == 0)
-		r = take_apart(root, &payload, &signature, &key_id);
-	return r < 0 ? r : base64_decode(payload, ret_payload, ret_len);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload, &signature, &key_id);
+	if (r < 0)
+		return r;
+	return base64_decode(payload, ret_payload, ret_len);
 }
