@@ -16,6 +16,7 @@
 #include "agent/base/file.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
+#include "agent/core/reply.h"
 
 #define DEVICE "/dev/tpmrm0"
 #define FILE_MAX 4096
@@ -352,4 +353,32 @@ json_t *clo_identity_quote(struct clo_node *node, uint64_t epoch,
 	node->quoted_epoch = epoch;
 	parts = parts_of(&own);
 	return clo_quote_to_json(&parts);
+}
+
+json_t *clo_identity_activate(struct clo_node *node, const json_t *request)
+{
+	uint8_t credential[256], secret[512], value[64];
+	size_t credential_len, secret_len, len;
+	int r;
+
+	if (!node->tpm)
+		return clo_reply_refuse(CLO_EXIT_REFUSED,
+					"this node signs without a TPM");
+	if (clo_hex_from_json(json_object_get(request, "credential"),
+			      credential, sizeof(credential),
+			      &credential_len) < 0 ||
+	    clo_hex_from_json(json_object_get(request, "secret"), secret,
+			      sizeof(secret), &secret_len) < 0)
+		return clo_reply_refuse(CLO_EXIT_USAGE,
+					"credential or secret is not hex");
+	r = clo_tpm_activate(node->tpm, credential, credential_len, secret,
+			     secret_len, value, &len);
+	if (r == -EBADMSG)
+		return clo_reply_refuse(CLO_EXIT_REFUSED,
+					"the challenge is not for this TPM and "
+					"this attestation key");
+	if (r < 0)
+		return clo_reply_failure("the TPM fails", r);
+	return clo_reply_accept(
+		json_pack("{s:o}", "value", clo_hex_to_json(value, len)));
 }

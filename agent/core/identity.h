@@ -27,6 +27,8 @@ int clo_identity_open(struct clo_node *node);
 void clo_identity_close(struct clo_node *node);
 /* Once the log is open: the node-key record of this start. Errors are logged. */
 int clo_identity_record(struct clo_node *node);
+/* The request "activate" of the control protocol. */
+json_t *clo_identity_activate(struct clo_node *node, const json_t *request);
 /*
  * A quote of this key for an epoch that has none yet, or for a challenge.
  * NULL: none is due, there is no TPM, or it failed, which is logged.

@@ -12,6 +12,7 @@
 #include "agent/core/control.h"
 #include "agent/core/domain.h"
 #include "agent/core/hook.h"
+#include "agent/core/identity.h"
 #include "agent/core/reply.h"
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
@@ -330,6 +331,7 @@ static const struct operation {
 	bool writes;
 	json_t *(*answer)(struct clo_node *node, const json_t *request);
 } operations[] = {
+	{"activate", true, clo_identity_activate},
 	{"apply", true, answer_apply},
 	{"attest", false, answer_attest},
 	{"define", false, clo_domain_define},

@@ -97,6 +97,10 @@ class Node(veth.Daemon):
         return write(f"{self.directory}/{name}",
                      self.cloison("attest", *argv).stdout)
 
+    def verify_enrol(self, record, secret, answer):
+        return self.cloison("enrol", record, "--secret", secret, "--answer",
+                            answer, check=False).returncode
+
     def verify(self, envelope, *argv):
         return self.cloison("verify", envelope, *argv, check=False).returncode
 
@@ -173,6 +177,27 @@ def bound(daemon, directory):
     check_quote(directory, claims, predicate(read(fresh))["quote"],
                 statement["policy"]["epoch"], "c0ffee")
     return store
+
+
+def enrolled(daemon, directory, store):
+    """The control plane challenges the TPM that a record names."""
+    record, secret = f"{directory}/record.json", f"{directory}/secret.json"
+    challenge = write(f"{directory}/challenge.json", daemon.cloison(
+        "enrol", record, "--secret", secret).stdout)
+    check(daemon.verify_enrol(record, secret, "00" * 32) == 3,
+          "a guess is no answer")
+    answer = daemon.cloison("enrol", challenge, "--activate").stdout.strip()
+    entry = json.loads(daemon.cloison(
+        "enrol", record, "--secret", secret, "--answer", answer).stdout)
+    check(entry["ak"] == json.loads(read(store))["keys"][1]["ak"],
+          "the TPM's answer enrols its attestation key")
+    changed = json.loads(read(challenge))
+    digits = changed["credential"]
+    changed["credential"] = digits[:-1] + format(int(digits[-1], 16) ^ 1, "x")
+    write(challenge, json.dumps(changed))
+    check(daemon.cloison("enrol", challenge, "--activate",
+                         check=False).returncode == 3,
+          "what was not wrapped for it, it does not give back")
 
 
 def restarted(daemon, directory, store):
@@ -270,6 +295,7 @@ def main(build):
         daemon.use("--tpm", tpm.where)
         daemon.start()
         store = bound(daemon, directory)
+        enrolled(daemon, directory, store)
         restarted(daemon, directory, store)
         hung(daemon, tpm, store, directory)
         changed(daemon, directory, tpm, store)
