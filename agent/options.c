@@ -156,6 +156,26 @@ static int parse_tpm(const char *text, const char **ret_tpm)
 	return 0;
 }
 
+static int take_action(int option, enum clo_action *action)
+{
+	static const struct {
+		int option;
+		enum clo_action action;
+	} known[] = {
+		{'f', CLO_ACTION_FENCE},
+		{'i', CLO_ACTION_INIT},
+		{'r', CLO_ACTION_REMOVE},
+		{'R', CLO_ACTION_REENROL},
+	};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(known); i++)
+		if (known[i].option == option) {
+			*action = known[i].action;
+			return 0;
+		}
+	return -EINVAL; /* getopt has said why */
+}
+
 static int take(int option, const char *value, struct clo_options *options,
 		enum clo_action *action)
 {
@@ -189,18 +209,6 @@ static int take(int option, const char *value, struct clo_options *options,
 		return parse_attach(value, &options->attach);
 	case 'T':
 		return parse_tpm(value, &options->tpm);
-	case 'R':
-		*action = CLO_ACTION_REENROL;
-		return 0;
-	case 'i':
-		*action = CLO_ACTION_INIT;
-		return 0;
-	case 'f':
-		*action = CLO_ACTION_FENCE;
-		return 0;
-	case 'r':
-		*action = CLO_ACTION_REMOVE;
-		return 0;
 	case 'h':
 		*action = CLO_ACTION_DONE;
 		return fputs(usage, stdout) < 0 ? -EIO : 0;
@@ -208,7 +216,7 @@ static int take(int option, const char *value, struct clo_options *options,
 		*action = CLO_ACTION_DONE;
 		return puts("cloisond " CLO_VERSION) < 0 ? -EIO : 0;
 	default:
-		return -EINVAL; /* getopt has said why */
+		return take_action(option, action);
 	}
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -180,6 +181,7 @@ static int run(const struct clo_cli *cli)
 	code = read_record(cli, &record);
 	if (code != CLO_EXIT_OK)
 		return code;
+	assert(record);
 	return cli->values[OPT_ANSWER] ? conclude(cli, record)
 				       : challenge(cli, record);
 }
