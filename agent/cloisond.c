@@ -7,17 +7,16 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "agent/base/log.h"
 #include "agent/core/fencing.h"
+#include "agent/core/identity.h"
 #include "agent/core/observe.h"
 #include "agent/core/record.h"
 #include "agent/core/requests.h"
@@ -31,6 +30,7 @@
 #define SECOND UINT64_C(1000000)
 #define SETTLE (SECOND / 4) /* quiet time before an event's audit */
 #define SWEEP (5 * SECOND) /* between looks for flows that have timed out */
+#define EXIT_REFUSED 3
 #define STOP_SECONDS 25 /* libvirt has 10 for each group of calls */
 
 struct daemon {
@@ -39,6 +39,7 @@ struct daemon {
 	struct clo_server *server;
 	struct clo_observe *observe;
 	sd_event *event;
+	bool refused; /* the TPM is not the node's */
 	sd_event_source *period, *settle, *sweep, *netlink, *nft;
 };
 
@@ -172,37 +173,6 @@ static int state_path(const struct clo_options *options, const char *name,
 	return 0;
 }
 
-/* State directory and key; both may exist. The caller frees *ret_key. */
-static int initialise(const struct clo_options *options, char **ret_key)
-{
-	int r;
-
-	if (mkdir(options->state_dir, 0700) < 0 && errno != EEXIST)
-		return clo_log_errno(CLO_LOG_ERR, -errno, "state directory %s",
-				     options->state_dir);
-	r = state_path(options, "node.key", ret_key);
-	if (r < 0)
-		return r;
-	r = clo_key_generate(*ret_key);
-	if (r < 0 && r != -EEXIST)
-		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",
-				     *ret_key);
-	return 0;
-}
-
-static int read_boot_id(char ret_id[37])
-{
-	CLO_AUTO_FD int fd = -1;
-
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (read(fd, ret_id, 36) != 36)
-		return -EIO;
-	ret_id[36] = '\0';
-	return 0;
-}
-
 /* On a fresh boot the kernel has no tables: nothing to compare with. */
 static int load_tables(struct clo_node *node)
 {
@@ -258,16 +228,20 @@ static int open_node(struct daemon *daemon)
 
 	node->options = &daemon->options;
 	node->started = time(NULL);
-	r = initialise(&daemon->options, &node->key_path);
+	r = clo_identity_init(&daemon->options, &node->key_path);
 	if (r < 0)
 		return r;
 	r = clo_key_load(node->key_path, &node->key);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",
 				     node->key_path);
-	r = read_boot_id(node->boot_id);
+	r = clo_identity_boot(node->boot_id);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "boot id");
+	r = clo_identity_open(node);
+	daemon->refused = r == -EKEYREJECTED;
+	if (r < 0)
+		return r;
 
 	r = clo_force_restore(daemon->options.state_dir, &node->force);
 	if (r < 0)
@@ -277,6 +251,8 @@ static int open_node(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	r = open_log(node);
+	if (r == 0)
+		r = clo_identity_record(node);
 	return r < 0 ? r : load_tables(node);
 }
 
@@ -453,6 +429,7 @@ static void release(struct daemon *daemon)
 	free(node->key_path);
 	clo_store_free(node->store);
 	clo_key_free(node->key);
+	clo_identity_close(node);
 	sd_event_unref(daemon->event);
 }
 
@@ -483,7 +460,10 @@ int main(int argc, char **argv)
 	case CLO_ACTION_DONE:
 		return 0;
 	case CLO_ACTION_INIT:
-		return initialise(&daemon.options, &key_path) < 0;
+		return clo_identity_init(&daemon.options, &key_path) < 0;
+	case CLO_ACTION_REENROL:
+		return clo_identity_init(&daemon.options, &key_path) < 0 ||
+		       clo_identity_reenrol(&daemon.options) < 0;
 	case CLO_ACTION_REMOVE:
 		return remove_all(&daemon.options) < 0;
 	case CLO_ACTION_FENCE:
@@ -494,5 +474,5 @@ int main(int argc, char **argv)
 
 	r = run(&daemon);
 	release(&daemon);
-	return r < 0;
+	return daemon.refused ? EXIT_REFUSED : r < 0;
 }

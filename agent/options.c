@@ -28,12 +28,16 @@ static const char usage[] =
 	"  --flow-log-days N       kept at most, 1 to 3650   [30]\n"
 	"  --flow-log-bytes BYTES  of all files, 1M to 1024G [1G]\n"
 	"  --attach HOW     auto, tcx or clsact   [auto]\n"
+	"  --tpm TCTI       device:PATH or swtpm:path=PATH; \"none\": sign with\n"
+	"                   the file key   [device:/dev/tpmrm0 if it is there]\n"
 	"  --init           make state directory and signing key, then exit\n"
+	"  --reenrol        the TPM that is there is the node's, then exit\n"
 	"  --fence          close the policy's bridges until it runs, then exit\n"
 	"  --remove         take every guard out of the kernel, then exit\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit status: 0 stopped in order, 1 failed, 2 usage.\n";
+	"Exit status: 0 stopped in order, 1 failed, 2 usage, 3 the node's TPM is\n"
+	"another one, fails or is gone.\n";
 
 static int bad(const char *option, const char *value, const char *want)
 {
@@ -142,6 +146,36 @@ static int parse_attach(const char *text, enum clo_attach *ret_attach)
 	return bad("--attach", text, "auto, tcx or clsact");
 }
 
+static int parse_tpm(const char *text, const char **ret_tpm)
+{
+	if (strcmp(text, "none") != 0 && strncmp(text, "device:/", 8) != 0 &&
+	    strncmp(text, "swtpm:path=/", 12) != 0)
+		return bad("--tpm", text,
+			   "device:PATH, swtpm:path=PATH or none");
+	*ret_tpm = text;
+	return 0;
+}
+
+static int take_action(int option, enum clo_action *action)
+{
+	static const struct {
+		int option;
+		enum clo_action action;
+	} known[] = {
+		{'f', CLO_ACTION_FENCE},
+		{'i', CLO_ACTION_INIT},
+		{'r', CLO_ACTION_REMOVE},
+		{'R', CLO_ACTION_REENROL},
+	};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(known); i++)
+		if (known[i].option == option) {
+			*action = known[i].action;
+			return 0;
+		}
+	return -EINVAL; /* getopt has said why */
+}
+
 static int take(int option, const char *value, struct clo_options *options,
 		enum clo_action *action)
 {
@@ -173,15 +207,8 @@ static int take(int option, const char *value, struct clo_options *options,
 		return parse_log_total(value, &options->flow_log.total_bytes);
 	case 'a':
 		return parse_attach(value, &options->attach);
-	case 'i':
-		*action = CLO_ACTION_INIT;
-		return 0;
-	case 'f':
-		*action = CLO_ACTION_FENCE;
-		return 0;
-	case 'r':
-		*action = CLO_ACTION_REMOVE;
-		return 0;
+	case 'T':
+		return parse_tpm(value, &options->tpm);
 	case 'h':
 		*action = CLO_ACTION_DONE;
 		return fputs(usage, stdout) < 0 ? -EIO : 0;
@@ -189,7 +216,7 @@ static int take(int option, const char *value, struct clo_options *options,
 		*action = CLO_ACTION_DONE;
 		return puts("cloisond " CLO_VERSION) < 0 ? -EIO : 0;
 	default:
-		return -EINVAL; /* getopt has said why */
+		return take_action(option, action);
 	}
 }
 
@@ -217,6 +244,8 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		{"flow-log-days", required_argument, NULL, 'D'},
 		{"flow-log-bytes", required_argument, NULL, 'B'},
 		{"attach", required_argument, NULL, 'a'},
+		{"tpm", required_argument, NULL, 'T'},
+		{"reenrol", no_argument, NULL, 'R'},
 		{"init", no_argument, NULL, 'i'},
 		{"fence", no_argument, NULL, 'f'},
 		{"remove", no_argument, NULL, 'r'},

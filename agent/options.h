@@ -10,6 +10,7 @@ enum clo_action {
 	CLO_ACTION_RUN,
 	CLO_ACTION_INIT, /* make the state directory and the key, then exit */
 	CLO_ACTION_REMOVE, /* take all guards out of the kernel, then exit */
+	CLO_ACTION_REENROL, /* the TPM that is there is the node's, then exit */
 	CLO_ACTION_FENCE, /* put up the fence of the saved policy, then exit */
 	CLO_ACTION_DONE, /* --help, --version: printed, exit 0 */
 };

@@ -230,8 +230,9 @@ int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
 	if (len > CLO_DSSE_MAX)
 		return -EBADMSG;
 	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
-	if (r == 0)
-		r = take_apart(root, &payload, &signature, &key_id);
+	if (r < 0)
+		return r;
+	r = take_apart(root, &payload, &signature, &key_id);
 	if (r < 0)
 		return r;
 	if (!key_id || strlen(key_id) != 64)

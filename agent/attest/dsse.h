@@ -19,9 +19,15 @@ int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
  */
 int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65]);
 /*
+ * A payload that nobody has checked, to see what it claims to be and which
+ * key it brings: believe none of it. Otherwise as clo_dsse_open().
+ */
+int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
+		  size_t *ret_len);
+/*
  * 0 and the payload (caller frees, 0-terminated); -EBADMSG if it is not an
  * envelope of CLO_DSSE_TYPE with one good signature of `key`. No byte of the
- * payload is handed out otherwise.
+ * payload is handed out otherwise, but by clo_dsse_peek().
  */
 int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 		  char **ret_payload, size_t *ret_len);

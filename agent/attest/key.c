@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -19,6 +20,7 @@
 
 #define PEM_MAX 2048 /* an Ed25519 key takes some 120 bytes */
 #define SIGNATURE_SIZE 64
+#define LOCKED_BYTES 16384 /* of all private keys; a power of two */
 
 struct clo_key {
 	EVP_PKEY *pkey;
@@ -162,6 +164,44 @@ int clo_key_generate(const char *path)
 	return publish(path, pem, (size_t)len);
 }
 
+/*
+ * libcrypto puts the private halves of Ed25519 keys into its secure heap as
+ * soon as there is one: mlock()ed, MADV_DONTDUMP, between guard pages.
+ */
+static int lock_memory(void)
+{
+	if (CRYPTO_secure_malloc_initialized())
+		return 0;
+	/* 2: there is a heap, but not all of that holds for it */
+	return CRYPTO_secure_malloc_init(LOCKED_BYTES, 32) == 1
+		       ? 0
+		       : refuse(-EPERM);
+}
+
+int clo_key_new_locked(struct clo_key **ret_key)
+{
+	CLO_AUTO(clo_key) struct clo_key *key = NULL;
+	EVP_PKEY *pkey;
+	size_t before;
+	int r;
+
+	r = lock_memory();
+	if (r < 0)
+		return r;
+	before = CRYPTO_secure_used();
+	pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	if (!pkey)
+		return refuse(-EIO);
+	r = key_new(pkey, true, &key);
+	if (r < 0)
+		return r;
+	if (CRYPTO_secure_used() <= before)
+		return -EPERM; /* a libcrypto that puts it elsewhere */
+
+	*ret_key = CLO_TAKE(key);
+	return 0;
+}
+
 static int open_private(const char *path, int *ret_fd)
 {
 	CLO_AUTO_FD int fd = -1;
@@ -260,6 +300,17 @@ int clo_key_raw(const struct clo_key *key, uint8_t ret_raw[32])
 
 	assert(len == sizeof(raw));
 	memcpy(ret_raw, raw, sizeof(raw));
+	return 0;
+}
+
+int clo_key_public_der(const struct clo_key *key,
+		       uint8_t ret_der[CLO_KEY_DER_SIZE])
+{
+	unsigned char *der = ret_der;
+
+	if (i2d_PUBKEY(key->pkey, NULL) != CLO_KEY_DER_SIZE ||
+	    i2d_PUBKEY(key->pkey, &der) != CLO_KEY_DER_SIZE)
+		return refuse(-EIO);
 	return 0;
 }
 

@@ -26,7 +26,9 @@
  *    "time": RFC 3339 UTC, "period": seconds until the next is due,
  *    "nonce": hex or null, "trigger": "apply"|"period"|"start"|"request"|
  *             "event"|"repair"|"stop",
- *    "key": {"id":, "protection": "file"},
+ *    "key": {"id":, "protection": "file" or "tpm"},
+ *    "quote": as in node_key.h, of this key, boot, epoch and nonce, where it
+ *             is due: an epoch's first, and for each nonce,
  *    "policy": {"digest":, "epoch":, "attached": "tcx"|"clsact"},
  *    "programs": [{"name":, "id":, "tag":, "xlated": sha256, "asBuilt":}],
  *    "tables": {"<table>": sha256 as read back, ...},

@@ -9,6 +9,7 @@
 
 #include "agent/attest/json.h"
 #include "agent/attest/statement.h"
+#include "agent/base/hex.h"
 
 #define DEPTH 8
 
@@ -110,21 +111,37 @@ static int read_key(const struct look *look, const char *pem,
 	return clo_key_id(*ret_key, trusted->id);
 }
 
+/* A Name: which digest, and the digest. */
+static int read_ak(const struct look *look, const char *name,
+		   struct clo_trusted *trusted)
+{
+	uint8_t bytes[34];
+
+	if (clo_hex_decode(name, sizeof(bytes), bytes) < 0 || bytes[0] != 0 ||
+	    bytes[1] != 0x0b)
+		return flaw(look, ".ak: expected 000b and 64 digits of hex");
+	if (trusted->roles != CLO_TRUST_ATTEST)
+		return flaw(look, ".roles: of an attestation key, attest");
+	memcpy(trusted->id, name + 4, sizeof(trusted->id));
+	return 0;
+}
+
 static int read_entry(const struct look *look, json_t *entry,
 		      struct clo_trusted *trusted, struct clo_key **ret_key)
 {
 	static const unsigned int of_node = CLO_TRUST_ATTEST | CLO_TRUST_LOG;
 	const json_t *any[3];
-	const char *pem;
+	const char *pem = NULL, *ak = NULL;
 	json_t *list;
 	int r;
 
-	if (json_unpack(entry, "{s:s, s:s, s:o, s?s, s?o, s?o, s?o!}", "name",
-			&trusted->name, "pem", &pem, "roles", &list, "node",
-			&trusted->node, "notBefore", &any[0], "notAfter",
-			&any[1], "revoked", &any[2]) < 0)
-		return flaw(look, "expected name, roles, pem, and maybe node, "
-				  "notBefore, notAfter, revoked");
+	if (json_unpack(entry, "{s:s, s?s, s?s, s:o, s?s, s?o, s?o, s?o!}",
+			"name", &trusted->name, "pem", &pem, "ak", &ak, "roles",
+			&list, "node", &trusted->node, "notBefore", &any[0],
+			"notAfter", &any[1], "revoked", &any[2]) < 0 ||
+	    !pem == !ak)
+		return flaw(look, "expected name, roles, pem or ak, and maybe "
+				  "node, notBefore, notAfter, revoked");
 	r = read_roles(look, entry, &trusted->roles);
 	if (r == 0 && trusted->roles & of_node &&
 	    (!trusted->node || !*trusted->node))
@@ -135,7 +152,10 @@ static int read_entry(const struct look *look, json_t *entry,
 		r = read_time(look, entry, "notAfter", &trusted->not_after);
 	if (r == 0)
 		r = read_time(look, entry, "revoked", &trusted->revoked);
-	return r < 0 ? r : read_key(look, pem, trusted, ret_key);
+	if (r < 0)
+		return r;
+	return pem ? read_key(look, pem, trusted, ret_key)
+		   : read_ak(look, ak, trusted);
 }
 
 static int by_id(const void *a, const void *b)
@@ -222,17 +242,31 @@ void clo_trust_free(struct clo_trust *trust)
 	free(trust);
 }
 
+static const struct clo_trusted *find(const struct clo_trust *trust,
+				      const char *id)
+{
+	struct clo_trusted key = {0};
+
+	if (snprintf(key.id, sizeof(key.id), "%s", id) != 64)
+		return NULL;
+	return bsearch(&key, trust->keys, trust->n, sizeof(key), by_id);
+}
+
 const struct clo_trusted *clo_trust_find(const struct clo_trust *trust,
 					 const char *id,
 					 enum clo_trust_role role)
 {
-	struct clo_trusted key = {0};
-	const struct clo_trusted *found;
+	const struct clo_trusted *found = find(trust, id);
 
-	if (snprintf(key.id, sizeof(key.id), "%s", id) != 64)
-		return NULL;
-	found = bsearch(&key, trust->keys, trust->n, sizeof(key), by_id);
-	return found && found->roles & role ? found : NULL;
+	return found && found->key && found->roles & role ? found : NULL;
+}
+
+const struct clo_trusted *clo_trust_find_ak(const struct clo_trust *trust,
+					    const char *id)
+{
+	const struct clo_trusted *found = find(trust, id);
+
+	return found && !found->key ? found : NULL;
 }
 
 const char *clo_trusted_flaw(const struct clo_trusted *trusted, time_t then)

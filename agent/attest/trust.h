@@ -14,11 +14,13 @@
  *    {"name": "node-1 of 2026", "roles": ["attest", "log"],
  *     "node": "node-1",                     the only node it speaks for
  *     "pem": SubjectPublicKeyInfo, Ed25519,
+ *     or "ak": "000b" and SHA-256 in hex,   Name of a TPM's attestation key
  *     "notBefore": RFC 3339, "notAfter": RFC 3339,         both optional
  *     "revoked": RFC 3339}]}    nothing of this time or later is accepted
  *
  * "node" belongs to the roles attest and log, and they need it. A key stands in
- * the file once.
+ * the file once. An attestation key has the role attest alone: it vouches for
+ * the keys that sign statements, by their node-key records.
  */
 struct clo_trust;
 
@@ -33,8 +35,8 @@ struct clo_trusted {
 	const char *node; /* NULL: role policy only */
 	unsigned int roles;
 	time_t not_before, not_after, revoked; /* 0: not said */
-	const struct clo_key *key;
-	char id[65];
+	const struct clo_key *key; /* NULL: an attestation key */
+	char id[65]; /* of the latter its Name without the algorithm */
 };
 
 #define CLO_TRUST_MAX (1U << 20) /* bytes of the file */
@@ -48,10 +50,14 @@ int clo_trust_parse(const char *text, size_t len, struct clo_trust **ret_trust,
 void clo_trust_free(struct clo_trust *trust);
 CLO_DEFINE_FREEP(clo_trust)
 
-/* By id; NULL: it is not there, or not for that. */
+/* By id; NULL: it is not there, or not for that, or an attestation key. */
 const struct clo_trusted *clo_trust_find(const struct clo_trust *trust,
 					 const char *id,
 					 enum clo_trust_role role);
+
+/* The attestation key of that id. */
+const struct clo_trusted *clo_trust_find_ak(const struct clo_trust *trust,
+					    const char *id);
 
 /* NULL: it holds for what was signed then; else why not. */
 const char *clo_trusted_flaw(const struct clo_trusted *trusted, time_t then);

@@ -12,6 +12,7 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/json.h"
 #include "agent/attest/sha256.h"
+#include "agent/attest/verify_impl.h"
 #include "agent/base/hex.h"
 #include "policy/controls.h"
 
@@ -30,13 +31,8 @@ struct claims {
 	enum clo_verdict_word verdict;
 };
 
-/*
- * The reason goes to terminals and logs, and parts of it come from others:
- * printable ASCII only.
- */
-__attribute__((format(printf, 3, 4))) static void
-conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
-	 const char *fmt, ...)
+void clo_verify_conclude(struct clo_verify_result *result,
+			 enum clo_verify_exit exit, const char *fmt, ...)
 {
 	va_list args;
 
@@ -52,8 +48,8 @@ conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
 
 static int reject(struct clo_verify_result *result, const char *what)
 {
-	conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-		 "signed, but not a sound statement: %s", what);
+	clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+			    "signed, but not a sound statement: %s", what);
 	return -EBADMSG;
 }
 
@@ -185,9 +181,9 @@ static int read_verdict(struct claims *claims, struct clo_verify_result *result)
 	if (!stated)
 		return reject(result, "verdict");
 	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0) {
-		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "it says %s, its members make %s", stated,
-			 clo_verdict_text(claims->verdict));
+		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				    "it says %s, its members make %s", stated,
+				    clo_verdict_text(claims->verdict));
 		return -EBADMSG;
 	}
 	return 0;
@@ -228,9 +224,9 @@ static int check_catalogue(const struct claims *claims,
 			continue;
 		if (json_is_true(json_object_get(control, "mandatory")))
 			continue;
-		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "mandatory control %s is %s", id,
-			 control ? "not marked so" : "missing");
+		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				    "mandatory control %s is %s", id,
+				    control ? "not marked so" : "missing");
 		return -EBADMSG;
 	}
 	return 0;
@@ -285,8 +281,9 @@ static void conclude_control(const json_t *control, enum clo_verify_exit exit,
 {
 	const char *detail = text_of(control, "detail");
 
-	conclude(result, exit, "%s reads %s: %s", text_of(control, "id"),
-		 text_of(control, "result"), detail ? detail : "-");
+	clo_verify_conclude(result, exit, "%s reads %s: %s",
+			    text_of(control, "id"), text_of(control, "result"),
+			    detail ? detail : "-");
 }
 
 static void conclude_inconclusive(const struct claims *claims,
@@ -298,15 +295,16 @@ static void conclude_inconclusive(const struct claims *claims,
 	if (control)
 		conclude_control(control, CLO_VERIFY_INCONCLUSIVE, result);
 	else if (json_is_false(json_object_get(coverage, "complete")))
-		conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			 "coverage: %lld of %lld observed",
-			 json_integer_value(
-				 json_object_get(coverage, "observed")),
-			 json_integer_value(
-				 json_object_get(coverage, "expected")));
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "coverage: %lld of %lld observed",
+				    json_integer_value(json_object_get(
+					    coverage, "observed")),
+				    json_integer_value(json_object_get(
+					    coverage, "expected")));
 	else
-		conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			 "a gap is open, or no control is mandatory");
+		clo_verify_conclude(
+			result, CLO_VERIFY_INCONCLUSIVE,
+			"a gap is open, or no control is mandatory");
 }
 
 /* Failed wins over stale: old bad news is no better for its age. */
@@ -323,17 +321,19 @@ static void judge(const struct claims *claims,
 		conclude_control(first_bad(claims->predicate, true),
 				 CLO_VERIFY_FAILED, result);
 	else if (age < -CLOCK_SKEW)
-		conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			 "dated %lld s in the future", -(long long)age);
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "dated %lld s in the future",
+				    -(long long)age);
 	else if (result->stale)
-		conclude(result, CLO_VERIFY_INCONCLUSIVE,
-			 "stale: %lld s old, at most %lld allowed",
-			 (long long)age, (long long)max_age);
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "stale: %lld s old, at most %lld allowed",
+				    (long long)age, (long long)max_age);
 	else if (claims->verdict == CLO_INCONCLUSIVE)
 		conclude_inconclusive(claims, result);
 	else
-		conclude(result, CLO_VERIFY_PASSED, "%s passed, %lld s ago",
-			 claims->subject, (long long)age);
+		clo_verify_conclude(result, CLO_VERIFY_PASSED,
+				    "%s passed, %lld s ago", claims->subject,
+				    (long long)age);
 }
 
 /* NULL: the options ask for no more than it has. */
@@ -361,8 +361,9 @@ static int open_envelope(const struct clo_key *key, const char *envelope,
 
 	r = clo_dsse_open(key, envelope, len, &payload, &payload_len);
 	if (r == -EBADMSG)
-		conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "not an envelope with a good signature of this key");
+		clo_verify_conclude(
+			result, CLO_VERIFY_NOT_AUTHENTIC,
+			"not an envelope with a good signature of this key");
 	if (r < 0)
 		return r;
 
@@ -377,13 +378,24 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		const struct clo_verify_options *options,
 		struct clo_verify_result *ret_result)
 {
+	clo_verify_signed(key, envelope, len, options, ret_result);
+	if (options->protection && ret_result->exit != CLO_VERIFY_NOT_AUTHENTIC)
+		clo_verify_conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
+				    "no node-key record of a trusted "
+				    "attestation key vouches for its key");
+}
+
+void clo_verify_signed(const struct clo_key *key, const char *envelope,
+		       size_t len, const struct clo_verify_options *options,
+		       struct clo_verify_result *ret_result)
+{
 	struct claims claims = {0};
 	const char *lacks;
 	int r;
 
 	*ret_result = (struct clo_verify_result){0};
-	conclude(ret_result, CLO_VERIFY_INCONCLUSIVE,
-		 "the check itself failed");
+	clo_verify_conclude(ret_result, CLO_VERIFY_INCONCLUSIVE,
+			    "the check itself failed");
 
 	r = open_envelope(key, envelope, len, ret_result);
 	if (r < 0)
@@ -393,56 +405,13 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		return;
 	lacks = missing(&claims, options);
 	if (lacks) {
-		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC, "%s", lacks);
+		clo_verify_conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC, "%s",
+				    lacks);
 		return;
 	}
 
 	judge(&claims, options, ret_result);
 	assert(ret_result->reason[0] != '\0');
-}
-
-/* Does this key speak for that node, at that time? */
-static void check_trusted(const struct clo_trusted *trusted,
-			  struct clo_verify_result *result)
-{
-	const json_t *predicate =
-		json_object_get(result->statement, "predicate");
-	const char *node = text_of(json_object_get(predicate, "node"), "name");
-	const char *flaw;
-	time_t then = 0;
-
-	(void)clo_time_parse(text_of(predicate, "time"), &then);
-	flaw = clo_trusted_flaw(trusted, then);
-	if (strcmp(node, trusted->node) != 0)
-		flaw = "of a node that the key does not speak for";
-	if (flaw)
-		conclude(result, CLO_VERIFY_NOT_AUTHENTIC, "%s: key %s", flaw,
-			 trusted->name);
-}
-
-void clo_verify_trusted(const struct clo_trust *trust, const char *envelope,
-			size_t len, const struct clo_verify_options *options,
-			struct clo_verify_result *ret_result)
-{
-	const struct clo_trusted *trusted;
-	char id[65];
-
-	*ret_result = (struct clo_verify_result){0};
-	if (clo_dsse_key_id(envelope, len, id) < 0) {
-		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "not an envelope that names its key");
-		return;
-	}
-	trusted = clo_trust_find(trust, id, CLO_TRUST_ATTEST);
-	if (!trusted) {
-		conclude(ret_result, CLO_VERIFY_NOT_AUTHENTIC,
-			 "signed by a key that is not trusted with statements");
-		return;
-	}
-	clo_verify(trusted->key, envelope, len, options, ret_result);
-	if (ret_result->statement &&
-	    ret_result->exit != CLO_VERIFY_NOT_AUTHENTIC)
-		check_trusted(trusted, ret_result);
 }
 
 void clo_verify_result_done(struct clo_verify_result *result)

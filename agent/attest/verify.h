@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/attest/key.h"
+#include "agent/attest/node_key.h"
 #include "agent/attest/statement.h"
 #include "agent/attest/trust.h"
 
@@ -33,8 +34,12 @@ struct clo_verify_options {
 	time_t now;
 	int64_t max_age; /* seconds; < 0: the statement's own period x 3 */
 	const char *nonce; /* hex the statement must carry, or NULL */
-	/* Protection that the key must have by the statement, or NULL. */
+	/*
+	 * Protection that the key must have, by the statement and by a
+	 * node-key record of a trusted attestation key; or NULL.
+	 */
 	const char *protection;
+	const struct clo_node_keys *node_keys; /* or NULL */
 };
 
 void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
@@ -42,7 +47,8 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 		struct clo_verify_result *ret_result);
 /*
  * By the key that the envelope names, if the store has it for statements of
- * that node and that time.
+ * that node and that time, or has the attestation key that vouches for it by a
+ * node-key record. Such a record itself is verified, too: PASSED if it holds.
  */
 void clo_verify_trusted(const struct clo_trust *trust, const char *envelope,
 			size_t len, const struct clo_verify_options *options,

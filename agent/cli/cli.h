@@ -50,6 +50,7 @@ extern const struct clo_command clo_command_apply;
 extern const struct clo_command clo_command_attest;
 extern const struct clo_command clo_command_define;
 extern const struct clo_command clo_command_endpoints;
+extern const struct clo_command clo_command_enrol;
 extern const struct clo_command clo_command_flows;
 extern const struct clo_command clo_command_harden;
 extern const struct clo_command clo_command_key;

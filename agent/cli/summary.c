@@ -146,6 +146,10 @@ int clo_summary_print(const struct clo_cli *cli,
 				result->reason);
 	if (cli->json)
 		return print_json(result, predicate);
+	if (!json_object_get(predicate, "verdict")) {
+		(void)puts(result->reason); /* a node-key record */
+		return (int)result->exit;
+	}
 
 	print_head(cli, predicate);
 	print_coverage(cli, json_object_get(predicate, "coverage"));

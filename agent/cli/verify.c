@@ -24,6 +24,7 @@ enum {
 	OPT_MAX_AGE,
 	OPT_NONCE,
 	OPT_REQUIRE_KEY,
+	OPT_NODE_KEY,
 	OPT_CHAIN,
 	OPT_FORMAT,
 };
@@ -73,6 +74,9 @@ static int read_options(const struct clo_cli *cli,
 	options->nonce = cli->values[OPT_NONCE];
 	options->protection = protection ? "tpm" : NULL;
 	request->chain_complete = cli->values[OPT_CHAIN] != NULL;
+	if (cli->values[OPT_NODE_KEY] && !cli->values[OPT_TRUST])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: --node-key needs --trust");
 	if (!cli->values[OPT_KEY] == !cli->values[OPT_TRUST])
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"verify: needs --key or --trust");
@@ -127,6 +131,44 @@ static int read_trust(const struct clo_cli *cli, struct clo_trust **ret_trust)
 	return code;
 }
 
+/* What is no node-key record is passed over: it may be a whole log. */
+static int on_record(const char *name, const char *text, size_t len,
+		     void *userdata)
+{
+	struct clo_node_key *node_key = NULL;
+	const char *reason;
+	int r;
+
+	(void)name;
+	r = clo_node_key_open(text, len, &node_key, &reason);
+	if (r == -ENOMSG)
+		return 0;
+	return r < 0 ? r : clo_node_keys_add(userdata, node_key);
+}
+
+static int read_node_keys(const struct clo_cli *cli,
+			  struct clo_node_keys **ret_keys)
+{
+	const char *path = cli->values[OPT_NODE_KEY];
+	CLO_AUTO_MEM char *unread = NULL;
+	int r = clo_node_keys_new(ret_keys);
+
+	if (!path)
+		return CLO_EXIT_OK;
+	if (r == 0)
+		r = clo_evidence_each(path, on_record, *ret_keys, &unread);
+	if (r == -EBADMSG && !unread)
+		return clo_fail(cli, CLO_EXIT_FAILED,
+				"not authentic: a node-key record in %s", path);
+	if (r < 0)
+		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",
+				unread ? unread : path, strerrordesc_np(-r));
+	return clo_node_keys_count(*ret_keys)
+		       ? CLO_EXIT_OK
+		       : clo_fail(cli, CLO_EXIT_USAGE,
+				  "%s: no node-key record is there", path);
+}
+
 static int verify_single(const struct clo_cli *cli,
 			 const struct clo_verify_request *request)
 {
@@ -147,6 +189,7 @@ static int run(const struct clo_cli *cli)
 {
 	CLO_AUTO(clo_key) struct clo_key *key = NULL;
 	CLO_AUTO(clo_trust) struct clo_trust *trust = NULL;
+	CLO_AUTO(clo_node_keys) struct clo_node_keys *node_keys = NULL;
 	struct clo_verify_request request = {0};
 	int code;
 
@@ -154,10 +197,13 @@ static int run(const struct clo_cli *cli)
 	if (code == CLO_EXIT_OK)
 		code = cli->values[OPT_KEY] ? read_key(cli, &key)
 					    : read_trust(cli, &trust);
+	if (code == CLO_EXIT_OK)
+		code = read_node_keys(cli, &node_keys);
 	if (code != CLO_EXIT_OK)
 		return code;
 	request.key = key;
 	request.trust = trust;
+	request.options.node_keys = node_keys;
 	return clo_evidence_is_many(cli->operand) || request.chain_complete ||
 			       cli->values[OPT_FORMAT]
 		       ? clo_verify_many(cli, &request)
@@ -184,7 +230,9 @@ const struct clo_command clo_command_verify = {
 			[OPT_NONCE] = {"nonce", "HEX",
 				       "it must answer this challenge"},
 			[OPT_REQUIRE_KEY] = {"require-key", "tpm-bound",
-					     "the key must be a TPM's"},
+					     "the key must be bound to a TPM"},
+			[OPT_NODE_KEY] = {"node-key", "FILE",
+					  "records that bind keys to TPMs"},
 			[OPT_CHAIN] = {"chain-complete", NULL,
 				       "no statement of a boot may be missing"},
 			[OPT_FORMAT] = {"format", "FORMAT",

@@ -99,8 +99,8 @@ static int check_head(struct clo_node *node, struct clo_audit *audit)
 	if (r == 0)
 		r = clo_store_last(node->store, &envelope);
 	if (r == 0)
-		r = clo_dsse_open(node->key, envelope, strlen(envelope),
-				  &payload, &len);
+		r = clo_dsse_open(clo_node_signer(node), envelope,
+				  strlen(envelope), &payload, &len);
 	if (r == 0)
 		r = clo_sha256(payload, len, digest);
 	if (r == 0 && (memcmp(digest, previous, sizeof(digest)) != 0 ||

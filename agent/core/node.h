@@ -14,6 +14,7 @@
 #include "agent/guard/fence.h"
 #include "agent/sys/bpf.h"
 #include "agent/sys/rtnl.h"
+#include "agent/sys/tpm.h"
 #include "agent/sys/virt.h"
 #include "agent/sys/virt_suspend.h"
 
@@ -31,6 +32,8 @@ struct clo_options {
 	unsigned int connections; /* tracked at most; 0: the default */
 	enum clo_attach attach;
 	struct clo_flowlog_limits flow_log;
+	const char
+		*tpm; /* see clo_tpm_open(), or "none"; NULL: if there is one */
 };
 
 /* A tap that was guarded, and how; zero setting: it has no port. */
@@ -57,8 +60,13 @@ struct clo_node {
 	struct clo_virt_suspender *suspender; /* the same */
 	struct clo_store *store;
 	struct clo_monitor *monitor; /* NULL until events are read */
-	struct clo_key *key;
+	struct clo_key *key; /* of the file */
 	char *key_path;
+	/* With a TPM; NULL without. */
+	struct clo_key *boot_key; /* signs statements */
+	struct clo_tpm *tpm;
+	struct clo_tpm_identity *identity;
+	uint64_t quoted_epoch; /* the last; 0: none */
 	char boot_id[37];
 	time_t started;
 
@@ -100,6 +108,15 @@ struct clo_node {
 	double ms_readback;
 	char verdict[16]; /* "" before the first */
 };
+
+/* Records of that scope are no statements: they vouch for what signs those. */
+#define CLO_NODE_KEY_SCOPE "node-key"
+
+/* What signs the statements of this start. */
+static inline const struct clo_key *clo_node_signer(const struct clo_node *node)
+{
+	return node->boot_key ? node->boot_key : node->key;
+}
 
 /* Ask kernel and libvirt who is there; keep what was known where one is mute. */
 int clo_node_look(struct clo_node *node);

@@ -174,18 +174,19 @@ json_t *clo_predicate_make(const struct clo_node *node,
 	char key_id[65] = "";
 
 	clo_time_format(occasion->now, when);
-	(void)clo_key_id(node->key, key_id);
+	(void)clo_key_id(clo_node_signer(node), key_id);
 	return json_pack(
 		"{s:o, s:s?, s:s, s:i, s:s?, s:s, s:{s:s, s:s}, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:O*}",
 		"node", node_member(node), "scope", scope, "time", when,
 		"period", (int)node->options->period, "nonce", occasion->nonce,
 		"trigger", occasion->trigger, "key", "id", key_id, "protection",
-		"file", "policy", policy_member(node, audit), "programs",
-		programs_member(audit), "tables", tables_member(audit), "proof",
+		node->boot_key ? "tpm" : "file", "policy",
+		policy_member(node, audit), "programs", programs_member(audit),
+		"tables", tables_member(audit), "proof",
 		proof_member(node, audit, scope), "coverage",
 		coverage_member(node, audit, scope), "controls",
 		clo_measures_report(node, audit, occasion, scope), "gaps",
 		gaps_member(occasion), "platform",
-		platform_member(occasion->facts));
+		platform_member(occasion->facts), "quote", occasion->quote);
 }

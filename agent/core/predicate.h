@@ -18,6 +18,7 @@ struct clo_occasion {
 	const struct clo_gap *gaps;
 	size_t n_gaps;
 	const struct clo_facts *facts;
+	json_t *quote; /* by the TPM, or NULL */
 };
 
 /* scope NULL: the node. Lacks "chain" and "verdict". NULL without memory. */

@@ -12,6 +12,7 @@
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
+#include "agent/core/identity.h"
 #include "agent/core/predicate.h"
 #include "agent/core/share.h"
 
@@ -96,7 +97,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 			       &verdict);
 	if (r < 0)
 		return r;
-	r = clo_dsse_sign(node->key, text, strlen(text), &envelope);
+	r = clo_dsse_sign(clo_node_signer(node), text, strlen(text), &envelope);
 	if (r < 0)
 		return r;
 	r = clo_sha256(text, strlen(text), payload_digest);
@@ -140,6 +141,9 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 		.gaps = every->gaps,
 		.n_gaps = every->n_gaps,
 		.facts = every->facts,
+		/* of a nonce that is another's to read */
+		.quote = !challenge || is_asked(challenge, scope) ? every->quote
+								  : NULL,
 	};
 	const struct clo_occasion *occasion = &own;
 	json_auto_t *predicate = NULL;
@@ -265,6 +269,7 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
 	struct clo_occasion occasion = {.trigger = trigger, .now = time(NULL)};
 	CLO_AUTO_MEM struct clo_facts *facts = NULL;
+	json_auto_t *quote = NULL;
 	int r;
 
 	facts = calloc(1, sizeof(*facts));
@@ -278,6 +283,10 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	if (r < 0)
 		return r;
 	occasion.gaps = gaps;
+	quote = clo_identity_quote(
+		node, audit->observed ? audit->observed->gen.epoch : 0,
+		challenge ? challenge->nonce : NULL);
+	occasion.quote = quote;
 
 	return record_group(node, audit, &occasion, challenge);
 }

@@ -12,6 +12,7 @@
 #include "agent/core/control.h"
 #include "agent/core/domain.h"
 #include "agent/core/hook.h"
+#include "agent/core/identity.h"
 #include "agent/core/reply.h"
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
@@ -366,9 +367,9 @@ static json_t *answer_key(struct clo_node *node, const json_t *request)
 	int r;
 
 	(void)request;
-	r = clo_key_public_pem(node->key, &pem);
+	r = clo_key_public_pem(clo_node_signer(node), &pem);
 	if (r == 0)
-		r = clo_key_id(node->key, id);
+		r = clo_key_id(clo_node_signer(node), id);
 	if (r < 0)
 		return clo_reply_failure("the key cannot be read", r);
 	return clo_reply_accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
@@ -381,6 +382,7 @@ static const struct operation {
 	/* what the gateway gets instead; NULL: nothing */
 	json_t *(*gateway)(struct clo_node *node, const json_t *request);
 } operations[] = {
+	{"activate", true, clo_identity_activate, NULL},
 	{"apply", true, answer_apply, NULL},
 	{"attest", false, answer_attest, answer_stranger},
 	{"define", false, clo_domain_define, NULL},

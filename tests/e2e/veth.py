@@ -192,7 +192,7 @@ class Daemon:
         self.wrapper = []
         self.argv = [f"{build}/agent/cloisond", "--state-dir", self.state,
                      "--socket", self.socket, "--pin-dir", self.pins,
-                     "--libvirt", "none", "--period", str(period), *options]
+                     "--libvirt", "none", "--tpm", "none", "--period", str(period), *options]
         self.process = None
 
     def start(self):

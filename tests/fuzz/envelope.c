@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/node_key.h"
 #include "agent/attest/verify.h"
 #include "tests/fixture_key.h"
 
@@ -38,13 +40,26 @@ static void verify(const char *envelope, size_t len)
 	clo_verify_result_done(&result);
 }
 
+static void open_record(const char *envelope, size_t len)
+{
+	struct clo_node_key *node_key = NULL;
+	const char *reason = NULL;
+
+	if (clo_node_key_open(envelope, len, &node_key, &reason) == -EBADMSG)
+		assert(reason);
+	clo_node_key_free(node_key);
+}
+
 /* Once as an envelope, once as what a good signature covers. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLO_AUTO_MEM char *envelope = NULL;
 
 	verify((const char *)data, size);
-	if (clo_dsse_sign(key, (const char *)data, size, &envelope) == 0)
+	open_record((const char *)data, size);
+	if (clo_dsse_sign(key, (const char *)data, size, &envelope) == 0) {
 		verify(envelope, strlen(envelope));
+		open_record(envelope, strlen(envelope));
+	}
 	return 0;
 }

@@ -393,7 +393,7 @@ static void help_for_all(void **state)
 	static const char *const commands[] = {
 		"apply",   "plan",   "status", "matrix", "endpoints",
 		"trace",   "attest", "verify", "key",    "flows",
-		"monitor", "define", "harden"};
+		"monitor", "define", "harden", "enrol"};
 	struct cli *cli = *state;
 	char page[80];
 	size_t i;

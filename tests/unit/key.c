@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -279,6 +281,48 @@ static void test_public_parser_refuses(void **state)
 	assert_null(key);
 }
 
+/* Does a mapping of this process have both flags of smaps(5)? */
+static bool has_mapping(const char *flag, const char *other)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	char line[256];
+	bool found = false;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		found |= strncmp(line, "VmFlags:", 8) == 0 &&
+			 strstr(line, flag) && strstr(line, other);
+	(void)fclose(file);
+	return found;
+}
+
+static void test_locked_key_is_in_memory_alone(void **state)
+{
+	struct clo_key *key = NULL;
+	struct clo_key *other = NULL;
+	uint8_t signature[64];
+	uint8_t der[CLO_KEY_DER_SIZE];
+	char id[65], other_id[65];
+
+	(void)state;
+	assert_int_equal(clo_key_new_locked(&key), 0);
+	assert_int_equal(clo_key_new_locked(&other), 0);
+	assert_true(CRYPTO_secure_used() > 0);
+	assert_true(has_mapping(" lo ", " dd ")); /* locked, not dumped */
+
+	assert_int_equal(clo_key_id(key, id), 0);
+	assert_int_equal(clo_key_id(other, other_id), 0);
+	assert_string_not_equal(id, other_id);
+	assert_int_equal(clo_key_public_der(key, der), 0);
+	assert_int_equal(clo_key_sign(key, "abc", 3, signature), 0);
+	assert_int_equal(clo_key_verify(key, "abc", 3, signature, 64), 0);
+	assert_int_equal(clo_key_verify(other, "abc", 3, signature, 64),
+			 -EBADMSG);
+	clo_key_free(key);
+	clo_key_free(other);
+	assert_int_equal(CRYPTO_secure_used(), 0);
+}
+
 /* A directory of its own for every test. */
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
@@ -296,6 +340,7 @@ int main(void)
 		TEST(test_signs_as_the_rfc),
 		TEST(test_public_half_verifies_and_cannot_sign),
 		TEST(test_public_parser_refuses),
+		TEST(test_locked_key_is_in_memory_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

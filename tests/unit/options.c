@@ -148,6 +148,20 @@ static void test_no_libvirt(void **state)
 	assert_string_equal(options.libvirt, "");
 }
 
+static void test_tpm(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), 0);
+	assert_null(options.tpm); /* if there is one */
+	assert_int_equal(parse("--tpm none"), 0);
+	assert_string_equal(options.tpm, "none");
+	assert_int_equal(parse("--tpm device:/dev/tpmrm1"), 0);
+	assert_string_equal(options.tpm, "device:/dev/tpmrm1");
+	assert_int_equal(parse("--tpm swtpm:path=/s --reenrol"), 0);
+	assert_string_equal(options.tpm, "swtpm:path=/s");
+	assert_int_equal(action, CLO_ACTION_REENROL);
+}
+
 static void test_values(void **state)
 {
 	static const struct {
@@ -193,6 +207,9 @@ static void test_refused(void **state)
 		const char *line, *named;
 	} cases[] = {
 		{"--period 0", "'0'"},
+		{"--tpm auto", "'auto'"},
+		{"--tpm /dev/tpmrm0", "'/dev/tpmrm0'"},
+		{"--tpm swtpm:port=1", "'swtpm:port=1'"},
 		{"--period 3601", "'3601'"},
 		{"--period -1", "'-1'"},
 		{"--period -18446744073709551555", "'-18446744073709551555'"},
@@ -272,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 		TEST(test_defaults),    TEST(test_directories_and_addresses),
+		TEST(test_no_libvirt),  TEST(test_tpm),
 		TEST(test_no_libvirt),  TEST(test_values),
 		TEST(test_connections), TEST(test_flow_log),
 		TEST(test_refused),     TEST(test_help_and_version),

@@ -10,6 +10,8 @@
 #include "check.h"
 #include "fixture_key.h"
 
+#define AK "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 static char *pem[2];
 static char id[2][65];
 static char reason[200];
@@ -55,6 +57,43 @@ static int parse(json_t *keys, struct clo_trust **ret_trust)
 	free(text);
 	json_decref(root);
 	return r;
+}
+
+static void test_attestation_keys(void **state)
+{
+	static const struct {
+		const char *ak, *role;
+	} bad[] = {{"000c" AK, "attest"},
+		   {"000b" AK "00", "attest"},
+		   {"000b" AK, "log"},
+		   {AK, "attest"},
+		   {"", "attest"}};
+	struct clo_trust *trust = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(bad); i++)
+		assert_int_equal(
+			parse(json_pack("[{s:s, s:[s], s:s, s:s}]", "name", "k",
+					"roles", bad[i].role, "node", "n1",
+					"ak", bad[i].ak),
+			      &trust),
+			-EBADMSG);
+	/* a key and an attestation key in one: whose signature would it be? */
+	assert_int_equal(parse(json_pack("[{s:s, s:[s], s:s, s:s, s:s}]",
+					 "name", "k", "roles", "attest", "node",
+					 "n1", "ak", "000b" AK, "pem", pem[0]),
+			       &trust),
+			 -EBADMSG);
+	assert_int_equal(parse(json_pack("[{s:s, s:[s], s:s, s:s}, o]", "name",
+					 "k", "roles", "attest", "node", "n1",
+					 "ak", "000b" AK, entry(0)),
+			       &trust),
+			 0);
+	assert_null(clo_trust_find(trust, AK, CLO_TRUST_ATTEST));
+	assert_non_null(clo_trust_find_ak(trust, AK));
+	assert_null(clo_trust_find_ak(trust, id[0]));
+	assert_non_null(clo_trust_find(trust, id[0], CLO_TRUST_ATTEST));
+	clo_trust_free(trust);
 }
 
 static void test_find(void **state)
@@ -166,6 +205,8 @@ static void test_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_attestation_keys, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test_setup_teardown(test_flaws, set_up, tear_down),
