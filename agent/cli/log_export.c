@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/attest/dsse.h"
+#include "agent/attest/siem.h"
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
 #include "agent/cli/log_open.h"
@@ -17,9 +19,11 @@ enum {
 	OPT_OUTPUT,
 };
 
-/* Where the lines go, and how many went. */
+/* Where the lines go, which, and how many entries went. */
 struct lines {
 	FILE *file;
+	enum clo_siem_format events; /* CLO_SIEM_FORMATS: entries as they are */
+	const struct clo_log_keys *keys; /* of events: who may have signed */
 	uint64_t n;
 };
 
@@ -63,6 +67,49 @@ static int put_line(void *userdata, const struct clo_entry *entry)
 	return 0;
 }
 
+static int put_event(const char *line, void *userdata)
+{
+	return fprintf(userdata, "%s\n", line) < 0 ? -EIO : 0;
+}
+
+/* -EBADMSG: none of the keys signed it; not a byte of it is shown. */
+static int open_signed(const struct clo_log_keys *keys, const char *envelope,
+		       char **ret_payload, size_t *ret_len)
+{
+	int r = -EBADMSG;
+
+	for (size_t i = 0; i < keys->n && r == -EBADMSG; i++)
+		r = clo_dsse_open(keys->keys[i], envelope, strlen(envelope),
+				  ret_payload, ret_len);
+	return r;
+}
+
+/* The controls of an attestation as a line each. */
+static int put_events(void *userdata, const struct clo_entry *entry)
+{
+	struct lines *lines = userdata;
+	const struct clo_record *record = &entry->record;
+	json_auto_t *statement = NULL;
+	CLO_AUTO_MEM char *payload = NULL;
+	char digest[CLO_SHA256_HEX];
+	size_t len;
+	int r;
+
+	if (!entry->recorded || strcmp(record->kind, "isolation/v1") != 0)
+		return 0;
+	r = open_signed(lines->keys, record->envelope, &payload, &len);
+	if (r < 0)
+		return r;
+	statement = json_loadb(payload, len, JSON_REJECT_DUPLICATES, NULL);
+	if (!statement)
+		return -EBADMSG;
+	clo_hex_encode(record->payload_digest, CLO_SHA256_SIZE, digest);
+	r = clo_siem_events(statement, digest, lines->events, put_event,
+			    lines->file);
+	lines->n += r == 0;
+	return r;
+}
+
 static int say(const struct clo_cli *cli, uint64_t n, const char *output)
 {
 	json_auto_t *json = json_pack("{s:I, s:s}", "entries", (json_int_t)n,
@@ -83,11 +130,20 @@ static int fail_write(const struct clo_cli *cli, const char *path, int r)
 }
 
 static int export_lines(const struct clo_cli *cli, struct clo_store *store,
-			const struct clo_store_range *range)
+			const struct clo_store_range *range,
+			enum clo_siem_format events)
 {
+	__attribute__((cleanup(clo_log_keys_done))) struct clo_log_keys keys = {
+		0};
 	const char *output = cli->values[OPT_OUTPUT];
-	struct lines lines = {.file = stdout};
+	struct lines lines = {.file = stdout, .events = events, .keys = &keys};
 	int r;
+
+	if (events != CLO_SIEM_FORMATS) {
+		r = clo_log_keys_find(cli, store, &keys);
+		if (r != CLO_EXIT_OK)
+			return r;
+	}
 
 	if (cli->json && !output)
 		return clo_fail(cli, CLO_EXIT_USAGE,
@@ -97,11 +153,17 @@ static int export_lines(const struct clo_cli *cli, struct clo_store *store,
 		if (!lines.file)
 			return fail_write(cli, output, -errno);
 	}
-	r = clo_store_each(store, range, put_line, &lines);
+	r = clo_store_each(store, range,
+			   events == CLO_SIEM_FORMATS ? put_line : put_events,
+			   &lines);
 	if (output && fclose(lines.file) != 0 && r == 0)
 		r = -EIO;
 	if (r == -EIO)
 		return fail_write(cli, output ? output : "stdout", r);
+	if (r == -EBADMSG)
+		return clo_fail(cli, CLO_EXIT_FAILED,
+				"not authentic: an attestation that none of "
+				"the keys signed: name the keys by --key");
 	if (r < 0)
 		return clo_log_fail(cli, r);
 	return output ? say(cli, lines.n, output) : CLO_EXIT_OK;
@@ -152,14 +214,17 @@ static int run(const struct clo_cli *cli)
 	struct clo_store_range range = {.to = CLO_MERKLE_SIZE_MAX};
 	CLO_AUTO(clo_store) struct clo_store *store = NULL;
 	const char *format = cli->values[OPT_FORMAT];
+	enum clo_siem_format events;
 	int code;
 
 	if (!format)
 		format = "jsonl";
-	if (strcmp(format, "jsonl") != 0 && strcmp(format, "tiles") != 0)
+	events = clo_siem_format(format);
+	if (events == CLO_SIEM_FORMATS && strcmp(format, "jsonl") != 0 &&
+	    strcmp(format, "tiles") != 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
-				"log export: --format takes jsonl or tiles, "
-				"not %s",
+				"log export: --format takes jsonl, tiles, "
+				"ocsf, ecs or cef, not %s",
 				format);
 	if (cli->values[OPT_SINCE] || cli->values[OPT_UNTIL])
 		range.until = INT64_MAX;
@@ -171,8 +236,9 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
-	return strcmp(format, "jsonl") == 0 ? export_lines(cli, store, &range)
-					    : export_tiles(cli, store);
+	return strcmp(format, "tiles") == 0
+		       ? export_tiles(cli, store)
+		       : export_lines(cli, store, &range, events);
 }
 
 const struct clo_command clo_command_log_export = {
@@ -180,15 +246,17 @@ const struct clo_command clo_command_log_export = {
 	.summary = "write the log's entries out",
 	.details = "As a line of JSON each, with the envelope, or as C2SP "
 		   "tlog-tiles, which name\nonly digests: what a log may show "
-		   "to anyone.\n",
+		   "to anyone; or each assessed control of\nan attestation as "
+		   "an event: OCSF 1.1, ECS 8.11, or CEF in RFC 5424 lines.\n",
 	.options =
 		{
 			CLO_LOG_OPTIONS,
 			[OPT_SINCE] = {"since", "TIME",
 				       "from then on, as 2026-01-02T03:04:05Z"},
 			[OPT_UNTIL] = {"until", "TIME", "up to then"},
-			[OPT_FORMAT] = {"format", "FORMAT",
-					"jsonl or tiles; else jsonl"},
+			[OPT_FORMAT] =
+				{"format", "FORMAT",
+				 "jsonl, tiles, ocsf, ecs, cef; else jsonl"},
 			[OPT_OUTPUT] = {"output", "PATH",
 					"a file, of tiles a directory"},
 		},

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -211,6 +212,33 @@ def with_openssl(auditor):
               == line["hash"], "its entry names it")
 
 
+def events(auditor):
+    """The same findings in the words of other people's tools."""
+    entries = [json.loads(line) for line in
+               auditor.run("export").stdout.splitlines()]
+    assessed = set()
+    for entry in entries:
+        payload = json.loads(base64.b64decode(
+            json.loads(entry["envelope"])["payload"]))
+        assessed |= {f"{entry['digest']}/{control['id']}" for control in
+                     payload["predicate"]["controls"]
+                     if control["result"] != "NOT-ASSESSED"}
+    check(len(assessed) > 20, f"{len(assessed)} findings")
+    for form, identity in (
+            ("ocsf", lambda e: e["class_uid"] == 2003
+             and e["finding_info"]["uid"]),
+            ("ecs", lambda e: e["ecs"]["version"] == "8.11.0"
+             and e["event"]["id"])):
+        lines = auditor.run("export", "--format", form).stdout.splitlines()
+        check({identity(json.loads(line)) for line in lines} == assessed,
+              f"{form}: every finding is an event")
+    lines = auditor.run("export", "--format", "cef").stdout.splitlines()
+    check(all(re.match(r"<1\d\d>1 \S+ \S+ cloison - isolation - CEF:0\|", line)
+              for line in lines)
+          and {re.search(r" externalId=(\S+)", line).group(1)
+               for line in lines} == assessed, "cef: every finding is a line")
+
+
 def fork(auditor, daemon):
     """The log is set back, and the node goes on: two trees of one size."""
     kept = auditor.path("kept")
@@ -269,6 +297,7 @@ def main(build):
             GOCACHE=auditor.path("gocache"), HOME=directory))
         interop(auditor, first, program)
         with_openssl(auditor)
+        events(auditor)
         fork(auditor, daemon)
         migrate(auditor, daemon)
         check(daemon.stop() == 0, "the daemon stops in order")

@@ -300,6 +300,23 @@ static void entries_are_lines(void **state)
 	assert_int_equal(lines_of(cli->out), 2);
 }
 
+/* Not a byte of what none of the keys signed. */
+static void events_are_of_signed_statements(void **state)
+{
+	CLO_AUTO_MEM char *other = cli_path(cli, "other.pem");
+	CLO_AUTO(clo_key) struct clo_key *key = fixture_key(FIXTURE_KEY_2);
+	CLO_AUTO_MEM char *pem = NULL;
+
+	(void)state;
+	assert_int_equal(clo_key_public_pem(key, &pem), 0);
+	cli_write(cli, "other.pem", pem);
+	cli_run(cli, "log", "export", "--log", path, "--key", other, "--format",
+		"ocsf", NULL);
+	assert_int_equal(cli->exit, CLO_EXIT_FAILED);
+	assert_string_equal(cli->out, "");
+	assert_non_null(strstr(cli->err, "none of the keys signed"));
+}
+
 static void wrong_exports(void **state)
 {
 	static const char *const wrong[][2] = {
@@ -388,6 +405,7 @@ int main(void)
 		TEST(consistency_is_shown),
 		TEST(two_trees_are_told),
 		TEST(entries_are_lines),
+		TEST(events_are_of_signed_statements),
 		TEST(wrong_exports),
 		TEST(tiles_are_files),
 		TEST(no_logs),
