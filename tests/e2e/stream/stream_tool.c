@@ -2,7 +2,8 @@
 
 /*
  * The control plane's side of a stream.
- * usage: stream_tool URL make|delete|list [CA CERTIFICATE KEY]
+ * usage: stream_tool URLS WORD [CA CERTIFICATE KEY]
+ * make, make3 (of three replicas), delete; count; leader: the server's name;
  * list: each message's id and subject, in the order of the stream.
  */
 
@@ -12,13 +13,24 @@
 
 #define STREAM "CLOISON"
 
-static int connect_to(natsConnection **ret, const char *url, char **pems)
+static natsStatus set_servers(natsOptions *options, char *urls)
+{
+	const char *list[8];
+	int n = 0;
+
+	for (char *url = strtok(urls, ","); url && n < 8;
+	     url = strtok(NULL, ","))
+		list[n++] = url;
+	return natsOptions_SetServers(options, list, n);
+}
+
+static int connect_to(natsConnection **ret, char *url, char **pems)
 {
 	natsOptions *options = NULL;
 	natsStatus status = natsOptions_Create(&options);
 
 	if (status == NATS_OK)
-		status = natsOptions_SetURL(options, url);
+		status = set_servers(options, url);
 	if (status == NATS_OK && pems)
 		status = natsOptions_SetSecure(options, true);
 	if (status == NATS_OK && pems)
@@ -33,7 +45,7 @@ static int connect_to(natsConnection **ret, const char *url, char **pems)
 	return status != NATS_OK;
 }
 
-static int make(jsCtx *js)
+static int make(jsCtx *js, int replicas)
 {
 	jsStreamConfig config;
 
@@ -41,7 +53,23 @@ static int make(jsCtx *js)
 	config.Name = STREAM;
 	config.Subjects = (const char *[]){"att.v1.>", "evt.v1.>"};
 	config.SubjectsLen = 2;
+	config.Replicas = replicas;
 	return js_AddStream(NULL, js, &config, NULL, NULL) != NATS_OK;
+}
+
+/* The count, or the name of the server that leads. */
+static int tell(jsCtx *js, bool leader)
+{
+	jsStreamInfo *info = NULL;
+
+	if (js_GetStreamInfo(&info, js, STREAM, NULL, NULL) != NATS_OK)
+		return 1;
+	if (!leader)
+		(void)printf("%llu\n", (unsigned long long)info->State.Msgs);
+	else if (info->Cluster && info->Cluster->Leader)
+		(void)puts(info->Cluster->Leader);
+	jsStreamInfo_Destroy(info);
+	return 0;
 }
 
 static int list(jsCtx *js)
@@ -78,7 +106,13 @@ int main(int argc, char **argv)
 	    natsConnection_JetStream(&js, connection, NULL) != NATS_OK)
 		return 1;
 	if (strcmp(argv[2], "make") == 0)
-		r = make(js);
+		r = make(js, 1);
+	else if (strcmp(argv[2], "make3") == 0)
+		r = make(js, 3);
+	else if (strcmp(argv[2], "count") == 0)
+		r = tell(js, false);
+	else if (strcmp(argv[2], "leader") == 0)
+		r = tell(js, true);
 	else if (strcmp(argv[2], "list") == 0)
 		r = list(js);
 	else if (strcmp(argv[2], "delete") == 0)
