@@ -425,6 +425,7 @@ static void release(struct daemon *daemon)
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);
 	json_decref(node->last);
+	json_decref(node->told);
 	free(node->known);
 	free(node->key_path);
 	clo_store_free(node->store);

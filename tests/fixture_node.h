@@ -149,4 +149,5 @@ static inline void fixture_done(struct fixture *f)
 	clo_force_free(f->node.force);
 	clo_key_free(f->node.key);
 	json_decref(f->node.last);
+	json_decref(f->node.told);
 }

@@ -240,14 +240,33 @@ int clo_statement_verdict(const json_t *predicate,
 	return 0;
 }
 
+int clo_statement_wrap(json_t *predicate, const char *type, const char *subject,
+		       const uint8_t tables_digest[32], char **ret_text)
+{
+	CLO_AUTO(clo_json) json_t *statement = NULL;
+	char digest[65];
+	char *text;
+
+	clo_hex_encode(tables_digest, 32, digest);
+	statement = json_pack("{s:s,s:[{s:s,s:{s:s}}],s:s,s:O}", "_type",
+			      CLO_STATEMENT_TYPE, "subject", "name", subject,
+			      "digest", "sha256", digest, "predicateType", type,
+			      "predicate", predicate);
+	if (!statement)
+		return -EINVAL; /* a subject that is not UTF-8 */
+	text = json_dumps(statement, JSON_COMPACT | JSON_SORT_KEYS);
+	if (!text)
+		return -ENOMEM;
+
+	*ret_text = text;
+	return 0;
+}
+
 int clo_statement_seal(json_t *predicate, const char *subject,
 		       const uint8_t tables_digest[32], char **ret_text,
 		       enum clo_verdict_word *ret_verdict)
 {
-	CLO_AUTO(clo_json) json_t *statement = NULL;
 	enum clo_verdict_word verdict;
-	char digest[65];
-	char *text;
 	int r;
 
 	r = clo_statement_verdict(predicate, &verdict);
@@ -256,19 +275,9 @@ int clo_statement_seal(json_t *predicate, const char *subject,
 	if (json_object_set_new(predicate, "verdict",
 				json_string(clo_verdict_text(verdict))) < 0)
 		return -ENOMEM;
-
-	clo_hex_encode(tables_digest, 32, digest);
-	statement = json_pack("{s:s,s:[{s:s,s:{s:s}}],s:s,s:O}", "_type",
-			      CLO_STATEMENT_TYPE, "subject", "name", subject,
-			      "digest", "sha256", digest, "predicateType",
-			      CLO_PREDICATE_TYPE, "predicate", predicate);
-	if (!statement)
-		return -EINVAL; /* a subject that is not UTF-8 */
-	text = json_dumps(statement, JSON_COMPACT | JSON_SORT_KEYS);
-	if (!text)
-		return -ENOMEM;
-
-	*ret_text = text;
-	*ret_verdict = verdict;
-	return 0;
+	r = clo_statement_wrap(predicate, CLO_PREDICATE_TYPE, subject,
+			       tables_digest, ret_text);
+	if (r == 0)
+		*ret_verdict = verdict;
+	return r;
 }

@@ -46,6 +46,12 @@
  */
 #define CLO_STATEMENT_TYPE "https://in-toto.io/Statement/v1"
 #define CLO_PREDICATE_TYPE "https://cloison.example/isolation/v1"
+/*
+ * At once, when an audit finds what the one before did not: of the members above
+ * node, scope, chain, time, period, nonce (null), trigger, key, verdict
+ * ("FAILED"), and "violations": [{"control":, "detail": one line}], not empty.
+ */
+#define CLO_VIOLATION_TYPE "https://cloison.example/violation/v1"
 
 enum clo_verdict_word {
 	CLO_PASSED,
@@ -73,6 +79,10 @@ int clo_statement_verdict(const json_t *predicate,
 int clo_statement_seal(json_t *predicate, const char *subject,
 		       const uint8_t tables_digest[32], char **ret_text,
 		       enum clo_verdict_word *ret_verdict);
+
+/* The same for any predicate that is whole; its type is the kind's. */
+int clo_statement_wrap(json_t *predicate, const char *type, const char *subject,
+		       const uint8_t tables_digest[32], char **ret_text);
 
 /* RFC 3339 UTC, seconds: "2026-01-02T03:04:05Z". */
 void clo_time_format(time_t t, char ret_text[21]);

@@ -151,6 +151,7 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 	r = clo_store_prepare(
 		store,
 		"SELECT envelope, time FROM records WHERE scope = ?"
+		" AND kind <> 'violation/v1'"
 		" ORDER BY id DESC LIMIT 1",
 		&stmt);
 	if (r < 0)

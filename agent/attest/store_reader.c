@@ -181,6 +181,7 @@ int clo_reader_latest(struct clo_reader *reader, const char *scope,
 
 	r = clo_store_prepare(reader->store,
 			      "SELECT" COLUMNS "FROM records WHERE scope = ?"
+			      " AND kind <> 'violation/v1'"
 			      " ORDER BY id DESC LIMIT 1",
 			      &stmt);
 	if (r < 0)

@@ -28,6 +28,7 @@ struct claims {
 	const char *nonce; /* or NULL */
 	time_t time;
 	int64_t period;
+	bool violation; /* of that kind, not an attestation */
 	enum clo_verdict_word verdict;
 };
 
@@ -88,7 +89,11 @@ static int read_frame(const json_t *statement, struct claims *claims,
 
 	if (!type || strcmp(type, CLO_STATEMENT_TYPE) != 0)
 		return reject(result, "_type");
-	if (!predicate_type || strcmp(predicate_type, CLO_PREDICATE_TYPE) != 0)
+	claims->violation = predicate_type &&
+			    strcmp(predicate_type, CLO_VIOLATION_TYPE) == 0;
+	if (!claims->violation &&
+	    (!predicate_type ||
+	     strcmp(predicate_type, CLO_PREDICATE_TYPE) != 0))
 		return reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
@@ -189,6 +194,27 @@ static int read_verdict(struct claims *claims, struct clo_verify_result *result)
 	return 0;
 }
 
+/* Each names its control; there is no violation that passed. */
+static int read_violations(struct claims *claims,
+			   struct clo_verify_result *result)
+{
+	const json_t *list = json_object_get(claims->predicate, "violations");
+	const char *stated = text_of(claims->predicate, "verdict");
+
+	if (json_array_size(list) == 0)
+		return reject(result, "violations");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+
+		if (!text_of(one, "control") || !text_of(one, "detail"))
+			return reject(result, "violations");
+	}
+	if (!stated || strcmp(stated, clo_verdict_text(CLO_FAILED)) != 0)
+		return reject(result, "verdict");
+	claims->verdict = CLO_FAILED;
+	return 0;
+}
+
 static const json_t *find_control(const json_t *predicate, const char *id)
 {
 	const json_t *controls = json_object_get(predicate, "controls");
@@ -253,6 +279,8 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 	r = check_key(claims, key, result);
 	if (r < 0)
 		return r;
+	if (claims->violation)
+		return read_violations(claims, result);
 	r = read_verdict(claims, result);
 	if (r < 0)
 		return r;
@@ -307,6 +335,18 @@ static void conclude_inconclusive(const struct claims *claims,
 			"a gap is open, or no control is mandatory");
 }
 
+static void conclude_violation(const struct claims *claims,
+			       struct clo_verify_result *result)
+{
+	const json_t *list = json_object_get(claims->predicate, "violations");
+	const json_t *first = json_array_get(list, 0);
+
+	clo_verify_conclude(result, CLO_VERIFY_FAILED,
+			    "%zu violations, the first of %s: %s",
+			    json_array_size(list), text_of(first, "control"),
+			    text_of(first, "detail"));
+}
+
 /* Failed wins over stale: old bad news is no better for its age. */
 static void judge(const struct claims *claims,
 		  const struct clo_verify_options *options,
@@ -317,7 +357,9 @@ static void judge(const struct claims *claims,
 	int64_t age = options->now - claims->time;
 
 	result->stale = age > max_age;
-	if (claims->verdict == CLO_FAILED)
+	if (claims->violation)
+		conclude_violation(claims, result);
+	else if (claims->verdict == CLO_FAILED)
 		conclude_control(first_bad(claims->predicate, true),
 				 CLO_VERIFY_FAILED, result);
 	else if (age < -CLOCK_SKEW)

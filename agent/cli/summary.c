@@ -117,6 +117,34 @@ static void print_gaps(const json_t *gaps)
 	}
 }
 
+static void print_violations(const json_t *violations)
+{
+	json_t *violation;
+	size_t i;
+
+	json_array_foreach (violations, i, violation) {
+		clo_report_label("violation");
+		clo_text_print(stdout, clo_member_text(violation, "control"));
+		(void)fputs(": ", stdout);
+		clo_text_print(stdout, clo_member_text(violation, "detail"));
+		(void)putchar('\n');
+	}
+}
+
+/* What was measured; of a violation there is only what it tells. */
+static void print_body(const struct clo_cli *cli, const json_t *predicate)
+{
+	const json_t *violations = json_object_get(predicate, "violations");
+
+	if (violations) {
+		print_violations(violations);
+		return;
+	}
+	print_coverage(cli, json_object_get(predicate, "coverage"));
+	print_gaps(json_object_get(predicate, "gaps"));
+	print_controls(cli, json_object_get(predicate, "controls"));
+}
+
 static int print_json(const struct clo_verify_result *result,
 		      const json_t *predicate)
 {
@@ -152,9 +180,7 @@ int clo_summary_print(const struct clo_cli *cli,
 	}
 
 	print_head(cli, predicate);
-	print_coverage(cli, json_object_get(predicate, "coverage"));
-	print_gaps(json_object_get(predicate, "gaps"));
-	print_controls(cli, json_object_get(predicate, "controls"));
+	print_body(cli, predicate);
 	clo_report_label("verified");
 	clo_color_set(cli, result->exit == CLO_VERIFY_PASSED ? CLO_COLOR_GOOD
 							     : CLO_COLOR_BAD);

@@ -100,6 +100,7 @@ struct clo_node {
 
 	uint8_t head[32]; /* of the chain, as this process appended it */
 	bool head_known;
+	struct json_t *told; /* what the last audit found: control by text */
 
 	/* Result of the last proof, for `status`; JSON predicate. */
 	struct json_t *last; /* owned reference or NULL */

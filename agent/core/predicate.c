@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/core/predicate.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -189,4 +190,62 @@ json_t *clo_predicate_make(const struct clo_node *node,
 		clo_measures_report(node, audit, occasion, scope), "gaps",
 		gaps_member(occasion), "platform",
 		platform_member(occasion->facts), "quote", occasion->quote);
+}
+
+/* Was it there already when the audit before looked? */
+static bool was_told(const struct clo_node *node,
+		     const struct clo_problem *problem)
+{
+	const json_t *told = json_object_get(node->told, problem->text);
+
+	return told && strcmp(json_string_value(told), problem->control) == 0;
+}
+
+static json_t *violations_member(const struct clo_node *node,
+				 const struct clo_audit *audit,
+				 const char *scope)
+{
+	json_t *violations = json_array();
+
+	for (size_t i = 0; i < audit->problems.n; i++) {
+		const struct clo_problem *problem = &audit->problems.list[i];
+
+		if (problem->excepted ||
+		    !clo_problem_concerns(problem, scope) ||
+		    was_told(node, problem))
+			continue;
+		(void)json_array_append_new(
+			violations, json_pack("{s:s, s:s}", "control",
+					      problem->control, "detail",
+					      scope && !problem->everyone
+						      ? problem->scope_text
+						      : problem->text));
+	}
+	return violations;
+}
+
+int clo_predicate_violations(const struct clo_node *node,
+			     const struct clo_audit *audit,
+			     const struct clo_occasion *occasion,
+			     const char *scope, json_t **ret_predicate)
+{
+	json_auto_t *violations = violations_member(node, audit, scope);
+	char key_id[65] = "";
+	char when[21];
+
+	*ret_predicate = NULL;
+	if (!violations)
+		return -ENOMEM;
+	if (json_array_size(violations) == 0)
+		return 0;
+	clo_time_format(occasion->now, when);
+	(void)clo_key_id(clo_node_signer(node), key_id);
+	*ret_predicate = json_pack(
+		"{s:o, s:s?, s:s, s:i, s:n, s:s, s:{s:s, s:s}, s:O, s:s}",
+		"node", node_member(node), "scope", scope, "time", when,
+		"period", (int)node->options->period, "nonce", "trigger",
+		occasion->trigger, "key", "id", key_id, "protection",
+		node->boot_key ? "tpm" : "file", "violations", violations,
+		"verdict", "FAILED");
+	return *ret_predicate ? 0 : -ENOMEM;
 }

@@ -26,5 +26,14 @@ json_t *clo_predicate_make(const struct clo_node *node,
 			   const struct clo_audit *audit,
 			   const struct clo_occasion *occasion,
 			   const char *scope);
+/*
+ * What the audit found that the one before did not, for the node or for one
+ * scope, as far as it may read it; a predicate of CLO_VIOLATION_TYPE without
+ * "chain". *ret_predicate NULL: nothing.
+ */
+int clo_predicate_violations(const struct clo_node *node,
+			     const struct clo_audit *audit,
+			     const struct clo_occasion *occasion,
+			     const char *scope, json_t **ret_predicate);
 /* Is this tap one of the scope's (NULL: the node's, which has them all)? */
 bool clo_predicate_covers(const char *scope, const struct clo_tap *tap);

@@ -69,55 +69,73 @@ static int set_chain(struct clo_node *node, json_t *predicate,
 	return 0;
 }
 
-/* Seal, sign and append one statement. */
+/* One record on its way into the log. */
+struct draft {
+	const char *kind;
+	const char *scope; /* NULL: the node */
+	json_t *predicate;
+	time_t now;
+	uint64_t sequence;
+	enum clo_verdict_word verdict;
+};
+
+static int seal(const struct clo_audit *audit, struct draft *draft,
+		char **ret_text)
+{
+	const json_t *node = json_object_get(draft->predicate, "node");
+	uint8_t tables_digest[32] = {0};
+	char subject[CLO_SCOPE_MAX + 16];
+
+	if (audit->observed)
+		clo_tables_digest_all(audit->observed, tables_digest);
+	(void)snprintf(subject, sizeof(subject), "%s/%s",
+		       draft->scope ? "scope" : "node",
+		       draft->scope ? draft->scope
+				    : json_string_value(
+					      json_object_get(node, "name")));
+	if (strcmp(draft->kind, CLO_KIND_VIOLATION) != 0)
+		return clo_statement_seal(draft->predicate, subject,
+					  tables_digest, ret_text,
+					  &draft->verdict);
+	draft->verdict = CLO_FAILED;
+	return clo_statement_wrap(draft->predicate, CLO_VIOLATION_TYPE, subject,
+				  tables_digest, ret_text);
+}
+
+/* Seal, sign and append. */
 static int append(struct clo_node *node, const struct clo_audit *audit,
-		  json_t *predicate, const char *scope, time_t now)
+		  struct draft *draft)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	CLO_AUTO_MEM char *envelope = NULL;
-	enum clo_verdict_word verdict;
-	uint8_t payload_digest[32];
-	uint8_t tables_digest[32] = {0};
-	char subject[CLO_SCOPE_MAX + 16];
-	uint64_t sequence;
+	uint8_t digest[32];
 	int r;
 
-	r = set_chain(node, predicate, &sequence);
+	r = set_chain(node, draft->predicate, &draft->sequence);
+	if (r == 0)
+		r = seal(audit, draft, &text);
+	if (r == 0)
+		r = clo_dsse_sign(clo_node_signer(node), text, strlen(text),
+				  &envelope);
+	if (r == 0)
+		r = clo_sha256(text, strlen(text), digest);
 	if (r < 0)
 		return r;
-	if (audit->observed)
-		clo_tables_digest_all(audit->observed, tables_digest);
-	(void)snprintf(
-		subject, sizeof(subject), "%s/%s", scope ? "scope" : "node",
-		scope ? scope
-		      : json_string_value(json_object_get(
-				json_object_get(predicate, "node"), "name")));
-
-	r = clo_statement_seal(predicate, subject, tables_digest, &text,
-			       &verdict);
+	r = clo_store_append(
+		node->store,
+		&(const struct clo_record){
+			.boot_id = node->boot_id,
+			.sequence = draft->sequence,
+			.kind = draft->kind,
+			.scope = draft->scope ? draft->scope : "",
+			.time = draft->now,
+			.verdict = clo_verdict_text(draft->verdict),
+			.payload_digest = digest,
+			.envelope = envelope,
+		});
 	if (r < 0)
 		return r;
-	r = clo_dsse_sign(clo_node_signer(node), text, strlen(text), &envelope);
-	if (r < 0)
-		return r;
-	r = clo_sha256(text, strlen(text), payload_digest);
-	if (r < 0)
-		return r;
-
-	r = clo_store_append(node->store,
-			     &(const struct clo_record){
-				     .boot_id = node->boot_id,
-				     .sequence = sequence,
-				     .kind = "isolation/v1",
-				     .scope = scope ? scope : "",
-				     .time = now,
-				     .verdict = clo_verdict_text(verdict),
-				     .payload_digest = payload_digest,
-				     .envelope = envelope,
-			     });
-	if (r < 0)
-		return r;
-	memcpy(node->head, payload_digest, sizeof(node->head));
+	memcpy(node->head, digest, sizeof(node->head));
 	node->head_known = true;
 	return 0;
 }
@@ -153,7 +171,11 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 	predicate = clo_predicate_make(node, audit, occasion, scope);
 	if (!predicate)
 		return -ENOMEM;
-	r = append(node, audit, predicate, scope, occasion->now);
+	r = append(node, audit,
+		   &(struct draft){.kind = CLO_KIND_ISOLATION,
+				   .scope = scope,
+				   .predicate = predicate,
+				   .now = occasion->now});
 	if (scope)
 		return r;
 
@@ -165,6 +187,39 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 	node->last = json_incref(predicate);
 	node->last_time = occasion->now;
 	return r;
+}
+
+/* What is new among what is wrong, before the statements that carry all. */
+static int record_violations(struct clo_node *node,
+			     const struct clo_audit *audit,
+			     const struct clo_occasion *occasion,
+			     const char *scope)
+{
+	json_auto_t *predicate = NULL;
+	int r;
+
+	r = clo_predicate_violations(node, audit, occasion, scope, &predicate);
+	if (r < 0 || !predicate)
+		return r;
+	return append(node, audit,
+		      &(struct draft){.kind = CLO_KIND_VIOLATION,
+				      .scope = scope,
+				      .predicate = predicate,
+				      .now = occasion->now});
+}
+
+/* What the next audit need not tell again. */
+static void remember(struct clo_node *node, const struct clo_audit *audit)
+{
+	json_t *told = json_object();
+
+	for (size_t i = 0; told && i < audit->problems.n; i++)
+		if (!audit->problems.list[i].excepted)
+			(void)json_object_set_new(
+				told, audit->problems.list[i].text,
+				json_string(audit->problems.list[i].control));
+	json_decref(node->told);
+	node->told = told;
 }
 
 bool clo_record_has(const struct clo_node *node, const char *scope)
@@ -194,6 +249,9 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 				clo_environment_name((enum clo_environment)e));
 			if (!clo_record_has(node, scope))
 				continue;
+			r = record_violations(node, audit, occasion, scope);
+			if (r < 0)
+				worst = r;
 			r = record_scope(node, audit, occasion, challenge,
 					 scope);
 			if (r < 0)
@@ -237,6 +295,9 @@ static int record_all(struct clo_node *node, const struct clo_audit *audit,
 	}
 	if (node->force)
 		worst = record_scopes(node, audit, occasion, challenge);
+	r = record_violations(node, audit, occasion, NULL);
+	if (r < 0)
+		worst = r;
 	r = record_scope(node, audit, occasion, challenge, NULL);
 	if (r == 0 && worst == 0)
 		r = note_signed(node, occasion);
@@ -256,6 +317,7 @@ static int record_group(struct clo_node *node, const struct clo_audit *audit,
 		worst = lose(node, r);
 	if (worst < 0)
 		return worst;
+	remember(node, audit);
 	clo_log(strcmp(node->verdict, "PASSED") == 0 ? CLO_LOG_INFO
 						     : CLO_LOG_WARN,
 		"attested verdict=%s trigger=%s problems=%zu", node->verdict,

@@ -30,7 +30,8 @@ import json, sqlite3, sys
 log = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=10)
 print(json.dumps(log.execute(
     "SELECT id, scope, verdict, envelope FROM records "
-    "WHERE id > ? AND scope = ? ORDER BY id", sys.argv[2:]).fetchall()))
+    "WHERE id > ? AND scope = ? AND kind = ? ORDER BY id",
+    sys.argv[2:]).fetchall()))
 """
 BINARIES = ("agent/cloisond", "agent/cli/cloison")
 
@@ -156,10 +157,12 @@ class Node:
 
     # -- the log
 
-    def statements(self, after: int = 0, scope: str = "") -> list[Statement]:
-        """The statements of one scope ("": the node's) in order."""
+    def statements(self, after: int = 0, scope: str = "",
+                   kind: str = "isolation/v1") -> list[Statement]:
+        """The records of one scope ("": the node's) in order."""
         rows = self.lab.run(["/usr/bin/python3", "-I", "-c", READ_LOG,
-                             f"{self.state}/log.sqlite", str(after), scope])
+                             f"{self.state}/log.sqlite", str(after), scope,
+                             kind])
         return [Statement(*row) for row in json.loads(rows.stdout)]
 
     def await_statement(self, verdict: str, after: int, seconds: float,

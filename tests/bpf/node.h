@@ -65,6 +65,7 @@ static inline int end(void **state)
 	clo_inventory_free(node.inventory);
 	clo_force_free(node.force);
 	json_decref(node.last);
+	json_decref(node.told);
 	json_decref(reply);
 	reply = NULL;
 	free(node.known);

@@ -15,13 +15,13 @@ from veth import check
 PERIOD = 2
 
 
-def statements(daemon):
-    """All node statements so far, oldest first, straight from the log."""
+def statements(daemon, kind="isolation/v1"):
+    """All of the node's records of a kind so far, oldest first, straight from the log."""
     import base64
     import sqlite3
     log = sqlite3.connect(f"file:{daemon.state}/log.sqlite?mode=ro", uri=True)
-    rows = log.execute("SELECT envelope FROM records WHERE scope = '' "
-                       "ORDER BY rowid").fetchall()
+    rows = log.execute("SELECT envelope FROM records WHERE scope = '' AND "
+                       "kind = ? ORDER BY rowid", [kind]).fetchall()
     log.close()
     return [json.loads(base64.b64decode(json.loads(row[0])["payload"]))
             ["predicate"] for row in rows]
@@ -41,7 +41,16 @@ def repaired(daemon, since):
     return last and last[0]["verdict"] == "PASSED"
 
 
+def told(daemon, control, since, words):
+    """How often a violation of its own told that."""
+    return sum(violation["control"] == control
+               and all(w in violation["detail"] for w in words)
+               for predicate in statements(daemon, "violation/v1")[since:]
+               for violation in predicate["violations"])
+
+
 def plant(daemon, what, act, control, words=()):
+    events = len(statements(daemon, "violation/v1"))
     since = len(statements(daemon))
     act()
     found = veth.wait_for(f"FAILED after: {what}",
@@ -49,7 +58,8 @@ def plant(daemon, what, act, control, words=()):
     check(found["verdict"] == "FAILED", f"caught: {what}")
     veth.wait_for(f"repaired after: {what}",
                   lambda: repaired(daemon, since))
-    check(True, f"repaired: {what}")
+    check(told(daemon, control, events, words) == 1,
+          f"repaired, and told once as a violation: {what}")
 
 
 def flip_bit(daemon):

@@ -228,7 +228,43 @@ static void test_a_challenge_stays_in_its_scope(void **state)
 	assert_non_null(found);
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "request", &acme),
 			 0);
-	assert_int_equal(count(), 7);
+	/* and, being new, as a violation of its own */
+	assert_int_equal(count(), 8);
+}
+
+/* Once, when it is new, to whom it concerns. */
+static void test_a_violation_is_told_once(void **state)
+{
+	struct clo_problem *found =
+		clo_problem_add(&f.audit.problems, "net.default-deny",
+				"tap t-a-web of acme has no guard");
+
+	(void)state;
+	assert_int_equal(clo_problem_scoped(found, ACME, NULL,
+					    "an interface has no guard"),
+			 0);
+	/* three statements; the node's and acme's violation */
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	assert_int_equal(count(), 5);
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	assert_int_equal(count(), 8);
+	/* gone and there again: new again */
+	f.audit.problems.n = 0;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	f.audit.problems.n = 1;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	assert_int_equal(count(), 16);
+	/* one that an exception admits is none */
+	found->excepted = true;
+	json_decref(f.node.told);
+	f.node.told = NULL;
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
+			 0);
+	assert_int_equal(count(), 19);
 }
 
 /* What `status` shows afterwards is what was signed. */
@@ -329,6 +365,7 @@ int main(void)
 		TEST(test_only_scopes_that_are_here),
 		TEST(test_without_a_policy),
 		TEST(test_a_challenge_stays_in_its_scope),
+		TEST(test_a_violation_is_told_once),
 		TEST(test_remembered),
 		TEST(test_gaps),
 		TEST(test_a_log_that_refuses),

@@ -402,6 +402,44 @@ static void test_clocks_may_differ_a_little(void **state)
 	assert_string_equal(result.reason, "dated 301 s in the future");
 }
 
+/* A violation is signed bad news; it never reads as good or as any other. */
+static void test_violations(void **state)
+{
+	static const struct {
+		const char *verdict, *violations;
+		enum clo_verify_exit exit;
+	} cases[] = {
+		{"FAILED", "[{\"control\":\"c\",\"detail\":\"d\"}]",
+		 CLO_VERIFY_FAILED},
+		{"PASSED", "[{\"control\":\"c\",\"detail\":\"d\"}]",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"FAILED", "[]", CLO_VERIFY_NOT_AUTHENTIC},
+		{"FAILED", "{}", CLO_VERIFY_NOT_AUTHENTIC},
+		{"FAILED", "[{\"control\":\"c\"}]", CLO_VERIFY_NOT_AUTHENTIC},
+	};
+
+	static const uint8_t digest[32];
+
+	(void)state;
+	(void)json_object_del(predicate, "controls");
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		char *text = NULL;
+
+		(void)json_object_set_new(predicate, "verdict",
+					  json_string(cases[i].verdict));
+		(void)json_object_set_new(
+			predicate, "violations",
+			json_loads(cases[i].violations, 0, NULL));
+		assert_int_equal(clo_statement_wrap(predicate,
+						    CLO_VIOLATION_TYPE, subject,
+						    digest, &text),
+				 0);
+		check_text(text);
+		assert_int_equal(result.exit, cases[i].exit);
+		free(text);
+	}
+}
+
 static void test_nonce(void **state)
 {
 	(void)state;
@@ -440,6 +478,7 @@ int main(void)
 		TEST(test_age),
 		TEST(test_failed_wins_over_stale),
 		TEST(test_clocks_may_differ_a_little),
+		TEST(test_violations),
 		TEST(test_nonce),
 	};
 
