@@ -151,6 +151,20 @@ static int allow_probed(int ruleset, uint64_t handled, const char **ret_where)
 	return 0;
 }
 
+/*
+ * A canary: what no rule names, and everybody may read elsewhere, is refused
+ * now. A kernel that took the rules and does not keep them starts no guest.
+ */
+static int check_held(const char **ret_where)
+{
+	CLO_AUTO_FD int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES)
+		return 0;
+	*ret_where = "/";
+	return fd < 0 ? -errno : -ENOTRECOVERABLE;
+}
+
 int clo_qemu_landlock(const struct clo_sandbox_file *sandbox,
 		      const char *private, const char **ret_where)
 {
@@ -177,5 +191,7 @@ int clo_qemu_landlock(const struct clo_sandbox_file *sandbox,
 	if (r < 0)
 		return r;
 	*ret_where = "";
-	return syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? -errno : 0;
+	if (syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		return -errno;
+	return check_held(ret_where);
 }
