@@ -88,6 +88,14 @@ struct clo_merkle_source clo_store_source(struct clo_store *store);
 int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
 			 char **ret_note);
 
+/*
+ * What the file of a tile holds, its bundle's entries too; caller frees.
+ * -ENOENT if the tree has not all of it.
+ */
+struct clo_tile;
+int clo_store_tile(struct clo_store *store, const struct clo_tile *tile,
+		   char **ret_data, size_t *ret_len);
+
 const char *clo_store_origin(const struct clo_store *store); /* borrowed */
 
 /* A leaf and the record that it is of, borrowed. */

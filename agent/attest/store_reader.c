@@ -264,6 +264,42 @@ int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 	return 0;
 }
 
+int clo_reader_tree(struct clo_reader *reader, struct clo_store **ret_store)
+{
+	int r;
+
+	r = clo_store_execute(reader->store, "BEGIN");
+	if (r < 0)
+		return r;
+
+	*ret_store = reader->store;
+	return 0;
+}
+
+int clo_reader_leaf(struct clo_reader *reader, int64_t id, uint64_t *ret_index)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int64_t index;
+	int rc;
+	int r;
+
+	r = clo_store_prepare(reader->store,
+			      "SELECT id FROM leaves WHERE record = ?", &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_int64(stmt, 1, id))
+		return -ENOMEM;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -EUCLEAN : clo_store_errno(rc);
+	index = sqlite3_column_int64(stmt, 0);
+	if (index < 0)
+		return -EUCLEAN;
+
+	*ret_index = (uint64_t)index;
+	return 0;
+}
+
 int clo_reader_next_scope(struct clo_reader *reader, const char *after,
 			  char ret_scope[CLO_READER_SCOPE_MAX])
 {

@@ -14,6 +14,7 @@
  * them there when it closes (SQLITE_FCNTL_PERSIST_WAL).
  */
 struct clo_reader;
+struct clo_store;
 
 /* Valid during the call it is given to. */
 struct clo_row {
@@ -63,6 +64,13 @@ int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 #define CLO_READER_SCOPE_MAX 256
 int clo_reader_next_scope(struct clo_reader *reader, const char *after,
 			  char ret_scope[CLO_READER_SCOPE_MAX]);
+/*
+ * The log's tree, for what of store.h reads; borrowed. Called once: from then
+ * on the reader sees one snapshot.
+ */
+int clo_reader_tree(struct clo_reader *reader, struct clo_store **ret_store);
+/* Index of a record's leaf; -EUCLEAN: it has none. */
+int clo_reader_leaf(struct clo_reader *reader, int64_t id, uint64_t *ret_index);
 /* Greatest id; 0: no record. */
 int clo_reader_last(struct clo_reader *reader, int64_t *ret_id);
 /* By what the log says itself: a gap is open, or the last run has ended. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 #include "agent/attest/merkle.h"
 
 /*
@@ -21,6 +23,10 @@ struct clo_tile {
 /* Relative: "tile/0/x001/067.p/3". */
 void clo_tile_path(const struct clo_tile *tile,
 		   char ret_path[CLO_TILE_PATH_MAX]);
+/* The tile that has exactly this path, in whatever tree; else -EINVAL. */
+int clo_tile_parse(const char *path, struct clo_tile *ret_tile);
+/* Does a tree of that size have all of it? */
+bool clo_tile_is_in(const struct clo_tile *tile, uint64_t size);
 /* Each tile and bundle of a tree, bundles and lower levels first. */
 int clo_tile_each(uint64_t size,
 		  int (*each)(void *userdata, const struct clo_tile *tile),

@@ -19,13 +19,19 @@ void clo_answer_done(struct clo_answer *answer)
 	*answer = (struct clo_answer){0};
 }
 
-void clo_answer_text(struct clo_answer *answer, const char *type, char *text)
+void clo_answer_bytes(struct clo_answer *answer, const char *type, char *data,
+		      size_t len)
 {
 	clo_answer_done(answer);
-	answer->status = text ? 200 : 500;
+	answer->status = data ? 200 : 500;
 	answer->type = type;
-	answer->body = text;
-	answer->len = text ? strlen(text) : 0;
+	answer->body = data;
+	answer->len = len;
+}
+
+void clo_answer_text(struct clo_answer *answer, const char *type, char *text)
+{
+	clo_answer_bytes(answer, type, text, text ? strlen(text) : 0);
 }
 
 void clo_answer_json(struct clo_answer *answer, json_t *value)

@@ -24,6 +24,9 @@ struct clo_answer {
 void clo_answer_done(struct clo_answer *answer);
 /* Takes `text` (NULL: there was no memory), which ends in a 0. */
 void clo_answer_text(struct clo_answer *answer, const char *type, char *text);
+/* Takes `data`, of any bytes. */
+void clo_answer_bytes(struct clo_answer *answer, const char *type, char *data,
+		      size_t len);
 /* Takes `value`. */
 void clo_answer_json(struct clo_answer *answer, json_t *value);
 __attribute__((format(printf, 3, 4))) void

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
-#include "agent/base/hex.h"
 #include "agent/gateway/item.h"
 #include "agent/gateway/route.h"
 
@@ -118,43 +117,4 @@ void clo_answer_list(const struct clo_call *call, struct clo_answer *answer)
 	}
 	clo_answer_json(answer, json_pack("{s:O, s:o}", "items", items, "next",
 					  next_of(&page)));
-}
-
-/* One record, where the caller may see it. */
-struct found {
-	const struct clo_who *who;
-	char *envelope;
-};
-
-static int take_found(struct clo_reader *reader, const struct clo_row *row,
-		      void *userdata)
-{
-	struct found *found = userdata;
-
-	if (!clo_who_sees(found->who, row->scope))
-		return -ENOENT; /* as one that is not there */
-	return clo_reader_envelope(reader, row->id, &found->envelope);
-}
-
-void clo_answer_one(const struct clo_call *call, struct clo_answer *answer)
-{
-	CLO_AUTO(clo_reader) struct clo_reader *reader = NULL;
-	struct found found = {.who = &call->who};
-	uint8_t digest[32];
-	int r;
-
-	if (clo_hex_decode(call->capture, sizeof(digest), digest) < 0) {
-		clo_answer_problem(answer, 400,
-				   "a digest is 64 lower-case hex digits");
-		return;
-	}
-	r = clo_reader_open(call->gateway->options->log, &reader);
-	if (r == 0)
-		r = clo_reader_find(reader, digest, take_found, &found);
-	if (r == -ENOENT)
-		clo_answer_problem(answer, 404, "no such attestation");
-	else if (r < 0)
-		clo_answer_failure(answer, r, "the log cannot be read");
-	else
-		clo_answer_text(answer, CLO_ENVELOPE_TYPE, found.envelope);
 }

@@ -25,6 +25,10 @@ const struct clo_route clo_routes[] = {
 	{"GET", "/metrics", no_parameters, clo_answer_metrics, READERS, false},
 	{"GET", "/v1/attestations", list_parameters, clo_answer_list, CLO_ROLE_ALL, false},
 	{"GET", "/v1/attestations/{digest}", no_parameters, clo_answer_one, CLO_ROLE_ALL, false},
+	{"GET", "/v1/attestations/{digest}/bundle", no_parameters, clo_answer_bundle, CLO_ROLE_ALL, false},
+	{"GET", "/v1/attestations/{digest}/proof", no_parameters, clo_answer_proof, CLO_ROLE_ALL, false},
+	{"GET", "/v1/log/checkpoint", no_parameters, clo_answer_checkpoint, CLO_ROLE_ALL, false},
+	{"GET", "/v1/log/tile/{path}", no_parameters, clo_answer_tile, CLO_ROLE_ALL, false},
 	{"GET", "/v1/status", status_parameters, clo_answer_status, CLO_ROLE_ALL, false},
 	{"POST", "/v1/challenges", no_parameters, clo_answer_challenge, CHALLENGERS, true},
 	{"GET", "/v1/stream", stream_parameters, clo_answer_stream, CLO_ROLE_ALL, false},
@@ -39,6 +43,7 @@ bool clo_route_match(const char *pattern, const char *path, size_t len,
 	const char *brace = strchr(pattern, '{');
 	const char *rest = brace ? strchr(brace, '}') + 1 : "";
 	size_t before = brace ? (size_t)(brace - pattern) : strlen(pattern);
+	bool deep = brace && strcmp(brace, "{path}") == 0;
 	size_t captured;
 
 	ret_capture[0] = '\0';
@@ -48,7 +53,7 @@ bool clo_route_match(const char *pattern, const char *path, size_t len,
 		return len == before;
 	path += before;
 	len -= before;
-	for (captured = 0; captured < len && path[captured] != '/';)
+	for (captured = 0; captured < len && (deep || path[captured] != '/');)
 		captured++;
 	if (captured == 0 || captured >= CLO_CAPTURE_MAX ||
 	    len - captured != strlen(rest) ||

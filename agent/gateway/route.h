@@ -35,7 +35,8 @@ struct clo_call {
 /* One line of the table; docs/openapi.json says the same. */
 struct clo_route {
 	const char *method;
-	const char *path; /* at most one "{name}", a whole segment */
+	const char *path; /* at most one "{name}", a whole segment; "{path}" at
+			     the end: one or more */
 	const char *const *parameters; /* of the query; NULL-terminated */
 	void (*answer)(const struct clo_call *call, struct clo_answer *answer);
 	unsigned int roles; /* that may ask */
@@ -55,6 +56,11 @@ bool clo_route_match(const char *pattern, const char *path, size_t len,
 /* The answers, a file each. */
 void clo_answer_list(const struct clo_call *call, struct clo_answer *answer);
 void clo_answer_one(const struct clo_call *call, struct clo_answer *answer);
+void clo_answer_bundle(const struct clo_call *call, struct clo_answer *answer);
+void clo_answer_proof(const struct clo_call *call, struct clo_answer *answer);
+void clo_answer_checkpoint(const struct clo_call *call,
+			   struct clo_answer *answer);
+void clo_answer_tile(const struct clo_call *call, struct clo_answer *answer);
 void clo_answer_status(const struct clo_call *call, struct clo_answer *answer);
 void clo_answer_challenge(const struct clo_call *call,
 			  struct clo_answer *answer);

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import gateway_log
 import gateway_rig
 import veth
 import world
@@ -36,7 +37,8 @@ NOBODIES = {
 ACME = {"acme/production", "acme/test"}
 GLOBEX = {"globex/production", "globex/test"}
 PATHS = ("/healthz", "/readyz", "/metrics", "/v1/attestations", "/v1/status",
-         "/v1/trust")
+         "/v1/trust", "/v1/log/checkpoint", "/v1/log/tile/0/000.p/1",
+         "/v1/log/tile/entries/000.p/1")
 
 
 def clients(authority, other):
@@ -241,7 +243,21 @@ MALFORMED_TARGETS = (
     "/v1/status?maxAge=", "/v1/status?maxAge=-1", "/v1/status?maxAge=1.5",
     "/v1/status?maxAge=99999999999", "/v1/status?tenant=acme",
     "/v1/stream?limit=1", "/v1/trust?x=1", "/healthz?x=1", "/../etc/passwd",
-    "/v1/%61ttestations", "//v1/status", "/v1/status/", "/V1/STATUS")
+    "/v1/%61ttestations", "//v1/status", "/v1/status/", "/V1/STATUS",
+    "/v1/attestations/0/bundle", "/v1/attestations/" + "A" * 64 + "/proof",
+    "/v1/attestations/" + "a" * 64 + "/bundle",
+    "/v1/attestations/" + "a" * 64 + "/bundle?x=1",
+    "/v1/attestations/" + "a" * 64 + "/proof/", "/v1/log", "/v1/log/",
+    "/v1/log/checkpoint/", "/v1/log/checkpoint?x=1", "/v1/log/tile",
+    "/v1/log/tile/", "/v1/log/tile/0", "/v1/log/tile/8/000",
+    "/v1/log/tile/0/000.p/0", "/v1/log/tile/0/000.p/256",
+    "/v1/log/tile/0/x000/000", "/v1/log/tile/0/../0/000",
+    "/v1/log/tile/7/000", "/v1/log/tile/0/x999/999",
+    "/v1/log/tile/0/x018/x446/x744/x073/x709/x551/615",
+    "/v1/log/tile/entries/x018/x446/x744/x073/x709/x551/615",
+    "/v1/log/tile/entries/" + "x000/" * 12 + "000",
+    "/v1/log/tile/" + "0" * 900, "/v1/log/tile/0/000%2ep/1",
+    "/v1/log/tile/0/000.p/1?x=1")
 MALFORMED_BODIES = (
     "", "{", "[]", "null", "1", "{}", '{"nonce": 1}', '{"nonce": ""}',
     '{"nonce": "00"}', '{"nonce": "zz112233445566778899"}',
@@ -452,6 +468,8 @@ def main(build):
         check_isolation(who)
         check_streams(who, daemon)
         check_challenges(who, daemon)
+        gateway_log.check_bundles(who, daemon, every)
+        gateway_log.check_tiles(who, daemon)
         check_malformed(who)
         check_limits(who)
         check_state(who, daemon, gateway)

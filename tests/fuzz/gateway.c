@@ -2,7 +2,8 @@
 
 /*
  * What a stranger may write to the gateway: a byte that chooses the role, then
- * a target; the same bytes as a certificate's name and as a cursor.
+ * a target; the same bytes as a certificate's name, as a cursor and as the path
+ * of a tile.
  */
 
 #include <assert.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/attest/tile.h"
 #include "agent/gateway/filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -37,6 +39,19 @@ static void check_cursor(const char *text)
 	assert(cursor.time > 0 && cursor.id > 0);
 	clo_cursor_format(&cursor, again);
 	assert(strcmp(again, text) == 0);
+}
+
+/* So has each tile. */
+static void check_tile(const char *text)
+{
+	char again[CLO_TILE_PATH_MAX];
+	struct clo_tile tile;
+
+	if (clo_tile_parse(text, &tile) < 0)
+		return;
+	clo_tile_path(&tile, again);
+	assert(strcmp(again, text) == 0);
+	assert(!clo_tile_is_in(&tile, 0));
 }
 
 static void check_filter(const struct clo_query *query)
@@ -80,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_name(text, size);
 	check_cursor(text);
+	check_tile(text);
 	r = clo_query_parse(text, size, &query);
 	assert(r == 0 || r == -EINVAL || r == -EEXIST || r == -E2BIG);
 	if (r == 0) {

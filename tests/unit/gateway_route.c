@@ -19,6 +19,7 @@ static const struct clo_route table[] = {
 	{"GET", "/list", parameters, answer_ok, CLO_ROLE_ALL, false},
 	{"GET", "/list/{one}", none, answer_ok, CLO_ROLE_TENANT, false},
 	{"GET", "/list/{one}/more", none, answer_ok, CLO_ROLE_ALL, false},
+	{"GET", "/tree/{path}", none, answer_ok, CLO_ROLE_ALL, false},
 	{"POST", "/ask", none, answer_ok, CLO_ROLE_ALL, true},
 	{"GET", "/open", none, answer_ok, CLO_ROLE_NOBODY, false},
 };
@@ -53,9 +54,10 @@ static unsigned int get(const char *target)
 static void test_paths(void **state)
 {
 	static const char *const missing[] = {
-		"/",         "/lis",          "/list/",      "/lists",
-		"/list/a/b", "/list//more",   "/list/a/mor", "/list/a/moree",
-		"/LIST",     "/list/a/more/", "//list",      "/%6cist",
+		"/",         "/lis",        "/list/",      "/lists",
+		"/list/a/b", "/list//more", "/list/a/mor", "/list/a/moree",
+		"/tree/",    "/tree",       "/LIST",       "/list/a/more/",
+		"//list",    "/%6cist",
 	};
 
 	(void)state;
@@ -69,6 +71,8 @@ static void test_paths(void **state)
 	assert_string_equal(answer.body, "{\"got\":\"x\"}");
 	assert_int_equal(get("/list/x/more"), 200);
 	assert_string_equal(answer.body, "{\"got\":\"x\"}");
+	assert_int_equal(get("/tree/x/y"), 200);
+	assert_string_equal(answer.body, "{\"got\":\"x/y\"}");
 	clo_answer_done(&answer);
 }
 

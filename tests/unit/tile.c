@@ -34,6 +34,102 @@ static void test_paths(void **state)
 	}
 }
 
+static void test_paths_are_read_back(void **state)
+{
+	static const char *const paths[] = {
+		"tile/0/000",
+		"tile/7/x001/x234/067",
+		"tile/1/999.p/255",
+		"tile/entries/000.p/1",
+		"tile/entries/x001/x234/067.p/3",
+		"tile/0/x018/x446/x744/x073/x708/999",
+	};
+	char again[CLO_TILE_PATH_MAX];
+	struct clo_tile tile;
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(paths); i++) {
+		assert_int_equal(clo_tile_parse(paths[i], &tile), 0);
+		clo_tile_path(&tile, again);
+		assert_string_equal(again, paths[i]);
+	}
+	assert_int_equal(tile.level, 0);
+	assert_int_equal(tile.width, CLO_TILE_WIDTH);
+	assert_int_equal(tile.index, UINT64_C(18446744073708999));
+}
+
+static void test_no_paths(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"tile",
+		"tile/",
+		"tile/0",
+		"tile/0/",
+		"tile/8/000",
+		"tile/00/000",
+		"tile/-1/000",
+		"tile//000",
+		"tile/entries",
+		"tile/entries/",
+		"tile/entry/000",
+		"tile/0/0",
+		"tile/0/0000",
+		"tile/0/000/",
+		"tile/0/000/000",
+		"tile/0/x000/000",
+		"tile/0/x001",
+		"tile/0/x001/",
+		"tile/0/X001/000",
+		"tile/0/../000",
+		"tile/0/000.p",
+		"tile/0/000.p/",
+		"tile/0/000.p/0",
+		"tile/0/000.p/01",
+		"tile/0/000.p/256",
+		"tile/0/000.p/257",
+		"tile/0/000.p/1/",
+		"tile/0/000.p/-1",
+		"tile/0/ 00",
+		"/tile/0/000",
+		"tile/0/x018/x446/x744/x073/x709/x551/616",
+		"tile/0/x001/x000/x000/x000/x000/x000/x000/x000/000",
+	};
+	struct clo_tile tile = {.width = 7};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++)
+		assert_int_equal(clo_tile_parse(texts[i], &tile), -EINVAL);
+	assert_int_equal(tile.width, 7);
+}
+
+static void test_what_a_tree_has(void **state)
+{
+	static const struct {
+		struct clo_tile tile;
+		uint64_t least; /* the smallest tree with it */
+	} tiles[] = {
+		{{0, 0, 1}, 1},
+		{{0, 0, 256}, 256},
+		{{0, 1, 1}, 257},
+		{{CLO_TILE_ENTRIES, 2, 3}, 515},
+		{{1, 0, 1}, 256},
+		{{1, 1, 2}, 258 * 256},
+		{{7, 0, 1}, UINT64_C(1) << 56},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(tiles); i++) {
+		assert_true(clo_tile_is_in(&tiles[i].tile, tiles[i].least));
+		assert_true(clo_tile_is_in(&tiles[i].tile, INT64_MAX));
+		assert_false(
+			clo_tile_is_in(&tiles[i].tile, tiles[i].least - 1));
+		assert_false(clo_tile_is_in(&tiles[i].tile, 0));
+	}
+	assert_false(clo_tile_is_in(&(struct clo_tile){0, UINT64_MAX, 256},
+				    INT64_MAX));
+}
+
 /* Tiles of a tree, full and partial, by level from the bundles (0) on. */
 struct tally {
 	unsigned full[10];
@@ -139,6 +235,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_paths_are_read_back),
+		cmocka_unit_test(test_no_paths),
+		cmocka_unit_test(test_what_a_tree_has),
 		cmocka_unit_test(test_tiles_of_a_tree),
 		cmocka_unit_test(test_a_failure_ends_it),
 		cmocka_unit_test(test_hashes_of_a_tile),
