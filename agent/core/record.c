@@ -154,7 +154,9 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 {
 	const struct clo_occasion own = {
 		.trigger = every->trigger,
-		.nonce = is_asked(challenge, scope) ? challenge->nonce : NULL,
+		.nonce = challenge && is_asked(challenge, scope)
+				 ? challenge->nonce
+				 : NULL,
 		.now = every->now,
 		.gaps = every->gaps,
 		.n_gaps = every->n_gaps,

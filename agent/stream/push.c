@@ -79,7 +79,7 @@ static int last_of(struct clo_push *push, struct clo_broker *broker,
 	for (size_t i = 0; i < CLO_ARRAY_LEN(branches); i++) {
 		char subject[CLO_STREAM_SUBJECT_MAX];
 		char id[CLO_BROKER_ID_MAX];
-		int64_t row;
+		int64_t row = 0;
 		int r;
 
 		clo_stream_wildcard(branches[i], push->node, subject);

@@ -55,7 +55,8 @@ static void start_server(void)
 		assert_non_null(fgets(line, sizeof(line), file));
 		at = strstr(line, "connections on 127.0.0.1:");
 		if (at)
-			server.port = atoi(strrchr(at, ':') + 1);
+			server.port =
+				(int)strtol(strrchr(at, ':') + 1, NULL, 10);
 	} while (!strstr(line, "Server is ready"));
 	(void)fclose(file);
 	(void)snprintf(server.url, sizeof(server.url), "nats://127.0.0.1:%d",
