@@ -62,7 +62,7 @@ static int read_inclusion(struct clo_reader *reader, int64_t id,
 			  struct clo_inclusion **ret_inclusion)
 {
 	struct clo_store *tree = NULL;
-	uint64_t index;
+	uint64_t index = 0;
 	int r;
 
 	r = clo_reader_tree(reader, &tree);
