@@ -52,7 +52,9 @@ CPU = {
     "kvm": "<cpu mode='host-passthrough'/>",
     "qemu": "<cpu mode='custom'><model>qemu64</model></cpu>",
 }
-CMDLINE = ("console=ttyS0 quiet panic=-1 mitigations=off "
+# no_timer_check: on a busy machine an emulated timer is late, which the kernel
+# takes for a broken one, and panics.
+CMDLINE = ("console=ttyS0 quiet panic=-1 mitigations=off no_timer_check "
            "net.ifnames=0 lab.name={name} lab.addr={addresses}")
 
 KICK_SECONDS = 5
@@ -128,7 +130,8 @@ class Guest:
                 self._channel.sendall(b"\n")
                 continue
             if not more:
-                raise LabError(f"{self.name}: the guest is gone")
+                raise LabError(f"{self.name}: the guest is gone; its console "
+                               f"ends:\n{self.console()[-2000:]}")
             self._buffer += more
         line, self._buffer = self._buffer.split(b"\n", 1)
         return line.decode(errors="replace").strip()
