@@ -110,25 +110,43 @@ static int check_signature(const struct clo_key *key, const char *payload,
 			      signature_len);
 }
 
-/* The strings of a well-formed envelope, borrowed; *ret_key_id may be NULL. */
-static int take_apart(json_t *root, const char **ret_payload,
-		      const char **ret_signature, const char **ret_key_id)
-{
-	const char *payload;
-	const char *type;
-	const char *signature;
-	const char *key_id = NULL;
+/* The strings of a well-formed envelope. */
+struct parts {
+	json_t *root; /* owns them */
+	const char *payload, *signature, *key_id; /* key_id may be NULL */
+};
 
-	if (json_unpack(root, "{s:s,s:s,s:[{s:s,s?s!}!]!}", "payload", &payload,
-			"payloadType", &type, "signatures", "sig", &signature,
-			"keyid", &key_id) < 0 ||
+static void parts_done(const struct parts *parts)
+{
+	json_decref(parts->root);
+}
+
+#define AUTO_PARTS __attribute__((cleanup(parts_done))) struct parts
+
+/* Also on error: parts_done(). */
+static int take_apart(const char *envelope, size_t len, struct parts *ret)
+{
+	const char *type;
+	int r;
+
+	if (len > CLO_DSSE_MAX)
+		return -EBADMSG;
+	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &ret->root);
+	if (r < 0)
+		return r;
+	if (json_unpack(ret->root, "{s:s,s:s,s:[{s:s,s?s!}!]!}", "payload",
+			&ret->payload, "payloadType", &type, "signatures",
+			"sig", &ret->signature, "keyid", &ret->key_id) < 0 ||
 	    strcmp(type, CLO_DSSE_TYPE) != 0)
 		return -EBADMSG;
-
-	*ret_payload = payload;
-	*ret_signature = signature;
-	*ret_key_id = key_id;
 	return 0;
+}
+
+static int decode_payload(const struct parts *parts, char **ret_payload,
+			  size_t *ret_len)
+{
+	return clo_base64_decode(parts->payload, strlen(parts->payload),
+				 ret_payload, ret_len);
 }
 
 static int check_key_id(const struct clo_key *key, const char *key_id)
@@ -145,31 +163,18 @@ static int check_key_id(const struct clo_key *key, const char *key_id)
 int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 		  char **ret_payload, size_t *ret_len)
 {
-	CLO_AUTO(clo_json) json_t *root = NULL;
 	CLO_AUTO_MEM char *payload = NULL;
-	const char *payload64;
-	const char *signature64;
-	const char *key_id;
+	AUTO_PARTS parts = {0};
 	size_t payload_len;
 	int r;
 
-	if (len > CLO_DSSE_MAX)
-		return -EBADMSG;
-
-	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
-	if (r < 0)
-		return r;
-	r = take_apart(root, &payload64, &signature64, &key_id);
-	if (r < 0)
-		return r;
-	r = key_id ? check_key_id(key, key_id) : 0;
-	if (r < 0)
-		return r;
-	r = clo_base64_decode(payload64, strlen(payload64), &payload,
-			      &payload_len);
-	if (r < 0)
-		return r;
-	r = check_signature(key, payload, payload_len, signature64);
+	r = take_apart(envelope, len, &parts);
+	if (r == 0 && parts.key_id)
+		r = check_key_id(key, parts.key_id);
+	if (r == 0)
+		r = decode_payload(&parts, &payload, &payload_len);
+	if (r == 0)
+		r = check_signature(key, payload, payload_len, parts.signature);
 	if (r < 0)
 		return r;
 
@@ -181,79 +186,53 @@ int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 int clo_dsse_digest(const char *envelope, size_t len,
 		    uint8_t ret_payload_digest[32], char **ret_signature)
 {
-	CLO_AUTO(clo_json) json_t *root = NULL;
+	CLO_AUTO_MEM char *signature = NULL;
 	CLO_AUTO_MEM char *payload = NULL;
 	uint8_t raw[SIGNATURE_SIZE];
-	const char *payload64;
-	const char *signature64;
-	const char *key_id;
+	AUTO_PARTS parts = {0};
 	size_t payload_len;
-	char *signature;
 	int r;
 
-	if (len > CLO_DSSE_MAX)
-		return -EBADMSG;
-
-	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	r = take_apart(envelope, len, &parts);
+	if (r == 0)
+		r = clo_base64_decode_exact(parts.signature,
+					    strlen(parts.signature),
+					    sizeof(raw), raw);
+	if (r == 0)
+		r = decode_payload(&parts, &payload, &payload_len);
 	if (r < 0)
 		return r;
-	r = take_apart(root, &payload64, &signature64, &key_id);
-	if (r < 0)
-		return r;
-	r = clo_base64_decode_exact(signature64, strlen(signature64),
-				    sizeof(raw), raw);
-	if (r < 0)
-		return r;
-	r = clo_base64_decode(payload64, strlen(payload64), &payload,
-			      &payload_len);
-	if (r < 0)
-		return r;
-	signature = strdup(signature64);
+	signature = strdup(parts.signature);
 	if (!signature)
 		return -ENOMEM;
 	r = clo_sha256(payload, payload_len, ret_payload_digest);
-	if (r < 0) {
-		free(signature);
+	if (r < 0)
 		return r;
-	}
 
-	*ret_signature = signature;
+	*ret_signature = CLO_TAKE(signature);
 	return 0;
 }
 
 int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
 {
-	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload, *signature, *key_id = NULL;
+	AUTO_PARTS parts = {0};
 	int r;
 
-	if (len > CLO_DSSE_MAX)
-		return -EBADMSG;
-	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
+	r = take_apart(envelope, len, &parts);
 	if (r < 0)
 		return r;
-	r = take_apart(root, &payload, &signature, &key_id);
-	if (r < 0)
-		return r;
-	if (!key_id || strlen(key_id) != 64)
+	if (!parts.key_id || strlen(parts.key_id) != 64)
 		return -EBADMSG;
-	memcpy(ret_id, key_id, 65);
+	memcpy(ret_id, parts.key_id, 65);
 	return 0;
 }
 
 int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
 		  size_t *ret_len)
 {
-	CLO_AUTO(clo_json) json_t *root = NULL;
-	const char *payload = NULL, *signature, *key_id;
+	AUTO_PARTS parts = {0};
 	int r;
 
-	if (len > CLO_DSSE_MAX)
-		return -EBADMSG;
-	r = clo_json_parse(envelope, len, ENVELOPE_DEPTH, &root);
-	if (r == 0)
-		r = take_apart(root, &payload, &signature, &key_id);
-	return r < 0 ? r
-		     : clo_base64_decode(payload, strlen(payload), ret_payload,
-					 ret_len);
+	r = take_apart(envelope, len, &parts);
+	return r < 0 ? r : decode_payload(&parts, ret_payload, ret_len);
 }

@@ -143,10 +143,7 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	const char *text;
-	char *envelope;
 	int r;
-	int rc;
 
 	r = clo_store_prepare(
 		store,
@@ -158,47 +155,23 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 		return r;
 	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL))
 		return -ENOMEM;
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
-
-	r = clo_store_text(stmt, 0, CLO_DSSE_MAX, &text);
-	if (r < 0)
-		return r;
-	envelope = strdup(text);
-	if (!envelope)
-		return -ENOMEM;
-
-	*ret_envelope = envelope;
-	*ret_time = sqlite3_column_int64(stmt, 1);
-	return 0;
+	r = clo_store_take_text(stmt, CLO_DSSE_MAX, ret_envelope);
+	if (r == 0)
+		*ret_time = sqlite3_column_int64(stmt, 1);
+	return r;
 }
 
 int clo_store_last(struct clo_store *store, char **ret_envelope)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	const char *text;
-	char *envelope;
 	int r;
-	int rc;
 
 	r = clo_store_prepare(
 		store, "SELECT envelope FROM records ORDER BY id DESC LIMIT 1",
 		&stmt);
 	if (r < 0)
 		return r;
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
-	r = clo_store_text(stmt, 0, CLO_DSSE_MAX, &text);
-	if (r < 0)
-		return r;
-	envelope = strdup(text);
-	if (!envelope)
-		return -ENOMEM;
-
-	*ret_envelope = envelope;
-	return 0;
+	return clo_store_take_text(stmt, CLO_DSSE_MAX, ret_envelope);
 }
 
 int clo_store_count(struct clo_store *store, uint64_t *ret_count)

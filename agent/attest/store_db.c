@@ -44,6 +44,26 @@ static const char schema[] =
 	" state INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX gaps_pending ON gaps (id) WHERE state < 2;";
 
+int clo_store_take_text(sqlite3_stmt *stmt, size_t max, char **ret_text)
+{
+	int rc = sqlite3_step(stmt);
+	const char *text;
+	char *copy;
+	int r;
+
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+	r = clo_store_text(stmt, 0, max, &text);
+	if (r < 0)
+		return r;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+
+	*ret_text = copy;
+	return 0;
+}
+
 /* Came later: a log without it is no other version, it gets one. */
 static const char indexes[] =
 	"CREATE INDEX IF NOT EXISTS records_digest ON records (digest);";

@@ -48,6 +48,9 @@ int clo_store_hash(sqlite3_stmt *stmt, int column, uint8_t ret_hash[32]);
 int clo_store_text(sqlite3_stmt *stmt, int column, size_t max,
 		   const char **ret_text);
 
+/* The first column of the only row; caller frees. -ENOENT: there is none. */
+int clo_store_take_text(sqlite3_stmt *stmt, size_t max, char **ret_text);
+
 /* store_tree.c: the tree, inside a transaction of the caller's. */
 extern const char clo_store_tree_schema[];
 /* The edge as it is stored; -EUCLEAN if it is not the one last signed. */

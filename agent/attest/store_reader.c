@@ -238,10 +238,7 @@ int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 			char **ret_envelope)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	const char *text;
-	char *envelope;
 	int r;
-	int rc;
 
 	r = clo_store_prepare(reader->store,
 			      "SELECT envelope FROM records WHERE id = ?",
@@ -250,18 +247,7 @@ int clo_reader_envelope(struct clo_reader *reader, int64_t id,
 		return r;
 	if (sqlite3_bind_int64(stmt, 1, id))
 		return -ENOMEM;
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
-	r = clo_store_text(stmt, 0, CLO_DSSE_MAX, &text);
-	if (r < 0)
-		return r;
-	envelope = strdup(text);
-	if (!envelope)
-		return -ENOMEM;
-
-	*ret_envelope = envelope;
-	return 0;
+	return clo_store_take_text(stmt, CLO_DSSE_MAX, ret_envelope);
 }
 
 int clo_reader_tree(struct clo_reader *reader, struct clo_store **ret_store)
