@@ -91,17 +91,20 @@ def dump(daemon, table):
              bytes(int(b, 16) for b in row["value"])) for row in rows]
 
 
-def redirect_pair(daemon, crosses):
-    """Let an allowed pair lead to an identity over the border instead."""
+# Each plant is one step: what stands half done at an audit would be repaired
+# by itself, and the other half would come too late.
+
+
+def add_pair(daemon, crosses):
+    """What an allowed pair may do, its source may do over the border, too."""
     identities = [struct.unpack("<IIBBBBI", value)
                   for _, value in dump(daemon, "identities")]
     key, row = dump(daemon, "pairs")[0]
-    source = struct.unpack("<II", key)[0]
+    source, _ = struct.unpack("<II", key)
     target = next(i for i, identity in enumerate(identities)
                   if identity[0] and crosses(identities[source], identity))
     epoch = daemon.json("status")["epoch"]
     pairs = f"{daemon.pins}/gen/{epoch & 1}/pairs"
-    veth.run("bpftool", "map", "delete", "pinned", pairs, "key", *texts(key))
     veth.run("bpftool", "map", "update", "pinned", pairs, "key",
              *texts(struct.pack("<II", source, target)), "value", *texts(row))
 
@@ -134,10 +137,10 @@ def foreign_program(daemon, tap):
 
 def replace_program(daemon):
     """to_guest where from_guest is expected."""
-    pin = f"{daemon.pins}/prog/from_guest"
-    os.unlink(pin)
-    veth.run("bpftool", "prog", "pin", "pinned",
-             f"{daemon.pins}/prog/to_guest", pin)
+    pins = f"{daemon.pins}/prog"
+    veth.run("bpftool", "prog", "pin", "pinned", f"{pins}/to_guest",
+             f"{pins}/other")
+    os.rename(f"{pins}/other", f"{pins}/from_guest")
 
 
 def steal_port(daemon, thief, owner):
@@ -204,10 +207,10 @@ def main(build):
               lambda: detach(daemon, "t-a-web"), "net.default-deny",
               ["t-a-web", "from_guest"])
         plant(daemon, "a pair that leads from production to test",
-              lambda: redirect_pair(daemon, other_environment),
+              lambda: add_pair(daemon, other_environment),
               "env.prod-nonprod-deny", ["environment separation", "> 10.0.2"])
         plant(daemon, "a pair that leads to another tenant",
-              lambda: redirect_pair(daemon, other_tenant),
+              lambda: add_pair(daemon, other_tenant),
               "net.cross-tenant-deny", ["tenant separation", "globex"])
         plant(daemon, "the pin of a program taken by another",
               lambda: replace_program(daemon), "agt.self-integrity",
