@@ -39,9 +39,22 @@ class Tags(unittest.TestCase):
         cls.box = Box(BUILD)
         cls.box.__enter__() # pylint: disable=unnecessary-dunder-call
         cls.addClassCleanup(cls.box.__exit__)
+        cls.addClassCleanup(cls.remove)
         cls.box.hook(True)
         for workload in OURS, OTHER:
             cls.box.create(workload.xml(cls.box.lab, cls.box.emulator))
+
+    @classmethod
+    def remove(cls) -> None:
+        """Linux before 6.9 deadlocks where the last process of a pid namespace
+        takes the last of a BPF LSM link with it: its RCU tasks wait for the
+        process 1 that waits for it. So they go before the lab does."""
+        cls.box.node.end()
+        cls.box.lab.run([f"{cls.box.bin}/cloisond", "--pin-dir", PINS,
+                         "--remove"])
+        left = cls.box.lab.run(["ls", "-A", PINS], check=False).stdout
+        if left:
+            raise AssertionError(f"not removed: {left}")
 
     def escape(self, inside: bool) -> dict[str, str]:
         """As root: what it did to the other guest."""

@@ -67,8 +67,8 @@ def run(commands: Sequence[Sequence[str]], directory: Path,
 
     Returns the status of the first that fails, 0 if none does.
 
-    The console is shown when there is no status: the machine did not boot,
-    died or was still running when its time was over.
+    The console is shown of a machine that did not end well: that did not boot,
+    died, was still running when its time was over, or of a command that failed.
     """
     with tempfile.TemporaryDirectory(prefix="cloison-node-") as name:
         home = Path(name)
@@ -78,13 +78,17 @@ def run(commands: Sequence[Sequence[str]], directory: Path,
         with subprocess.Popen(qemu(home), stdin=subprocess.DEVNULL) as process:
             try:
                 process.wait(seconds)
+                over = True
             except subprocess.TimeoutExpired:
                 print(f"node: not over after {seconds:.0f} s")
+                over = False
             finally:
                 process.kill() # by pid; nothing if it has ended
         print(f"node: {time.monotonic() - started:.0f} s", flush=True)
         status = (home / "status").read_text(encoding="ascii").strip()
-        if not status:
-            console = (home / "console").read_text(errors="replace")
-            raise AssertionError(f"node: no status; its console:\n{console}")
+        if not over or status != "0":
+            print("node: its console:\n"
+                  + (home / "console").read_text(errors="replace"), flush=True)
+        if not over or not status:
+            raise AssertionError("node: it did not end by itself")
         return int(status)
