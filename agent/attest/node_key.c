@@ -55,11 +55,12 @@ int clo_node_key_make(const struct clo_node_key_parts *parts, char **ret_text)
 		r = clo_key_id(parts->key, id);
 	if (r < 0)
 		return r;
-	statement = json_pack("{s:s, s:[{s:s+, s:{s:s}}], s:s, s:o}", "_type",
-			      CLO_STATEMENT_TYPE, "subject", "name",
-			      "node-key/", parts->node, "digest", "sha256", id,
-			      "predicateType", CLO_NODE_KEY_TYPE, "predicate",
-			      predicate_of(parts, id, pem));
+	statement =
+		json_pack("{s:s, s:[{s:s+, s:{s:s}}], s:s, s:o}", "_type",
+			  CLO_STATEMENT_TYPE, "subject", "name", "node-key/",
+			  parts->node, "digest", "sha256", id, "predicateType",
+			  clo_kinds[CLO_KIND_NODE_KEY].type, "predicate",
+			  predicate_of(parts, id, pem));
 	text = statement ? json_dumps(statement, JSON_COMPACT | JSON_SORT_KEYS)
 			 : NULL;
 	if (!text)
@@ -89,7 +90,7 @@ static int peek(const char *envelope, size_t len, struct clo_key **ret_key)
 {
 	json_auto_t *statement = NULL;
 	CLO_AUTO_MEM char *payload = NULL;
-	const char *type, *pem;
+	const char *pem;
 	size_t payload_len;
 	int r;
 
@@ -98,8 +99,8 @@ static int peek(const char *envelope, size_t len, struct clo_key **ret_key)
 		r = clo_json_parse(payload, payload_len, DEPTH, &statement);
 	if (r == -ENOMEM)
 		return r;
-	type = text_of(statement, "predicateType");
-	if (!type || strcmp(type, CLO_NODE_KEY_TYPE) != 0)
+	if (clo_kind_of_type(text_of(statement, "predicateType")) !=
+	    CLO_KIND_NODE_KEY)
 		return -ENOMSG;
 	pem = text_of(
 		json_object_get(json_object_get(statement, "predicate"), "key"),

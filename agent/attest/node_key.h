@@ -20,7 +20,6 @@
  *
  * Who trusts the attestation key's Name trusts the key for that boot.
  */
-#define CLO_NODE_KEY_TYPE "https://cloison.example/node-key/v1"
 
 struct clo_node_key_parts {
 	const char *node, *boot_id;

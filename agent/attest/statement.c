@@ -11,6 +11,14 @@
 #define CONTROLS_MAX 256
 #define LAST_SECOND 253402300799 /* of the year 9999 */
 
+#define FACTS(kind) .name = (kind), .type = "https://cloison.example/" kind
+
+const struct clo_kind_facts clo_kinds[CLO_KINDS] = {
+	[CLO_KIND_ISOLATION] = {FACTS("isolation/v1"), .stands = true},
+	[CLO_KIND_VIOLATION] = {FACTS("violation/v1"), .event = true},
+	[CLO_KIND_NODE_KEY] = {FACTS("node-key/v1"), .stands = true},
+};
+
 static const char *const verdict_texts[] = {
 	[CLO_PASSED] = "PASSED",
 	[CLO_FAILED] = "FAILED",
@@ -23,6 +31,24 @@ struct tally {
 	size_t passed;
 	size_t failed;
 };
+
+enum clo_kind clo_kind_of_name(const char *name)
+{
+	size_t i = 0;
+
+	while (i < CLO_KINDS && (!name || strcmp(clo_kinds[i].name, name) != 0))
+		i++;
+	return (enum clo_kind)i;
+}
+
+enum clo_kind clo_kind_of_type(const char *type)
+{
+	size_t i = 0;
+
+	while (i < CLO_KINDS && (!type || strcmp(clo_kinds[i].type, type) != 0))
+		i++;
+	return (enum clo_kind)i;
+}
 
 const char *clo_verdict_text(enum clo_verdict_word verdict)
 {
@@ -240,8 +266,9 @@ int clo_statement_verdict(const json_t *predicate,
 	return 0;
 }
 
-int clo_statement_wrap(json_t *predicate, const char *type, const char *subject,
-		       const uint8_t tables_digest[32], char **ret_text)
+int clo_statement_wrap(json_t *predicate, enum clo_kind kind,
+		       const char *subject, const uint8_t tables_digest[32],
+		       char **ret_text)
 {
 	CLO_AUTO(clo_json) json_t *statement = NULL;
 	char digest[65];
@@ -250,8 +277,8 @@ int clo_statement_wrap(json_t *predicate, const char *type, const char *subject,
 	clo_hex_encode(tables_digest, 32, digest);
 	statement = json_pack("{s:s,s:[{s:s,s:{s:s}}],s:s,s:O}", "_type",
 			      CLO_STATEMENT_TYPE, "subject", "name", subject,
-			      "digest", "sha256", digest, "predicateType", type,
-			      "predicate", predicate);
+			      "digest", "sha256", digest, "predicateType",
+			      clo_kinds[kind].type, "predicate", predicate);
 	if (!statement)
 		return -EINVAL; /* a subject that is not UTF-8 */
 	text = json_dumps(statement, JSON_COMPACT | JSON_SORT_KEYS);
@@ -275,7 +302,7 @@ int clo_statement_seal(json_t *predicate, const char *subject,
 	if (json_object_set_new(predicate, "verdict",
 				json_string(clo_verdict_text(verdict))) < 0)
 		return -ENOMEM;
-	r = clo_statement_wrap(predicate, CLO_PREDICATE_TYPE, subject,
+	r = clo_statement_wrap(predicate, CLO_KIND_ISOLATION, subject,
 			       tables_digest, ret_text);
 	if (r == 0)
 		*ret_verdict = verdict;

@@ -45,13 +45,34 @@
  *    "verdict": "PASSED"|"FAILED"|"INCONCLUSIVE"}}
  */
 #define CLO_STATEMENT_TYPE "https://in-toto.io/Statement/v1"
-#define CLO_PREDICATE_TYPE "https://cloison.example/isolation/v1"
+
+/* The kinds of records, as the log and the predicates name them. */
+enum clo_kind {
+	CLO_KIND_ISOLATION,
+	CLO_KIND_VIOLATION,
+	CLO_KIND_NODE_KEY, /* node_key.h */
+	CLO_KINDS, /* none of them */
+};
+
+struct clo_kind_facts {
+	const char *name; /* "isolation/v1" */
+	const char *type; /* of its predicate */
+	bool stands; /* it holds for its scope until the next that does */
+	bool event; /* in the stream, not an attestation */
+};
+
+extern const struct clo_kind_facts clo_kinds[CLO_KINDS];
+
+/* NULL is the name of none. */
+enum clo_kind clo_kind_of_name(const char *name);
+enum clo_kind clo_kind_of_type(const char *type);
+
 /*
+ * violation/v1:
  * At once, when an audit finds what the one before did not: of the members above
  * node, scope, chain, time, period, nonce (null), trigger, key, verdict
  * ("FAILED"), and "violations": [{"control":, "detail": one line}], not empty.
  */
-#define CLO_VIOLATION_TYPE "https://cloison.example/violation/v1"
 
 enum clo_verdict_word {
 	CLO_PASSED,
@@ -80,9 +101,10 @@ int clo_statement_seal(json_t *predicate, const char *subject,
 		       const uint8_t tables_digest[32], char **ret_text,
 		       enum clo_verdict_word *ret_verdict);
 
-/* The same for any predicate that is whole; its type is the kind's. */
-int clo_statement_wrap(json_t *predicate, const char *type, const char *subject,
-		       const uint8_t tables_digest[32], char **ret_text);
+/* The same for any predicate that is whole. */
+int clo_statement_wrap(json_t *predicate, enum clo_kind kind,
+		       const char *subject, const uint8_t tables_digest[32],
+		       char **ret_text);
 
 /* RFC 3339 UTC, seconds: "2026-01-02T03:04:05Z". */
 void clo_time_format(time_t t, char ret_text[21]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/statement.h"
 #include "agent/attest/store_db.h"
 
 static bool is_sound(const struct clo_record *record)
@@ -139,21 +140,53 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 	return 0;
 }
 
+int clo_store_standing(struct clo_store *store, const char *scope,
+		       int64_t *ret_id)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	const char *name;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(store,
+			      "SELECT kind, id FROM records WHERE scope = ?"
+			      " ORDER BY id DESC",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL))
+		return -ENOMEM;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		enum clo_kind kind;
+
+		r = clo_store_text(stmt, 0, CLO_STORE_NAME_MAX - 1, &name);
+		if (r < 0)
+			return r;
+		kind = clo_kind_of_name(name);
+		if (kind == CLO_KINDS || !clo_kinds[kind].stands)
+			continue;
+		*ret_id = sqlite3_column_int64(stmt, 1);
+		return 0;
+	}
+	return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+}
+
 int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int64_t id;
 	int r;
 
-	r = clo_store_prepare(
-		store,
-		"SELECT envelope, time FROM records WHERE scope = ?"
-		" AND kind <> 'violation/v1'"
-		" ORDER BY id DESC LIMIT 1",
-		&stmt);
+	r = clo_store_standing(store, scope, &id);
 	if (r < 0)
 		return r;
-	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL))
+	r = clo_store_prepare(store,
+			      "SELECT envelope, time FROM records WHERE id = ?",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_int64(stmt, 1, id))
 		return -ENOMEM;
 	r = clo_store_take_text(stmt, CLO_DSSE_MAX, ret_envelope);
 	if (r == 0)

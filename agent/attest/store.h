@@ -71,7 +71,10 @@ int clo_store_commit(struct clo_store *store);
 /* Next sequence of a boot and digest of the last payload (if next > 0). */
 int clo_store_head(struct clo_store *store, const char *boot_id,
 		   uint64_t *ret_next, uint8_t ret_previous[32]);
-/* Latest attestation of a scope ("" = node), not of an event; caller frees. -ENOENT if none. */
+/*
+ * The latest of a scope ("" = node) whose kind stands (statement.h); caller
+ * frees. -ENOENT if none.
+ */
 int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time);
 /* The envelope that was appended last, of whatever scope; caller frees. */

@@ -51,6 +51,10 @@ int clo_store_text(sqlite3_stmt *stmt, int column, size_t max,
 /* The first column of the only row; caller frees. -ENOENT: there is none. */
 int clo_store_take_text(sqlite3_stmt *stmt, size_t max, char **ret_text);
 
+/* The last record of a scope whose kind stands; -ENOENT. */
+int clo_store_standing(struct clo_store *store, const char *scope,
+		       int64_t *ret_id);
+
 /* store_tree.c: the tree, inside a transaction of the caller's. */
 extern const char clo_store_tree_schema[];
 /* The edge as it is stored; -EUCLEAN if it is not the one last signed. */

@@ -176,17 +176,19 @@ int clo_reader_latest(struct clo_reader *reader, const char *scope,
 		      clo_row_fn *fn, void *userdata)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int64_t id;
 	size_t n;
 	int r;
 
+	r = clo_store_standing(reader->store, scope, &id);
+	if (r < 0)
+		return r;
 	r = clo_store_prepare(reader->store,
-			      "SELECT" COLUMNS "FROM records WHERE scope = ?"
-			      " AND kind <> 'violation/v1'"
-			      " ORDER BY id DESC LIMIT 1",
+			      "SELECT" COLUMNS "FROM records WHERE id = ?",
 			      &stmt);
 	if (r < 0)
 		return r;
-	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL))
+	if (sqlite3_bind_int64(stmt, 1, id))
 		return -ENOMEM;
 	r = each_row(reader, stmt, fn, userdata, &n);
 	return r == 0 && n == 0 ? -ENOENT : r;

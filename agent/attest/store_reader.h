@@ -49,7 +49,7 @@ int clo_reader_list(struct clo_reader *reader, const struct clo_span *span,
 /* Those with a greater id, oldest first. */
 int clo_reader_after(struct clo_reader *reader, int64_t id, clo_row_fn *fn,
 		     void *userdata);
-/* The last attestation of a scope, no violation, or the one with that digest; -ENOENT. */
+/* As clo_store_latest(), or the one with that digest; -ENOENT. */
 int clo_reader_latest(struct clo_reader *reader, const char *scope,
 		      clo_row_fn *fn, void *userdata);
 int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],

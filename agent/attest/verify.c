@@ -28,7 +28,7 @@ struct claims {
 	const char *nonce; /* or NULL */
 	time_t time;
 	int64_t period;
-	bool violation; /* of that kind, not an attestation */
+	enum clo_kind kind;
 	enum clo_verdict_word verdict;
 };
 
@@ -85,15 +85,12 @@ static int read_frame(const json_t *statement, struct claims *claims,
 	const json_t *subjects = json_object_get(statement, "subject");
 	const json_t *subject = json_array_get(subjects, 0);
 	const char *type = text_of(statement, "_type");
-	const char *predicate_type = text_of(statement, "predicateType");
 
 	if (!type || strcmp(type, CLO_STATEMENT_TYPE) != 0)
 		return reject(result, "_type");
-	claims->violation = predicate_type &&
-			    strcmp(predicate_type, CLO_VIOLATION_TYPE) == 0;
-	if (!claims->violation &&
-	    (!predicate_type ||
-	     strcmp(predicate_type, CLO_PREDICATE_TYPE) != 0))
+	claims->kind = clo_kind_of_type(text_of(statement, "predicateType"));
+	if (claims->kind != CLO_KIND_ISOLATION &&
+	    claims->kind != CLO_KIND_VIOLATION)
 		return reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
@@ -279,7 +276,7 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 	r = check_key(claims, key, result);
 	if (r < 0)
 		return r;
-	if (claims->violation)
+	if (claims->kind == CLO_KIND_VIOLATION)
 		return read_violations(claims, result);
 	r = read_verdict(claims, result);
 	if (r < 0)
@@ -357,7 +354,7 @@ static void judge(const struct claims *claims,
 	int64_t age = options->now - claims->time;
 
 	result->stale = age > max_age;
-	if (claims->violation)
+	if (claims->kind == CLO_KIND_VIOLATION)
 		conclude_violation(claims, result);
 	else if (claims->verdict == CLO_FAILED)
 		conclude_control(first_bad(claims->predicate, true),

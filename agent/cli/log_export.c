@@ -95,7 +95,8 @@ static int put_events(void *userdata, const struct clo_entry *entry)
 	size_t len;
 	int r;
 
-	if (!entry->recorded || strcmp(record->kind, "isolation/v1") != 0)
+	if (!entry->recorded ||
+	    clo_kind_of_name(record->kind) != CLO_KIND_ISOLATION)
 		return 0;
 	r = open_signed(lines->keys, record->envelope, &payload, &len);
 	if (r < 0)

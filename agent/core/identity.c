@@ -13,6 +13,7 @@
 #include "agent/attest/node_key.h"
 #include "agent/attest/quote_json.h"
 #include "agent/attest/sha256.h"
+#include "agent/attest/statement.h"
 #include "agent/base/file.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
@@ -313,17 +314,17 @@ static int append(struct clo_node *node)
 		r = clo_sha256(text, strlen(text), digest);
 	if (r < 0)
 		return r;
-	return clo_store_append(node->store,
-				&(const struct clo_record){
-					.boot_id = node->boot_id,
-					.sequence = next,
-					.kind = "node-key/v1",
-					.scope = CLO_NODE_KEY_SCOPE,
-					.time = now,
-					.verdict = "",
-					.payload_digest = digest,
-					.envelope = envelope,
-				});
+	return clo_store_append(
+		node->store, &(const struct clo_record){
+				     .boot_id = node->boot_id,
+				     .sequence = next,
+				     .kind = clo_kinds[CLO_KIND_NODE_KEY].name,
+				     .scope = CLO_NODE_KEY_SCOPE,
+				     .time = now,
+				     .verdict = "",
+				     .payload_digest = digest,
+				     .envelope = envelope,
+			     });
 }
 
 int clo_identity_record(struct clo_node *node)

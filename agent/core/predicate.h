@@ -28,7 +28,7 @@ json_t *clo_predicate_make(const struct clo_node *node,
 			   const char *scope);
 /*
  * What the audit found that the one before did not, for the node or for one
- * scope, as far as it may read it; a predicate of CLO_VIOLATION_TYPE without
+ * scope, as far as it may read it; a predicate of CLO_KIND_VIOLATION without
  * "chain". *ret_predicate NULL: nothing.
  */
 int clo_predicate_violations(const struct clo_node *node,

@@ -71,7 +71,7 @@ static int set_chain(struct clo_node *node, json_t *predicate,
 
 /* One record on its way into the log. */
 struct draft {
-	const char *kind;
+	enum clo_kind kind;
 	const char *scope; /* NULL: the node */
 	json_t *predicate;
 	time_t now;
@@ -93,12 +93,12 @@ static int seal(const struct clo_audit *audit, struct draft *draft,
 		       draft->scope ? draft->scope
 				    : json_string_value(
 					      json_object_get(node, "name")));
-	if (strcmp(draft->kind, CLO_KIND_VIOLATION) != 0)
+	if (draft->kind == CLO_KIND_ISOLATION)
 		return clo_statement_seal(draft->predicate, subject,
 					  tables_digest, ret_text,
 					  &draft->verdict);
 	draft->verdict = CLO_FAILED;
-	return clo_statement_wrap(draft->predicate, CLO_VIOLATION_TYPE, subject,
+	return clo_statement_wrap(draft->predicate, draft->kind, subject,
 				  tables_digest, ret_text);
 }
 
@@ -126,7 +126,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 		&(const struct clo_record){
 			.boot_id = node->boot_id,
 			.sequence = draft->sequence,
-			.kind = draft->kind,
+			.kind = clo_kinds[draft->kind].name,
 			.scope = draft->scope ? draft->scope : "",
 			.time = draft->now,
 			.verdict = clo_verdict_text(draft->verdict),

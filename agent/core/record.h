@@ -14,9 +14,6 @@
  */
 int clo_record_open(struct clo_node *node, const char *path);
 
-#define CLO_KIND_ISOLATION "isolation/v1"
-#define CLO_KIND_VIOLATION "violation/v1"
-
 /* A nonce to be signed with the statement of one scope, NULL the node. */
 struct clo_challenge {
 	const char *nonce; /* hex */

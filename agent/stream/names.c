@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/attest/statement.h"
+
 static bool is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -48,8 +50,9 @@ static bool is_scope(const char *scope)
 int clo_stream_subject(const char *kind, const char *scope, const char *node,
 		       char ret_subject[CLO_STREAM_SUBJECT_MAX])
 {
+	enum clo_kind known = clo_kind_of_name(kind);
 	const char *branch =
-		strncmp(kind, "violation/", 10) == 0 ? "evt" : "att";
+		known < CLO_KINDS && clo_kinds[known].event ? "evt" : "att";
 	const char *slash = strchr(scope, '/');
 	int n;
 

@@ -366,6 +366,22 @@ static void test_time_parser_refuses(void **state)
 	assert_int_equal(t, 42);
 }
 
+static void test_kinds_by_both_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CLO_KINDS; i++) {
+		assert_int_equal(clo_kind_of_name(clo_kinds[i].name), i);
+		assert_int_equal(clo_kind_of_type(clo_kinds[i].type), i);
+		assert_int_equal(clo_kind_of_name(clo_kinds[i].type),
+				 CLO_KINDS);
+	}
+	assert_int_equal(clo_kind_of_name(NULL), CLO_KINDS);
+	assert_int_equal(clo_kind_of_type(NULL), CLO_KINDS);
+	assert_int_equal(
+		clo_kind_of_type("https://cloison.example/isolation/v1"),
+		CLO_KIND_ISOLATION);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_seal_overrides_a_claimed_verdict),
 		cmocka_unit_test(test_time_round_trip),
 		cmocka_unit_test(test_time_parser_refuses),
+		cmocka_unit_test(test_kinds_by_both_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

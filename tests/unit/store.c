@@ -10,20 +10,22 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "agent/attest/statement.h"
 #include "check.h"
 #include "fixture_store.h"
 
 #define KILLS 20
 
 /* The digest tells which record it is. */
-static int append_to(struct clo_store *to, const char *boot, uint64_t sequence,
-		     const char *scope, const char *envelope)
+static int append_kind(struct clo_store *to, const char *boot,
+		       uint64_t sequence, const char *kind, const char *scope,
+		       const char *envelope)
 {
 	uint8_t digest[32] = {0};
 	const struct clo_record record = {
 		.boot_id = boot,
 		.sequence = sequence,
-		.kind = "isolation/v1",
+		.kind = kind,
 		.scope = scope,
 		.time = NOW + (time_t)sequence,
 		.verdict = "PASSED",
@@ -33,6 +35,12 @@ static int append_to(struct clo_store *to, const char *boot, uint64_t sequence,
 
 	memcpy(digest, &sequence, sizeof(sequence));
 	return clo_store_append(to, &record);
+}
+
+static int append_to(struct clo_store *to, const char *boot, uint64_t sequence,
+		     const char *scope, const char *envelope)
+{
+	return append_kind(to, boot, sequence, "isolation/v1", scope, envelope);
 }
 
 static int append(const char *boot, uint64_t sequence, const char *scope)
@@ -121,6 +129,25 @@ static void test_no_record_no_latest(void **state)
 	assert_int_equal(clo_store_latest(store, "", &envelope, &t), -ENOENT);
 	assert_null(envelope);
 	assert_int_equal(t, 7);
+}
+
+/* What happened is no word on how things are. */
+static void test_latest_is_of_a_kind_that_stands(void **state)
+{
+	(void)state;
+	assert_int_equal(append_to(store, "b", 0, "a/test", ENVELOPE("AAAA")),
+			 0);
+	for (size_t i = 0; i < CLO_KINDS; i++)
+		if (!clo_kinds[i].stands)
+			assert_int_equal(append_kind(store, "b", 1 + i,
+						     clo_kinds[i].name,
+						     "a/test",
+						     ENVELOPE("AAAB")),
+					 0);
+	assert_int_equal(append_kind(store, "b", 50, "unheard-of/v1", "a/test",
+				     ENVELOPE("AAAB")),
+			 0);
+	assert_latest("a/test", ENVELOPE("AAAA"), NOW);
 }
 
 static void test_a_sequence_is_taken_once(void **state)
@@ -332,6 +359,7 @@ int main(void)
 		TEST(test_files_are_private),
 		TEST(test_records_come_back),
 		TEST(test_no_record_no_latest),
+		TEST(test_latest_is_of_a_kind_that_stands),
 		TEST(test_a_sequence_is_taken_once),
 		TEST(test_records_that_cannot_be),
 		TEST(test_text_is_data),

@@ -431,7 +431,7 @@ static void test_violations(void **state)
 			predicate, "violations",
 			json_loads(cases[i].violations, 0, NULL));
 		assert_int_equal(clo_statement_wrap(predicate,
-						    CLO_VIOLATION_TYPE, subject,
+						    CLO_KIND_VIOLATION, subject,
 						    digest, &text),
 				 0);
 		check_text(text);
