@@ -15,25 +15,41 @@
 static char log_boot[8] = "boot-a";
 static uint64_t log_sequence;
 static char log_previous[CLO_SHA256_HEX];
+/* What the first of a boot says of the boot before; NULL: as it is. */
+static const struct clo_chain *log_says;
+
+static inline char *log_chain(void)
+{
+	struct clo_chain chain = {0};
+	json_auto_t *json = NULL;
+
+	assert_int_equal(clo_store_chain(store, log_boot, &chain), 0);
+	if (log_sequence == 0 && log_says)
+		chain = *log_says;
+	chain.sequence = log_sequence;
+	if (log_sequence > 0)
+		assert_int_equal(
+			clo_hex_decode(log_previous, 32, chain.previous), 0);
+	json = clo_chain_make(&chain);
+	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+}
 
 /* The statement that is due. */
 static inline char *log_statement(const char *scope, time_t when)
 {
 	char time[21];
+	CLO_AUTO_MEM char *chain = log_chain();
 	char *text = NULL;
-	bool first = log_sequence == 0;
 
 	clo_time_format(when, time);
 	assert_true(
 		asprintf(&text,
-			 "{\"predicate\":{\"chain\":{\"previous\":%s%s%s,"
-			 "\"sequence\":%" PRIu64 "},\"node\":{\"bootId\":"
+			 "{\"predicate\":{\"chain\":%s,\"node\":{\"bootId\":"
 			 "\"%s\"},\"scope\":%s%s%s,\"time\":\"%s\",\"verdict\":"
 			 "\"PASSED\"}}",
-			 first ? "" : "\"", first ? "null" : log_previous,
-			 first ? "" : "\"", log_sequence, log_boot,
-			 scope[0] ? "\"" : "", scope[0] ? scope : "null",
-			 scope[0] ? "\"" : "", time) > 0);
+			 chain, log_boot, scope[0] ? "\"" : "",
+			 scope[0] ? scope : "null", scope[0] ? "\"" : "",
+			 time) > 0);
 	return text;
 }
 

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
+#include "agent/attest/statement.h"
 #include "agent/base/auto.h"
 
 /*
  * Do statements, in any order, make whole chains? Each boot of a node has one:
- * sequences from 0 without a hole, each with the digest of the payload before.
+ * sequences from 0 without a hole, each with the digest of the payload before;
+ * the first names the last of the boot before, which is the last of that boot
+ * if any of it is here.
  */
 struct clo_links;
 
 struct clo_link_of {
 	const char *node, *boot; /* copied */
-	uint64_t sequence;
-	const uint8_t *previous; /* 32 bytes; NULL: it says that it is first */
+	const struct clo_chain *chain; /* as it says itself */
 	const uint8_t *digest; /* 32 bytes, of its payload */
 };
 

@@ -35,7 +35,7 @@ struct walk {
 
 	char boot[CLO_NOTE_NAME_MAX]; /* "" before the first */
 	uint64_t sequence; /* the next in it */
-	char previous[CLO_SHA256_HEX];
+	uint8_t previous[CLO_SHA256_SIZE];
 };
 
 /* Parts of the line come from the file: printable ASCII only. -EBADMSG. */
@@ -159,14 +159,32 @@ static bool is_of(const json_t *predicate, const struct clo_record *record)
 	       is_text(json_object_get(predicate, "verdict"), record->verdict);
 }
 
+/* The first of a boot names the last of the boot before, or that it is first. */
+static bool follows_boot(const struct walk *walk, const json_t *predicate,
+			 const struct clo_chain *chain)
+{
+	if (!walk->boot[0])
+		return json_is_null(member(predicate, "chain", "previousBoot"));
+	return strcmp(chain->boot_id, walk->boot) == 0 &&
+	       chain->boot_sequence == walk->sequence - 1 &&
+	       memcmp(chain->boot_digest, walk->previous,
+		      sizeof(walk->previous)) == 0;
+}
+
 /* One after the other, from 0 in each boot, each with the one before. */
 static int check_chain(struct walk *walk, const struct clo_entry *entry,
-		       const json_t *predicate, const char *digest)
+		       const json_t *predicate)
 {
-	const json_t *previous = member(predicate, "chain", "previous");
 	const struct clo_record *record = &entry->record;
+	struct clo_chain chain;
 
+	if (clo_chain_read(json_object_get(predicate, "chain"), &chain) < 0)
+		return find_at(walk, entry, "it has no place in a chain");
 	if (strcmp(walk->boot, record->boot_id) != 0) {
+		if (!follows_boot(walk, predicate, &chain))
+			return find_at(walk, entry,
+				       "it does not follow the last of the "
+				       "boot before");
 		(void)snprintf(walk->boot, sizeof(walk->boot), "%s",
 			       record->boot_id);
 		walk->sequence = 0;
@@ -174,13 +192,13 @@ static int check_chain(struct walk *walk, const struct clo_entry *entry,
 	}
 	if (record->sequence != walk->sequence)
 		return find_at(walk, entry, "another is due in its boot");
-	if (walk->sequence == 0 ? !json_is_null(previous)
-				: !is_text(previous, walk->previous))
+	if (walk->sequence > 0 &&
+	    memcmp(chain.previous, walk->previous, sizeof(walk->previous)) != 0)
 		return find_at(walk, entry,
 			       "it does not follow the one before it");
 
 	walk->sequence++;
-	memcpy(walk->previous, digest, sizeof(walk->previous));
+	memcpy(walk->previous, record->payload_digest, sizeof(walk->previous));
 	return 0;
 }
 
@@ -205,7 +223,7 @@ static int check_payload(struct walk *walk, const struct clo_entry *entry,
 	    !is_of(predicate, &entry->record))
 		return find_at(walk, entry,
 			       "its record says other than its statement");
-	return check_chain(walk, entry, predicate, digest);
+	return check_chain(walk, entry, predicate);
 }
 
 static int check_record(struct walk *walk, const struct clo_entry *entry)

@@ -22,17 +22,14 @@ struct clo_node_keys {
 static json_t *predicate_of(const struct clo_node_key_parts *parts,
 			    const char *id, const char *pem)
 {
-	char when[21], previous[65] = "";
+	char when[21];
 
 	clo_time_format(parts->time, when);
-	if (parts->previous)
-		clo_hex_encode(parts->previous, 32, previous);
 	return json_pack(
-		"{s:{s:s, s:s}, s:s, s:{s:I, s:s?}, s:{s:s, s:s, s:s}, s:o, "
+		"{s:{s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s}, s:o, "
 		"s:o, s:o, s:o}",
 		"node", "name", parts->node, "bootId", parts->boot_id, "time",
-		when, "chain", "sequence", (json_int_t)parts->sequence,
-		"previous", parts->previous ? previous : NULL, "key", "id", id,
+		when, "chain", clo_chain_make(parts->chain), "key", "id", id,
 		"pem", pem, "protection", "tpm", "ak",
 		clo_hex_to_json(parts->ak, parts->ak_len), "ek",
 		clo_hex_to_json(parts->ek, parts->ek_len), "ekCertificate",
@@ -129,7 +126,7 @@ static const char *read_members(struct clo_node_key *node_key)
 	const json_t *predicate =
 		json_object_get(node_key->statement, "predicate");
 	const json_t *node = json_object_get(predicate, "node");
-	const json_t *chain = json_object_get(predicate, "chain");
+	struct clo_chain chain;
 	const char *id = text_of(json_object_get(predicate, "key"), "id");
 	const char *when = text_of(predicate, "time");
 	uint8_t ak[AK_MAX];
@@ -139,9 +136,8 @@ static const char *read_members(struct clo_node_key *node_key)
 	if (!node_key->boot_id || !text_of(node, "name") || !when ||
 	    clo_time_parse(when, &node_key->time) < 0)
 		return "node, boot or time is missing";
-	if (json_integer_value(json_object_get(chain, "sequence")) < 0 ||
-	    !json_is_integer(json_object_get(chain, "sequence")))
-		return "chain.sequence";
+	if (clo_chain_read(json_object_get(predicate, "chain"), &chain) < 0)
+		return "chain";
 	if (!id || clo_key_id(node_key->key, node_key->id) < 0 ||
 	    strcmp(id, node_key->id) != 0)
 		return "key.id is not the key";

@@ -5,6 +5,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/quote.h"
+#include "agent/attest/statement.h"
 
 /*
  * What vouches for a signing key that is in memory alone: an in-toto Statement
@@ -24,8 +25,7 @@
 struct clo_node_key_parts {
 	const char *node, *boot_id;
 	time_t time;
-	uint64_t sequence;
-	const uint8_t *previous; /* 32 bytes, or NULL at 0 */
+	const struct clo_chain *chain;
 	const struct clo_key *key;
 	const uint8_t *ak, *ek, *certificate;
 	size_t ak_len, ek_len, certificate_len; /* the last may be 0 */

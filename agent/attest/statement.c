@@ -266,6 +266,77 @@ int clo_statement_verdict(const json_t *predicate,
 	return 0;
 }
 
+json_t *clo_chain_make(const struct clo_chain *chain)
+{
+	char previous[65] = "";
+	char digest[65] = "";
+
+	clo_hex_encode(chain->previous, sizeof(chain->previous), previous);
+	if (chain->sequence > 0)
+		return json_pack("{s:I, s:s}", "sequence",
+				 (json_int_t)chain->sequence, "previous",
+				 previous);
+	clo_hex_encode(chain->boot_digest, sizeof(chain->boot_digest), digest);
+	return json_pack(
+		"{s:i, s:n, s:o}", "sequence", 0, "previous", "previousBoot",
+		chain->boot_id[0] ? json_pack("{s:s, s:I, s:s}", "bootId",
+					      chain->boot_id, "sequence",
+					      (json_int_t)chain->boot_sequence,
+					      "digest", digest)
+				  : json_null());
+}
+
+static int read_sequence(const json_t *json, uint64_t *ret_sequence)
+{
+	const json_t *sequence = json_object_get(json, "sequence");
+
+	if (!json_is_integer(sequence) || json_integer_value(sequence) < 0)
+		return -EBADMSG;
+	*ret_sequence = (uint64_t)json_integer_value(sequence);
+	return 0;
+}
+
+static int read_digest(const json_t *json, uint8_t ret_digest[32])
+{
+	const char *text = json_string_value(json);
+
+	return text && clo_hex_decode(text, 32, ret_digest) == 0 ? 0 : -EBADMSG;
+}
+
+/* Only the first record of a boot says it. */
+static int read_boot(const json_t *json, struct clo_chain *chain)
+{
+	const char *boot_id =
+		json_string_value(json_object_get(json, "bootId"));
+
+	if (!json || json_is_null(json))
+		return json && chain->sequence > 0 ? -EBADMSG : 0;
+	if (chain->sequence > 0 || !boot_id || !boot_id[0] ||
+	    strlen(boot_id) >= sizeof(chain->boot_id) ||
+	    read_sequence(json, &chain->boot_sequence) < 0)
+		return -EBADMSG;
+	strcpy(chain->boot_id, boot_id);
+	return read_digest(json_object_get(json, "digest"), chain->boot_digest);
+}
+
+int clo_chain_read(const json_t *json, struct clo_chain *ret_chain)
+{
+	const json_t *previous = json_object_get(json, "previous");
+	struct clo_chain chain = {0};
+	int r;
+
+	r = read_sequence(json, &chain.sequence);
+	if (r == 0 && chain.sequence > 0)
+		r = read_digest(previous, chain.previous);
+	else if (r == 0 && !json_is_null(previous))
+		r = -EBADMSG;
+	if (r == 0)
+		r = read_boot(json_object_get(json, "previousBoot"), &chain);
+	if (r == 0)
+		*ret_chain = chain;
+	return r;
+}
+
 int clo_statement_wrap(json_t *predicate, enum clo_kind kind,
 		       const char *subject, const uint8_t tables_digest[32],
 		       char **ret_text)

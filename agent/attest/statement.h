@@ -22,7 +22,10 @@
  *    "node": {"name":, "bootId":, "kernel":, "agent": version},
  *    "scope": "acme/production" or null (the node's own statement),
  *    "chain": {"sequence": n, "previous": sha256 hex of the previous
- *              statement's payload in this boot, or null at 0},
+ *              record's payload in this boot, or null at 0,
+ *              "previousBoot": at 0 only: {"bootId":, "sequence":, "digest":}
+ *              of the last record before this boot in the node's log, or null
+ *              if this is its first},
  *    "time": RFC 3339 UTC, "period": seconds until the next is due,
  *    "nonce": hex or null, "trigger": "apply"|"period"|"start"|"request"|
  *             "event"|"repair"|"stop",
@@ -45,6 +48,8 @@
  *    "verdict": "PASSED"|"FAILED"|"INCONCLUSIVE"}}
  */
 #define CLO_STATEMENT_TYPE "https://in-toto.io/Statement/v1"
+
+#define CLO_BOOT_ID_MAX 256 /* bytes, with its 0 */
 
 /* The kinds of records, as the log and the predicates name them. */
 enum clo_kind {
@@ -79,6 +84,20 @@ enum clo_verdict_word {
 	CLO_FAILED,
 	CLO_INCONCLUSIVE,
 };
+
+/* A record's place in its boot, and at 0 what was there before the boot. */
+struct clo_chain {
+	uint64_t sequence;
+	uint8_t previous[32]; /* unless sequence is 0 */
+	char boot_id[CLO_BOOT_ID_MAX]; /* of the boot before; "": none */
+	uint64_t boot_sequence; /* of its last record, as its digest */
+	uint8_t boot_digest[32];
+};
+
+/* The member "chain"; NULL without memory. */
+json_t *clo_chain_make(const struct clo_chain *chain);
+/* -EBADMSG: no such member. boot_id is filled where previousBoot is given. */
+int clo_chain_read(const json_t *json, struct clo_chain *ret_chain);
 
 const char *clo_verdict_text(enum clo_verdict_word verdict);
 

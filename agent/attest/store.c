@@ -140,6 +140,49 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 	return 0;
 }
 
+/* What the log ends with; nothing if it is empty. */
+static int read_tail(struct clo_store *store, struct clo_chain *chain)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	const char *boot_id;
+	int64_t sequence;
+	int r;
+	int rc;
+
+	r = clo_store_prepare(store,
+			      "SELECT boot, sequence, digest FROM records"
+			      " ORDER BY id DESC LIMIT 1",
+			      &stmt);
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? 0 : clo_store_errno(rc);
+	r = clo_store_text(stmt, 0, sizeof(chain->boot_id) - 1, &boot_id);
+	if (r == 0)
+		r = clo_store_hash(stmt, 2, chain->boot_digest);
+	sequence = sqlite3_column_int64(stmt, 1);
+	if (r < 0 || sequence < 0)
+		return r < 0 ? r : -EUCLEAN;
+	strcpy(chain->boot_id, boot_id);
+	chain->boot_sequence = (uint64_t)sequence;
+	return 0;
+}
+
+int clo_store_chain(struct clo_store *store, const char *boot_id,
+		    struct clo_chain *ret_chain)
+{
+	struct clo_chain chain = {0};
+	int r;
+
+	r = clo_store_head(store, boot_id, &chain.sequence, chain.previous);
+	if (r == 0 && chain.sequence == 0)
+		r = read_tail(store, &chain);
+	if (r == 0)
+		*ret_chain = chain;
+	return r;
+}
+
 int clo_store_standing(struct clo_store *store, const char *scope,
 		       int64_t *ret_id)
 {

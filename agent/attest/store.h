@@ -9,6 +9,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/merkle.h"
+#include "agent/attest/statement.h"
 
 /*
  * The node's log: SQLite, WAL, synchronous=FULL, one writer. Only the
@@ -71,6 +72,9 @@ int clo_store_commit(struct clo_store *store);
 /* Next sequence of a boot and digest of the last payload (if next > 0). */
 int clo_store_head(struct clo_store *store, const char *boot_id,
 		   uint64_t *ret_next, uint8_t ret_previous[32]);
+/* The place of the next record of a boot. */
+int clo_store_chain(struct clo_store *store, const char *boot_id,
+		    struct clo_chain *ret_chain);
 /*
  * The latest of a scope ("" = node) whose kind stands (statement.h); caller
  * frees. -ENOENT if none.

@@ -129,17 +129,12 @@ static int check_place(const struct claims *claims,
 static int check_chain(const struct claims *claims,
 		       struct clo_verify_result *result)
 {
-	const json_t *chain = json_object_get(claims->predicate, "chain");
-	const json_t *sequence = json_object_get(chain, "sequence");
-	const json_t *previous = json_object_get(chain, "previous");
-	json_int_t n = json_integer_value(sequence);
+	struct clo_chain chain;
 
-	if (!json_is_integer(sequence) || n < 0)
-		return reject(result, "chain.sequence");
-	if (n == 0 ? !json_is_null(previous)
-		   : !is_digest(json_string_value(previous)))
-		return reject(result, "chain.previous");
-	return 0;
+	return clo_chain_read(json_object_get(claims->predicate, "chain"),
+			      &chain) < 0
+		       ? reject(result, "chain")
+		       : 0;
 }
 
 static int read_time(struct claims *claims, struct clo_verify_result *result)

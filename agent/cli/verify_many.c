@@ -6,7 +6,6 @@
 
 #include "agent/attest/links.h"
 #include "agent/base/auto.h"
-#include "agent/base/hex.h"
 #include "agent/cli/evidence.h"
 #include "agent/cli/output.h"
 
@@ -76,20 +75,17 @@ static int link_up(struct many *many, const struct clo_verify_result *result)
 	const json_t *predicate =
 		json_object_get(result->statement, "predicate");
 	const json_t *node = json_object_get(predicate, "node");
-	const json_t *chain = json_object_get(predicate, "chain");
-	const char *previous =
-		json_string_value(json_object_get(chain, "previous"));
-	uint8_t before[32];
-	struct clo_link_of of = {
-		.node = clo_member_text(node, "name"),
-		.boot = clo_member_text(node, "bootId"),
-		.sequence = (uint64_t)clo_member_int(chain, "sequence"),
-		.digest = result->digest,
-	};
+	struct clo_chain chain = {0};
 
-	if (previous && clo_hex_decode(previous, sizeof(before), before) == 0)
-		of.previous = before;
-	return clo_links_add(many->links, &of);
+	/* what verified has one */
+	(void)clo_chain_read(json_object_get(predicate, "chain"), &chain);
+	return clo_links_add(many->links,
+			     &(const struct clo_link_of){
+				     .node = clo_member_text(node, "name"),
+				     .boot = clo_member_text(node, "bootId"),
+				     .chain = &chain,
+				     .digest = result->digest,
+			     });
 }
 
 static int on_item(const char *name, const char *text, size_t len,

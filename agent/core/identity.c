@@ -262,8 +262,8 @@ static struct clo_quote_parts parts_of(const struct clo_tpm_quote *quote)
 	};
 }
 
-static int make_text(struct clo_node *node, uint64_t sequence,
-		     const uint8_t *previous, time_t now, char **ret_text)
+static int make_text(struct clo_node *node, const struct clo_chain *chain,
+		     time_t now, char **ret_text)
 {
 	const struct clo_tpm_identity *identity = node->identity;
 	struct clo_tpm_quote own;
@@ -281,8 +281,7 @@ static int make_text(struct clo_node *node, uint64_t sequence,
 					    : kernel.nodename,
 			.boot_id = node->boot_id,
 			.time = now,
-			.sequence = sequence,
-			.previous = sequence ? previous : NULL,
+			.chain = chain,
 			.key = node->boot_key,
 			.ak = identity->ak,
 			.ak_len = identity->ak_len,
@@ -299,14 +298,14 @@ static int append(struct clo_node *node)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	CLO_AUTO_MEM char *envelope = NULL;
-	uint8_t previous[32] = {0}, digest[32];
+	struct clo_chain chain;
+	uint8_t digest[32];
 	time_t now = time(NULL);
-	uint64_t next;
 	int r;
 
-	r = clo_store_head(node->store, node->boot_id, &next, previous);
+	r = clo_store_chain(node->store, node->boot_id, &chain);
 	if (r == 0)
-		r = make_text(node, next, previous, now, &text);
+		r = make_text(node, &chain, now, &text);
 	if (r == 0)
 		r = clo_dsse_sign(node->boot_key, text, strlen(text),
 				  &envelope);
@@ -317,7 +316,7 @@ static int append(struct clo_node *node)
 	return clo_store_append(
 		node->store, &(const struct clo_record){
 				     .boot_id = node->boot_id,
-				     .sequence = next,
+				     .sequence = chain.sequence,
 				     .kind = clo_kinds[CLO_KIND_NODE_KEY].name,
 				     .scope = CLO_NODE_KEY_SCOPE,
 				     .time = now,

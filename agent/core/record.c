@@ -48,24 +48,16 @@ int clo_record_open(struct clo_node *node, const char *path)
 static int set_chain(struct clo_node *node, json_t *predicate,
 		     uint64_t *ret_sequence)
 {
-	uint8_t previous[32];
-	char hex[65];
-	uint64_t next;
+	struct clo_chain chain;
 	int r;
 
-	r = clo_store_head(node->store, node->boot_id, &next, previous);
+	r = clo_store_chain(node->store, node->boot_id, &chain);
 	if (r < 0)
 		return r;
-	if (next > 0)
-		clo_hex_encode(previous, sizeof(previous), hex);
-	r = json_object_set_new(predicate, "chain",
-				json_pack("{s:I, s:s?}", "sequence",
-					  (json_int_t)next, "previous",
-					  next > 0 ? hex : NULL));
-	if (r < 0)
+	if (json_object_set_new(predicate, "chain", clo_chain_make(&chain)) < 0)
 		return -ENOMEM;
 
-	*ret_sequence = next;
+	*ret_sequence = chain.sequence;
 	return 0;
 }
 

@@ -16,12 +16,14 @@ static struct clo_links *chain(const char *order)
 	assert_int_equal(clo_links_new(&links), 0);
 	for (; *order; order++) {
 		uint8_t digest[32] = {(uint8_t)(*order - '0' + 1)};
-		uint8_t previous[32] = {(uint8_t)(*order - '0')};
+		struct clo_chain place = {
+			.sequence = (uint64_t)(*order - '0'),
+			.previous = {(uint8_t)(*order - '0')},
+		};
 		struct clo_link_of of = {
 			.node = "n",
 			.boot = "b",
-			.sequence = (uint64_t)(*order - '0'),
-			.previous = *order == '0' ? NULL : previous,
+			.chain = &place,
 			.digest = digest,
 		};
 
@@ -33,10 +35,21 @@ static struct clo_links *chain(const char *order)
 static void add(struct clo_links *links, const char *boot, uint64_t sequence,
 		uint8_t previous, uint8_t digest)
 {
-	uint8_t before[32] = {previous};
+	const struct clo_chain place = {.sequence = sequence,
+					.previous = {previous}};
 	uint8_t own[32] = {digest};
-	struct clo_link_of of = {"n", boot, sequence, previous ? before : NULL,
-				 own};
+	struct clo_link_of of = {"n", boot, &place, own};
+
+	assert_int_equal(clo_links_add(links, &of), 0);
+}
+
+/* The first of boot "c": after that one of boot "b". */
+static void add_boot(struct clo_links *links, uint64_t last, uint8_t digest)
+{
+	const struct clo_chain place = {
+		.boot_id = "b", .boot_sequence = last, .boot_digest = {digest}};
+	uint8_t own[32] = {200};
+	struct clo_link_of of = {"n", "c", &place, own};
 
 	assert_int_equal(clo_links_add(links, &of), 0);
 }
@@ -101,12 +114,42 @@ static void test_contradictions(void **state)
 	assert_int_equal(checked(links), -EBADMSG);
 }
 
+/* As far as both are given. */
+static void test_boots_follow_each_other(void **state)
+{
+	struct clo_links *links = chain("");
+
+	(void)state;
+	add_boot(links, 3, 4);
+	assert_int_equal(checked(links), 0);
+
+	links = chain("0123");
+	add_boot(links, 3, 4);
+	assert_int_equal(checked(links), 0);
+
+	links = chain("012"); /* its tail is gone */
+	add_boot(links, 3, 4);
+	assert_int_equal(checked(links), -ENOENT);
+	assert_string_equal(reason, "n b: sequence 3 is missing");
+
+	links = chain("0123"); /* or another */
+	add_boot(links, 3, 9);
+	assert_int_equal(checked(links), -EBADMSG);
+	assert_string_equal(reason, "n b: sequence 3 is not the last, by the "
+				    "boot after it");
+
+	links = chain("0123"); /* or longer than it was */
+	add_boot(links, 2, 3);
+	assert_int_equal(checked(links), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_boots_follow_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

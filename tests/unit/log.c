@@ -12,6 +12,11 @@
 #include "fixture_log.h"
 
 #define ENTRIES 12 /* that begin() leaves: two boots of two audits */
+#define CUT_TO_9                                                               \
+	"DELETE FROM leaves WHERE id >= 9;"                                    \
+	"DELETE FROM records WHERE id >= 10;"                                  \
+	"DELETE FROM nodes WHERE (position + 1) << level > 9;"                 \
+	"DELETE FROM checkpoints WHERE size > 9"
 
 /* SQL behind the store's back; triggers and constraints do not stop it. */
 static void meddle(const char *sql)
@@ -243,10 +248,7 @@ static void test_a_truncated_tail(void **state)
 	CLO_AUTO_MEM char *kept = latest_checkpoint();
 
 	(void)state;
-	meddle("DELETE FROM leaves WHERE id >= 9;"
-	       "DELETE FROM records WHERE id >= 10;"
-	       "DELETE FROM nodes WHERE (position + 1) << level > 9;"
-	       "DELETE FROM checkpoints WHERE size > 9");
+	meddle(CUT_TO_9);
 	assert_whole(NULL, 9); /* nothing in it tells */
 	assert_found(kept, "the log was cut: the given checkpoint is of 12 "
 			   "entries, 9 are there");
@@ -309,6 +311,65 @@ static void test_each_follows_the_one_before(void **state)
 	log_previous[0] = log_previous[0] == '0' ? '1' : '0';
 	log_append_as(store_key, "");
 	assert_found(NULL, "entry 12 (boot-b.6): it does not follow");
+}
+
+/* Its writer is gone, and has left its -wal. */
+static void put_back(const char *saved)
+{
+	char wal[sizeof(path) + 8];
+
+	(void)snprintf(wal, sizeof(wal), "%s-wal", path);
+	(void)unlink(wal);
+	copy(saved, path);
+}
+
+/* What a log ended with is known to the boot after, however it was cut. */
+static void test_a_boot_follows_the_boot_before(void **state)
+{
+	struct clo_chain before;
+	struct clo_chain altered;
+	struct clo_chain none = {0};
+
+	const struct {
+		const struct clo_chain *says;
+		const char *cut;
+	} cases[] = {
+		{&before, CUT_TO_9}, /* the tail of boot-b is gone */
+		{&altered, ""}, /* or another */
+		{&none, ""}, /* boot-b is not to have been at all */
+	};
+
+	char saved[sizeof(path) + 8];
+
+	(void)state;
+	assert_int_equal(clo_store_chain(store, "boot-c", &before), 0);
+	assert_string_equal(before.boot_id, "boot-b");
+	assert_int_equal(before.boot_sequence, 5);
+	altered = before;
+	altered.boot_digest[31] ^= 1;
+	clo_store_free(store);
+	store = NULL;
+	(void)snprintf(saved, sizeof(saved), "%s.saved", path);
+	copy(path, saved);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		put_back(saved);
+		meddle(cases[i].cut);
+		assert_int_equal(clo_store_open(path, &signer, &store), 0);
+		log_reboot("boot-c");
+		log_says = cases[i].says;
+		log_append_as(store_key, "");
+		log_says = NULL;
+		assert_found(NULL, "(boot-c.0): it does not follow the last of "
+				   "the boot before");
+		clo_store_free(store);
+		store = NULL;
+	}
+	put_back(saved);
+	assert_int_equal(unlink(saved), 0);
+	assert_int_equal(clo_store_open(path, &signer, &store), 0);
+	log_reboot("boot-c");
+	log_append_as(store_key, "");
+	assert_whole(NULL, ENTRIES + 1);
 }
 
 static void test_a_signature_that_is_false(void **state)
@@ -385,6 +446,7 @@ int main(void)
 		TEST(test_kept_checkpoints),
 		TEST(test_the_chain_counts),
 		TEST(test_each_follows_the_one_before),
+		TEST(test_a_boot_follows_the_boot_before),
 		TEST(test_a_signature_that_is_false),
 		TEST(test_read_only),
 		TEST(test_found_by_name),

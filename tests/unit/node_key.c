@@ -35,11 +35,13 @@ static json_t *quote_now(uint64_t epoch, const char *nonce)
 /* The record of this key, as text of its payload; caller frees. */
 static char *make_text(void)
 {
+	const struct clo_chain first = {0};
 	struct clo_quote_parts quoted;
 	struct clo_node_key_parts parts = {
 		.node = "n1",
 		.boot_id = BOOT,
 		.time = NOW,
+		.chain = &first,
 		.key = key,
 		.ak = identity.ak,
 		.ak_len = identity.ak_len,

@@ -87,6 +87,22 @@ static void assert_place(const char *scope, json_int_t sequence,
 		assert_string_equal(before, previous);
 }
 
+/* What the first of a boot says of the boot before; the others nothing. */
+static void assert_before_boot(const char *scope, const char *boot,
+			       json_int_t sequence, const char *digest)
+{
+	char own[65];
+	json_auto_t *predicate = latest(scope, CLO_VERIFY_PASSED, NULL, own);
+	const json_t *before = json_object_get(
+		json_object_get(predicate, "chain"), "previousBoot");
+	json_auto_t *expected =
+		boot ? json_pack("{s:s, s:I, s:s}", "bootId", boot, "sequence",
+				 sequence, "digest", digest)
+		     : NULL;
+
+	assert_true(boot ? json_equal(before, expected) : !before);
+}
+
 static uint64_t count(void)
 {
 	uint64_t n = 0;
@@ -139,6 +155,7 @@ static void test_an_audit_is_one_group(void **state)
 
 static void test_the_chain_goes_on_after_a_restart(void **state)
 {
+	char boot[sizeof(f.node.boot_id)];
 	char first[65];
 	char again[65];
 
@@ -151,9 +168,13 @@ static void test_the_chain_goes_on_after_a_restart(void **state)
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
 	assert_place("", 1, first, again);
 
-	f.node.boot_id[0] = '1'; /* another boot, another chain */
+	/* another boot, another chain, that knows where the other ended */
+	assert_before_boot("", NULL, 0, NULL);
+	strcpy(boot, f.node.boot_id);
+	f.node.boot_id[0] = '1';
 	assert_int_equal(begin_run(), 0);
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
+	assert_before_boot("", boot, 1, again);
 	assert_place("", 0, NULL, again);
 }
 

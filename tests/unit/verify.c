@@ -286,6 +286,39 @@ static void test_a_later_link_of_the_chain(void **state)
 	assert_int_equal(check(), CLO_VERIFY_PASSED);
 }
 
+static void test_a_first_link_names_the_boot_before(void **state)
+{
+	static const struct {
+		const char *before;
+		enum clo_verify_exit exit;
+	} cases[] = {
+		{"null", CLO_VERIFY_PASSED},
+		{"{\"bootId\":\"b0\",\"digest\":\"" DIGEST "\",\"sequence\":4}",
+		 CLO_VERIFY_PASSED},
+		{"{\"bootId\":\"b0\",\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"{\"bootId\":\"b0\",\"digest\":\"12\",\"sequence\":4}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"{\"bootId\":\"\",\"digest\":\"" DIGEST "\",\"sequence\":4}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"7", CLO_VERIFY_NOT_AUTHENTIC},
+	};
+
+	json_t *chain = json_object_get(predicate, "chain");
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		(void)json_object_set_new(
+			chain, "previousBoot",
+			json_loads(cases[i].before, JSON_DECODE_ANY, NULL));
+		assert_int_equal(check(), cases[i].exit);
+	}
+	(void)json_object_set_new(chain, "sequence", json_integer(7));
+	(void)json_object_set_new(chain, "previous", json_string(DIGEST));
+	(void)json_object_set_new(chain, "previousBoot", json_null());
+	assert_int_equal(check(), CLO_VERIFY_NOT_AUTHENTIC);
+}
+
 static void test_claimed_verdicts_are_recomputed(void **state)
 {
 	(void)state;
@@ -470,6 +503,7 @@ int main(void)
 		TEST(test_members_are_checked),
 		TEST(test_key_id_is_the_signing_key),
 		TEST(test_a_later_link_of_the_chain),
+		TEST(test_a_first_link_names_the_boot_before),
 		TEST(test_claimed_verdicts_are_recomputed),
 		TEST(test_failed_names_the_control),
 		TEST(test_inconclusive_says_why),
