@@ -426,6 +426,7 @@ static void release(struct daemon *daemon)
 	clo_bpf_free(node->bpf);
 	json_decref(node->last);
 	json_decref(node->told);
+	clo_standings_done(&node->standings);
 	free(node->known);
 	free(node->key_path);
 	clo_store_free(node->store);

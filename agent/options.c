@@ -21,6 +21,8 @@ static const char usage[] =
 	"  --emulator PATH  of sandboxed domains\n"
 	"                   [" CLO_EMULATOR "]\n"
 	"  --period SECONDS between proofs, 1 to 3600  [60]\n"
+	"  --statement-period SECONDS  between statements that say the same; in\n"
+	"                   between a heartbeat each period; 1 to 86400 [900]\n"
 	"  --connections N  tracked at most, of each IP version; 1024 to\n"
 	"                   4194304       [what the policy's node says]\n"
 	"  --flow-log-size BYTES   of one file, 64K to 64G, or \"none\": no\n"
@@ -68,6 +70,14 @@ static int parse_period(const char *text, unsigned int *ret_period)
 		       ? 0
 		       : bad("--period", text,
 			     "a number of seconds, 1 to 3600");
+}
+
+static int parse_statement_period(const char *text, unsigned int *ret_period)
+{
+	return parse_number(text, 1, 86400, ret_period)
+		       ? 0
+		       : bad("--statement-period", text,
+			     "a number of seconds, 1 to 86400");
 }
 
 static int parse_connections(const char *text, unsigned int *ret_connections)
@@ -197,6 +207,9 @@ static int take(int option, const char *value, struct clo_options *options,
 		return 0;
 	case 't':
 		return parse_period(value, &options->period);
+	case 'P':
+		return parse_statement_period(value,
+					      &options->statement_period);
 	case 'n':
 		return parse_connections(value, &options->connections);
 	case 'S':
@@ -229,30 +242,32 @@ static int check(const struct clo_options *options)
 			     "at most --flow-log-bytes");
 }
 
+static const struct option known[] = {
+	{"state-dir", required_argument, NULL, 's'},
+	{"pin-dir", required_argument, NULL, 'p'},
+	{"socket", required_argument, NULL, 'c'},
+	{"emulator", required_argument, NULL, 'e'},
+	{"libvirt", required_argument, NULL, 'l'},
+	{"period", required_argument, NULL, 't'},
+	{"statement-period", required_argument, NULL, 'P'},
+	{"connections", required_argument, NULL, 'n'},
+	{"flow-log-size", required_argument, NULL, 'S'},
+	{"flow-log-days", required_argument, NULL, 'D'},
+	{"flow-log-bytes", required_argument, NULL, 'B'},
+	{"attach", required_argument, NULL, 'a'},
+	{"tpm", required_argument, NULL, 'T'},
+	{"reenrol", no_argument, NULL, 'R'},
+	{"init", no_argument, NULL, 'i'},
+	{"fence", no_argument, NULL, 'f'},
+	{"remove", no_argument, NULL, 'r'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'v'},
+	{0},
+};
+
 int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		      enum clo_action *ret_action)
 {
-	static const struct option known[] = {
-		{"state-dir", required_argument, NULL, 's'},
-		{"pin-dir", required_argument, NULL, 'p'},
-		{"socket", required_argument, NULL, 'c'},
-		{"emulator", required_argument, NULL, 'e'},
-		{"libvirt", required_argument, NULL, 'l'},
-		{"period", required_argument, NULL, 't'},
-		{"connections", required_argument, NULL, 'n'},
-		{"flow-log-size", required_argument, NULL, 'S'},
-		{"flow-log-days", required_argument, NULL, 'D'},
-		{"flow-log-bytes", required_argument, NULL, 'B'},
-		{"attach", required_argument, NULL, 'a'},
-		{"tpm", required_argument, NULL, 'T'},
-		{"reenrol", no_argument, NULL, 'R'},
-		{"init", no_argument, NULL, 'i'},
-		{"fence", no_argument, NULL, 'f'},
-		{"remove", no_argument, NULL, 'r'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'v'},
-		{0},
-	};
 	struct clo_options options = {
 		.state_dir = "/var/lib/cloison",
 		.pin_dir = "/sys/fs/bpf/cloison",
@@ -260,6 +275,7 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		.emulator = CLO_EMULATOR,
 		.libvirt = "qemu:///system",
 		.period = 60,
+		.statement_period = 900,
 		.flow_log = {CLO_FLOWLOG_FILE_BYTES, CLO_FLOWLOG_DAYS,
 			     CLO_FLOWLOG_TOTAL_BYTES},
 	};

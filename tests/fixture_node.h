@@ -150,4 +150,5 @@ static inline void fixture_done(struct fixture *f)
 	clo_key_free(f->node.key);
 	json_decref(f->node.last);
 	json_decref(f->node.told);
+	clo_standings_done(&f->node.standings);
 }

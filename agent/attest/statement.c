@@ -16,6 +16,7 @@
 const struct clo_kind_facts clo_kinds[CLO_KINDS] = {
 	[CLO_KIND_ISOLATION] = {FACTS("isolation/v1"), .stands = true},
 	[CLO_KIND_VIOLATION] = {FACTS("violation/v1"), .event = true},
+	[CLO_KIND_HEARTBEAT] = {FACTS("heartbeat/v1")},
 	[CLO_KIND_NODE_KEY] = {FACTS("node-key/v1"), .stands = true},
 };
 

@@ -26,7 +26,8 @@
  *              "previousBoot": at 0 only: {"bootId":, "sequence":, "digest":}
  *              of the last record before this boot in the node's log, or null
  *              if this is its first},
- *    "time": RFC 3339 UTC, "period": seconds until the next is due,
+ *    "time": RFC 3339 UTC, "period": seconds until the scope's next statement
+ *              or heartbeat is due,
  *    "nonce": hex or null, "trigger": "apply"|"period"|"start"|"request"|
  *             "event"|"repair"|"stop",
  *    "key": {"id":, "protection": "file" or "tpm"},
@@ -55,6 +56,7 @@
 enum clo_kind {
 	CLO_KIND_ISOLATION,
 	CLO_KIND_VIOLATION,
+	CLO_KIND_HEARTBEAT,
 	CLO_KIND_NODE_KEY, /* node_key.h */
 	CLO_KINDS, /* none of them */
 };
@@ -84,6 +86,13 @@ enum clo_verdict_word {
 	CLO_FAILED,
 	CLO_INCONCLUSIVE,
 };
+
+/*
+ * heartbeat/v1: an audit found what the last statement of the scope says; it
+ * still holds at this time. Of the members above node, scope, chain, time,
+ * period, nonce (null), key, verdict (the statement's), and "statement":
+ * {"sequence": in this boot, "digest": sha256 hex of its payload}.
+ */
 
 /* A record's place in its boot, and at 0 what was there before the boot. */
 struct clo_chain {

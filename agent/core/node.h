@@ -11,6 +11,7 @@
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
 #include "agent/core/setting.h"
+#include "agent/core/standing.h"
 #include "agent/guard/fence.h"
 #include "agent/sys/bpf.h"
 #include "agent/sys/rtnl.h"
@@ -29,6 +30,8 @@ struct clo_options {
 	const char *emulator; /* the wrapper that sandboxed domains name */
 	const char *libvirt; /* URI; "" = no libvirt on this node */
 	unsigned int period; /* seconds between proofs */
+	unsigned int
+		statement_period; /* between statements that say the same */
 	unsigned int connections; /* tracked at most; 0: the default */
 	enum clo_attach attach;
 	struct clo_flowlog_limits flow_log;
@@ -100,11 +103,12 @@ struct clo_node {
 
 	uint8_t head[32]; /* of the chain, as this process appended it */
 	bool head_known;
+	struct clo_standings standings; /* of the scopes, as this run stated */
 	struct json_t *told; /* what the last audit found: control by text */
 
 	/* Result of the last proof, for `status`; JSON predicate. */
 	struct json_t *last; /* owned reference or NULL */
-	time_t last_time;
+	time_t last_time; /* or of the heartbeat that says that it holds */
 	double challenges_due; /* ms: until when those of strangers are spent */
 	double ms_readback;
 	char verdict[16]; /* "" before the first */

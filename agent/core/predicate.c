@@ -224,28 +224,60 @@ static json_t *violations_member(const struct clo_node *node,
 	return violations;
 }
 
+/* What every record says that is no statement of the whole. */
+static json_t *brief(const struct clo_node *node,
+		     const struct clo_occasion *occasion, const char *scope,
+		     enum clo_verdict_word verdict)
+{
+	char key_id[65] = "";
+	char when[21];
+
+	clo_time_format(occasion->now, when);
+	(void)clo_key_id(clo_node_signer(node), key_id);
+	return json_pack("{s:o, s:s?, s:s, s:i, s:n, s:{s:s, s:s}, s:s}",
+			 "node", node_member(node), "scope", scope, "time",
+			 when, "period", (int)node->options->period, "nonce",
+			 "key", "id", key_id, "protection",
+			 node->boot_key ? "tpm" : "file", "verdict",
+			 clo_verdict_text(verdict));
+}
+
 int clo_predicate_violations(const struct clo_node *node,
 			     const struct clo_audit *audit,
 			     const struct clo_occasion *occasion,
 			     const char *scope, json_t **ret_predicate)
 {
 	json_auto_t *violations = violations_member(node, audit, scope);
-	char key_id[65] = "";
-	char when[21];
+	json_auto_t *predicate = NULL;
 
 	*ret_predicate = NULL;
 	if (!violations)
 		return -ENOMEM;
 	if (json_array_size(violations) == 0)
 		return 0;
-	clo_time_format(occasion->now, when);
-	(void)clo_key_id(clo_node_signer(node), key_id);
-	*ret_predicate = json_pack(
-		"{s:o, s:s?, s:s, s:i, s:n, s:s, s:{s:s, s:s}, s:O, s:s}",
-		"node", node_member(node), "scope", scope, "time", when,
-		"period", (int)node->options->period, "nonce", "trigger",
-		occasion->trigger, "key", "id", key_id, "protection",
-		node->boot_key ? "tpm" : "file", "violations", violations,
-		"verdict", "FAILED");
-	return *ret_predicate ? 0 : -ENOMEM;
+	predicate = brief(node, occasion, scope, CLO_FAILED);
+	if (!predicate ||
+	    json_object_set_new(predicate, "trigger",
+				json_string(occasion->trigger)) < 0 ||
+	    json_object_set(predicate, "violations", violations) < 0)
+		return -ENOMEM;
+	*ret_predicate = CLO_TAKE(predicate);
+	return 0;
+}
+
+json_t *clo_predicate_heartbeat(const struct clo_node *node,
+				const struct clo_occasion *occasion,
+				const char *scope,
+				const struct clo_standing *standing)
+{
+	json_t *predicate = brief(node, occasion, scope, standing->verdict);
+
+	if (json_object_set_new(predicate, "statement",
+				json_pack("{s:I, s:o}", "sequence",
+					  (json_int_t)standing->sequence,
+					  "digest",
+					  hex(standing->digest, 32))) == 0)
+		return predicate;
+	json_decref(predicate);
+	return NULL;
 }

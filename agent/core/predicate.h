@@ -35,5 +35,10 @@ int clo_predicate_violations(const struct clo_node *node,
 			     const struct clo_audit *audit,
 			     const struct clo_occasion *occasion,
 			     const char *scope, json_t **ret_predicate);
+/* That what was stated still holds; lacks "chain". NULL without memory. */
+json_t *clo_predicate_heartbeat(const struct clo_node *node,
+				const struct clo_occasion *occasion,
+				const char *scope,
+				const struct clo_standing *standing);
 /* Is this tap one of the scope's (NULL: the node's, which has them all)? */
 bool clo_predicate_covers(const char *scope, const struct clo_tap *tap);

@@ -10,7 +10,7 @@
 #include "agent/attest/note.h"
 #include "agent/attest/sha256.h"
 #include "agent/attest/statement.h"
-#include "agent/base/hex.h"
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/core/identity.h"
 #include "agent/core/predicate.h"
@@ -67,8 +67,9 @@ struct draft {
 	const char *scope; /* NULL: the node */
 	json_t *predicate;
 	time_t now;
+	enum clo_verdict_word verdict; /* of a statement: what comes of it */
 	uint64_t sequence;
-	enum clo_verdict_word verdict;
+	uint8_t digest[32]; /* of its payload */
 };
 
 static int seal(const struct clo_audit *audit, struct draft *draft,
@@ -89,7 +90,6 @@ static int seal(const struct clo_audit *audit, struct draft *draft,
 		return clo_statement_seal(draft->predicate, subject,
 					  tables_digest, ret_text,
 					  &draft->verdict);
-	draft->verdict = CLO_FAILED;
 	return clo_statement_wrap(draft->predicate, draft->kind, subject,
 				  tables_digest, ret_text);
 }
@@ -100,7 +100,6 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 {
 	CLO_AUTO_MEM char *text = NULL;
 	CLO_AUTO_MEM char *envelope = NULL;
-	uint8_t digest[32];
 	int r;
 
 	r = set_chain(node, draft->predicate, &draft->sequence);
@@ -110,7 +109,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 		r = clo_dsse_sign(clo_node_signer(node), text, strlen(text),
 				  &envelope);
 	if (r == 0)
-		r = clo_sha256(text, strlen(text), digest);
+		r = clo_sha256(text, strlen(text), draft->digest);
 	if (r < 0)
 		return r;
 	r = clo_store_append(
@@ -122,12 +121,12 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 			.scope = draft->scope ? draft->scope : "",
 			.time = draft->now,
 			.verdict = clo_verdict_text(draft->verdict),
-			.payload_digest = digest,
+			.payload_digest = draft->digest,
 			.envelope = envelope,
 		});
 	if (r < 0)
 		return r;
-	memcpy(node->head, digest, sizeof(node->head));
+	memcpy(node->head, draft->digest, sizeof(node->head));
 	node->head_known = true;
 	return 0;
 }
@@ -139,10 +138,102 @@ static bool is_asked(const struct clo_challenge *challenge, const char *scope)
 	return strcmp(challenge->scope, scope) == 0;
 }
 
+/* What `status` shows of the node, even if the log refused it. */
+static void show(struct clo_node *node, enum clo_verdict_word verdict,
+		 time_t now, int r)
+{
+	(void)snprintf(node->verdict, sizeof(node->verdict), "%s",
+		       clo_verdict_text(r < 0 ? CLO_INCONCLUSIVE : verdict));
+	node->last_time = now;
+}
+
+static int record_statement(struct clo_node *node,
+			    const struct clo_audit *audit, const char *scope,
+			    json_t *predicate, time_t now,
+			    const uint8_t judged[32])
+{
+	const struct clo_options *options = node->options;
+	struct clo_standing standing;
+	struct draft draft = {.kind = CLO_KIND_ISOLATION,
+			      .scope = scope,
+			      .predicate = predicate,
+			      .now = now};
+	int r = append(node, audit, &draft);
+
+	if (!scope) {
+		show(node, draft.verdict, now, r);
+		json_decref(node->last);
+		node->last = json_incref(predicate);
+	}
+	if (r < 0)
+		return r;
+	standing = (struct clo_standing){
+		.sequence = draft.sequence,
+		.verdict = draft.verdict,
+		/* by the audit that comes nearest to it */
+		.due = clo_milliseconds() + 1000.0 * options->statement_period -
+		       500.0 * options->period,
+	};
+	memcpy(standing.judged, judged, sizeof(standing.judged));
+	memcpy(standing.digest, draft.digest, sizeof(standing.digest));
+	return clo_standing_set(&node->standings, scope, &standing);
+}
+
+static bool is_period(const struct clo_occasion *occasion)
+{
+	return strcmp(occasion->trigger, "period") == 0;
+}
+
+/* Nobody asked for it, and no gap or quote is to be carried. */
+static bool is_routine(const struct clo_occasion *occasion)
+{
+	for (size_t i = 0; i < occasion->n_gaps; i++)
+		if (occasion->gaps[i].to)
+			return false;
+	return !occasion->quote && (is_period(occasion) ||
+				    strcmp(occasion->trigger, "event") == 0 ||
+				    strcmp(occasion->trigger, "repair") == 0);
+}
+
+static bool still_holds(const struct clo_standing *standing,
+			const uint8_t judged[32])
+{
+	return standing && clo_milliseconds() < standing->due &&
+	       memcmp(standing->judged, judged, 32) == 0;
+}
+
+/* What was stated holds; it is said once in a period. */
+static int record_heartbeat(struct clo_node *node,
+			    const struct clo_audit *audit,
+			    const struct clo_occasion *occasion,
+			    const char *scope)
+{
+	const struct clo_standing *standing =
+		clo_standing_find(&node->standings, scope);
+	json_auto_t *predicate = NULL;
+	int r;
+
+	if (!is_period(occasion))
+		return 0;
+	predicate = clo_predicate_heartbeat(node, occasion, scope, standing);
+	if (!predicate)
+		return -ENOMEM;
+	r = append(node, audit,
+		   &(struct draft){.kind = CLO_KIND_HEARTBEAT,
+				   .scope = scope,
+				   .predicate = predicate,
+				   .now = occasion->now,
+				   .verdict = standing->verdict});
+	if (!scope)
+		show(node, standing->verdict, occasion->now, r);
+	return r;
+}
+
+/* A statement, or that the last one still holds; `news`: not so. */
 static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 			const struct clo_occasion *every,
 			const struct clo_challenge *challenge,
-			const char *scope)
+			const char *scope, bool news)
 {
 	const struct clo_occasion own = {
 		.trigger = every->trigger,
@@ -157,33 +248,27 @@ static int record_scope(struct clo_node *node, const struct clo_audit *audit,
 		.quote = !challenge || is_asked(challenge, scope) ? every->quote
 								  : NULL,
 	};
-	const struct clo_occasion *occasion = &own;
 	json_auto_t *predicate = NULL;
-	const char *verdict;
+	uint8_t judged[32];
 	int r;
 
-	predicate = clo_predicate_make(node, audit, occasion, scope);
+	predicate = clo_predicate_make(node, audit, &own, scope);
 	if (!predicate)
 		return -ENOMEM;
-	r = append(node, audit,
-		   &(struct draft){.kind = CLO_KIND_ISOLATION,
-				   .scope = scope,
-				   .predicate = predicate,
-				   .now = occasion->now});
-	if (scope)
+	r = clo_standing_judge(predicate, judged);
+	if (r < 0)
 		return r;
-
-	/* `status` shows it even if the log refused it */
-	verdict = json_string_value(json_object_get(predicate, "verdict"));
-	(void)snprintf(node->verdict, sizeof(node->verdict), "%s",
-		       r < 0 || !verdict ? "INCONCLUSIVE" : verdict);
-	json_decref(node->last);
-	node->last = json_incref(predicate);
-	node->last_time = occasion->now;
-	return r;
+	if (!news && !challenge && is_routine(every) &&
+	    still_holds(clo_standing_find(&node->standings, scope), judged))
+		return record_heartbeat(node, audit, every, scope);
+	return record_statement(node, audit, scope, predicate, every->now,
+				judged);
 }
 
-/* What is new among what is wrong, before the statements that carry all. */
+/*
+ * What is new among what is wrong, before the statements that carry all. 1:
+ * something is.
+ */
 static int record_violations(struct clo_node *node,
 			     const struct clo_audit *audit,
 			     const struct clo_occasion *occasion,
@@ -195,11 +280,25 @@ static int record_violations(struct clo_node *node,
 	r = clo_predicate_violations(node, audit, occasion, scope, &predicate);
 	if (r < 0 || !predicate)
 		return r;
-	return append(node, audit,
-		      &(struct draft){.kind = CLO_KIND_VIOLATION,
-				      .scope = scope,
-				      .predicate = predicate,
-				      .now = occasion->now});
+	r = append(node, audit,
+		   &(struct draft){.kind = CLO_KIND_VIOLATION,
+				   .scope = scope,
+				   .predicate = predicate,
+				   .now = occasion->now,
+				   .verdict = CLO_FAILED});
+	return r < 0 ? r : 1;
+}
+
+/* Its violations and its statement; the worse of both results. */
+static int record_both(struct clo_node *node, const struct clo_audit *audit,
+		       const struct clo_occasion *occasion,
+		       const struct clo_challenge *challenge, const char *scope)
+{
+	int told = record_violations(node, audit, occasion, scope);
+	int r = record_scope(node, audit, occasion, challenge, scope,
+			     told != 0);
+
+	return r < 0 ? r : told < 0 ? told : 0;
 }
 
 /* What the next audit need not tell again. */
@@ -243,11 +342,8 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 				clo_environment_name((enum clo_environment)e));
 			if (!clo_record_has(node, scope))
 				continue;
-			r = record_violations(node, audit, occasion, scope);
-			if (r < 0)
-				worst = r;
-			r = record_scope(node, audit, occasion, challenge,
-					 scope);
+			r = record_both(node, audit, occasion, challenge,
+					scope);
 			if (r < 0)
 				worst = r;
 		}
@@ -269,6 +365,7 @@ static int lose(struct clo_node *node, int r)
 {
 	(void)snprintf(node->verdict, sizeof(node->verdict), "INCONCLUSIVE");
 	node->head_known = false;
+	clo_standings_done(&node->standings);
 	return r;
 }
 
@@ -283,16 +380,13 @@ static int record_all(struct clo_node *node, const struct clo_audit *audit,
 	if (challenge && challenge->scope && audit->problems.n == 0 &&
 	    clo_record_has(node, challenge->scope)) {
 		r = record_scope(node, audit, occasion, challenge,
-				 challenge->scope);
+				 challenge->scope, false);
 		return r < 0 ? r
 			     : clo_store_run_alive(node->store, occasion->now);
 	}
 	if (node->force)
 		worst = record_scopes(node, audit, occasion, challenge);
-	r = record_violations(node, audit, occasion, NULL);
-	if (r < 0)
-		worst = r;
-	r = record_scope(node, audit, occasion, challenge, NULL);
+	r = record_both(node, audit, occasion, challenge, NULL);
 	if (r == 0 && worst == 0)
 		r = note_signed(node, occasion);
 	return r < 0 ? r : worst;

@@ -23,7 +23,10 @@ struct clo_challenge {
 /* Has the node, as of its last look, an endpoint of this scope? */
 bool clo_record_has(const struct clo_node *node, const char *scope);
 /*
- * Append the statements of one audit. Remembers the node's own predicate in
+ * Append the statements of one audit; where it is a routine one (its trigger is
+ * period, event or repair) that found what the scope's last statement says, and
+ * that is not older than --statement-period, on a period a heartbeat instead
+ * and else nothing. Remembers the node's own predicate in
  * node->last. One group of the log: one sync, one checkpoint. A failure is
  * returned after as much as possible was recorded; enforcement does not depend
  * on it.

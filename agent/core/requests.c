@@ -329,6 +329,18 @@ static json_t *latest_reply(struct clo_node *node, const char *scope)
 	return clo_reply_accept(json_pack("{s:o}", "envelope", envelope));
 }
 
+/* A statement may stand long; who asks for it gets one of this period. */
+static bool is_old(struct clo_node *node, const char *scope)
+{
+	CLO_AUTO_MEM char *text = NULL;
+	time_t when;
+
+	return (!scope || clo_record_has(node, scope)) &&
+	       clo_store_latest(node->store, scope ? scope : "", &text,
+				&when) == 0 &&
+	       time(NULL) - when > (time_t)node->options->period;
+}
+
 static json_t *attest(struct clo_node *node, const json_t *request, bool seldom)
 {
 	struct clo_challenge challenge;
@@ -346,7 +358,9 @@ static json_t *attest(struct clo_node *node, const json_t *request, bool seldom)
 	if (challenge.nonce && seldom && too_soon(node))
 		return clo_reply_refuse(CLO_EXIT_UNREACHABLE,
 					"too many challenges: ask again later");
-	refused = challenge.nonce ? prove_anew(node, &challenge) : NULL;
+	refused = challenge.nonce || (!seldom && is_old(node, challenge.scope))
+			  ? prove_anew(node, &challenge)
+			  : NULL;
 	return refused ? refused : latest_reply(node, challenge.scope);
 }
 

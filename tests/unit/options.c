@@ -89,6 +89,7 @@ static void test_defaults(void **state)
 	assert_string_equal(options.socket, "/run/cloison/control");
 	assert_string_equal(options.libvirt, "qemu:///system");
 	assert_int_equal(options.period, 60);
+	assert_int_equal(options.statement_period, 900);
 	assert_int_equal(options.connections, 0);
 	assert_int_equal(options.attach, CLO_ATTACH_AUTO);
 }
@@ -193,6 +194,16 @@ static void test_values(void **state)
 	}
 }
 
+static void test_statement_period(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--statement-period 1"), 0);
+	assert_int_equal(options.statement_period, 1);
+	assert_int_equal(options.period, 60);
+	assert_int_equal(parse("--statement-period 86400"), 0);
+	assert_int_equal(options.statement_period, 86400);
+}
+
 static bool is_one_line(const char *text)
 {
 	const char *end = strchr(text, '\n');
@@ -211,6 +222,9 @@ static void test_refused(void **state)
 		{"--tpm /dev/tpmrm0", "'/dev/tpmrm0'"},
 		{"--tpm swtpm:port=1", "'swtpm:port=1'"},
 		{"--period 3601", "'3601'"},
+		{"--statement-period 0", "'0'"},
+		{"--statement-period 86401", "'86401'"},
+		{"--statement-period", "--statement-period"},
 		{"--period -1", "'-1'"},
 		{"--period -18446744073709551555", "'-18446744073709551555'"},
 		{"--period 18446744073709551676", "'18446744073709551676'"},
@@ -288,11 +302,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
-		TEST(test_defaults),    TEST(test_directories_and_addresses),
-		TEST(test_no_libvirt),  TEST(test_tpm),
-		TEST(test_no_libvirt),  TEST(test_values),
-		TEST(test_connections), TEST(test_flow_log),
-		TEST(test_refused),     TEST(test_help_and_version),
+		TEST(test_defaults),
+		TEST(test_directories_and_addresses),
+		TEST(test_no_libvirt),
+		TEST(test_tpm),
+		TEST(test_no_libvirt),
+		TEST(test_values),
+		TEST(test_connections),
+		TEST(test_flow_log),
+		TEST(test_statement_period),
+		TEST(test_help_and_version),
+		TEST(test_refused),
+		TEST(test_help_and_version),
 #undef TEST
 	};
 
