@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/statement.h"
 #include "agent/attest/store_db.h"
 
 #define COLUMNS " id, boot, sequence, kind, scope, time, verdict, digest "
@@ -189,6 +190,29 @@ int clo_reader_latest(struct clo_reader *reader, const char *scope,
 	if (r < 0)
 		return r;
 	if (sqlite3_bind_int64(stmt, 1, id))
+		return -ENOMEM;
+	r = each_row(reader, stmt, fn, userdata, &n);
+	return r == 0 && n == 0 ? -ENOENT : r;
+}
+
+int clo_reader_beat(struct clo_reader *reader, const char *scope, int64_t id,
+		    clo_row_fn *fn, void *userdata)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	size_t n;
+	int r;
+
+	r = clo_store_prepare(reader->store,
+			      "SELECT" COLUMNS "FROM records WHERE scope = ?"
+			      " AND id > ? AND kind = ?"
+			      " ORDER BY id DESC LIMIT 1",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_text(stmt, 1, scope, -1, NULL) ||
+	    sqlite3_bind_int64(stmt, 2, id) ||
+	    sqlite3_bind_text(stmt, 3, clo_kinds[CLO_KIND_HEARTBEAT].name, -1,
+			      NULL))
 		return -ENOMEM;
 	r = each_row(reader, stmt, fn, userdata, &n);
 	return r == 0 && n == 0 ? -ENOENT : r;

@@ -52,6 +52,9 @@ int clo_reader_after(struct clo_reader *reader, int64_t id, clo_row_fn *fn,
 /* As clo_store_latest(), or the one with that digest; -ENOENT. */
 int clo_reader_latest(struct clo_reader *reader, const char *scope,
 		      clo_row_fn *fn, void *userdata);
+/* The last heartbeat of a scope behind record `id`; -ENOENT. */
+int clo_reader_beat(struct clo_reader *reader, const char *scope, int64_t id,
+		    clo_row_fn *fn, void *userdata);
 int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],
 		    clo_row_fn *fn, void *userdata);
 /* The id of the record of that place in a boot's chain; -ENOENT. */

@@ -21,17 +21,6 @@
 #define PERIOD_MAX (31L * 24 * 3600)
 #define CLOCK_SKEW 300 /* seconds that two honest clocks may be apart */
 
-/* What a statement says of itself; strings are borrowed from it. */
-struct claims {
-	const json_t *predicate;
-	const char *subject;
-	const char *nonce; /* or NULL */
-	time_t time;
-	int64_t period;
-	enum clo_kind kind;
-	enum clo_verdict_word verdict;
-};
-
 void clo_verify_conclude(struct clo_verify_result *result,
 			 enum clo_verify_exit exit, const char *fmt, ...)
 {
@@ -47,16 +36,11 @@ void clo_verify_conclude(struct clo_verify_result *result,
 	result->exit = exit;
 }
 
-static int reject(struct clo_verify_result *result, const char *what)
+int clo_verify_reject(struct clo_verify_result *result, const char *what)
 {
 	clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
 			    "signed, but not a sound statement: %s", what);
 	return -EBADMSG;
-}
-
-static const char *text_of(const json_t *object, const char *member)
-{
-	return json_string_value(json_object_get(object, member));
 }
 
 static bool is_digest(const char *text)
@@ -79,7 +63,7 @@ static bool is_nonce(const char *text)
 	return true;
 }
 
-static int read_frame(const json_t *statement, struct claims *claims,
+static int read_frame(const json_t *statement, struct clo_claims *claims,
 		      struct clo_verify_result *result)
 {
 	const json_t *subjects = json_object_get(statement, "subject");
@@ -87,25 +71,26 @@ static int read_frame(const json_t *statement, struct claims *claims,
 	const char *type = text_of(statement, "_type");
 
 	if (!type || strcmp(type, CLO_STATEMENT_TYPE) != 0)
-		return reject(result, "_type");
+		return clo_verify_reject(result, "_type");
 	claims->kind = clo_kind_of_type(text_of(statement, "predicateType"));
 	if (claims->kind != CLO_KIND_ISOLATION &&
-	    claims->kind != CLO_KIND_VIOLATION)
-		return reject(result, "predicateType");
+	    claims->kind != CLO_KIND_VIOLATION &&
+	    claims->kind != CLO_KIND_HEARTBEAT)
+		return clo_verify_reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
 	if (json_array_size(subjects) != 1 || !claims->subject ||
 	    !is_digest(text_of(json_object_get(subject, "digest"), "sha256")))
-		return reject(result, "subject");
+		return clo_verify_reject(result, "subject");
 
 	claims->predicate = json_object_get(statement, "predicate");
 	if (!json_is_object(claims->predicate))
-		return reject(result, "predicate");
+		return clo_verify_reject(result, "predicate");
 	return 0;
 }
 
 /* The signed subject must be the node or scope that the members speak of. */
-static int check_place(const struct claims *claims,
+static int check_place(const struct clo_claims *claims,
 		       struct clo_verify_result *result)
 {
 	const json_t *node = json_object_get(claims->predicate, "node");
@@ -117,46 +102,48 @@ static int check_place(const struct claims *claims,
 	const char *of = json_is_null(scope) ? name : json_string_value(scope);
 
 	if (!name || !name[0] || !boot_id || !boot_id[0])
-		return reject(result, "node");
+		return clo_verify_reject(result, "node");
 	if (!of || !of[0])
-		return reject(result, "scope");
+		return clo_verify_reject(result, "scope");
 	if (strncmp(subject, prefix, strlen(prefix)) != 0 ||
 	    strcmp(subject + strlen(prefix), of) != 0)
-		return reject(result, "subject is not what it speaks of");
+		return clo_verify_reject(result,
+					 "subject is not what it speaks of");
 	return 0;
 }
 
-static int check_chain(const struct claims *claims,
+static int check_chain(const struct clo_claims *claims,
 		       struct clo_verify_result *result)
 {
 	struct clo_chain chain;
 
 	return clo_chain_read(json_object_get(claims->predicate, "chain"),
 			      &chain) < 0
-		       ? reject(result, "chain")
+		       ? clo_verify_reject(result, "chain")
 		       : 0;
 }
 
-static int read_time(struct claims *claims, struct clo_verify_result *result)
+static int read_time(struct clo_claims *claims,
+		     struct clo_verify_result *result)
 {
 	const char *text = text_of(claims->predicate, "time");
 	const json_t *period = json_object_get(claims->predicate, "period");
 	const json_t *nonce = json_object_get(claims->predicate, "nonce");
 
 	if (!text || clo_time_parse(text, &claims->time) < 0)
-		return reject(result, "time");
+		return clo_verify_reject(result, "time");
 
 	claims->period = json_integer_value(period);
 	if (claims->period < 1 || claims->period > PERIOD_MAX)
-		return reject(result, "period");
+		return clo_verify_reject(result, "period");
 
 	claims->nonce = json_string_value(nonce);
 	if (claims->nonce ? !is_nonce(claims->nonce) : !json_is_null(nonce))
-		return reject(result, "nonce");
+		return clo_verify_reject(result, "nonce");
 	return 0;
 }
 
-static int check_key(const struct claims *claims, const struct clo_key *key,
+static int check_key(const struct clo_claims *claims, const struct clo_key *key,
 		     struct clo_verify_result *result)
 {
 	const char *id =
@@ -164,46 +151,27 @@ static int check_key(const struct claims *claims, const struct clo_key *key,
 	char own_id[65];
 
 	if (clo_key_id(key, own_id) < 0 || !id || strcmp(id, own_id) != 0)
-		return reject(result, "key.id is not the signing key");
+		return clo_verify_reject(result,
+					 "key.id is not the signing key");
 	return 0;
 }
 
 /* The verdict must be the one that the members make. */
-static int read_verdict(struct claims *claims, struct clo_verify_result *result)
+static int read_verdict(struct clo_claims *claims,
+			struct clo_verify_result *result)
 {
 	const char *stated = text_of(claims->predicate, "verdict");
 
 	if (clo_statement_verdict(claims->predicate, &claims->verdict) < 0)
-		return reject(result, "controls, coverage or gaps");
+		return clo_verify_reject(result, "controls, coverage or gaps");
 	if (!stated)
-		return reject(result, "verdict");
+		return clo_verify_reject(result, "verdict");
 	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0) {
 		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
 				    "it says %s, its members make %s", stated,
 				    clo_verdict_text(claims->verdict));
 		return -EBADMSG;
 	}
-	return 0;
-}
-
-/* Each names its control; there is no violation that passed. */
-static int read_violations(struct claims *claims,
-			   struct clo_verify_result *result)
-{
-	const json_t *list = json_object_get(claims->predicate, "violations");
-	const char *stated = text_of(claims->predicate, "verdict");
-
-	if (json_array_size(list) == 0)
-		return reject(result, "violations");
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *one = json_array_get(list, i);
-
-		if (!text_of(one, "control") || !text_of(one, "detail"))
-			return reject(result, "violations");
-	}
-	if (!stated || strcmp(stated, clo_verdict_text(CLO_FAILED)) != 0)
-		return reject(result, "verdict");
-	claims->verdict = CLO_FAILED;
 	return 0;
 }
 
@@ -225,7 +193,7 @@ static const json_t *find_control(const json_t *predicate, const char *id)
  * calls mandatory is mandatory wherever it appears, and a node's statement
  * carries all of it.
  */
-static int check_catalogue(const struct claims *claims,
+static int check_catalogue(const struct clo_claims *claims,
 			   struct clo_verify_result *result)
 {
 	bool of_node =
@@ -251,7 +219,7 @@ static int check_catalogue(const struct claims *claims,
 }
 
 static int read_statement(const json_t *statement, const struct clo_key *key,
-			  struct claims *claims,
+			  struct clo_claims *claims,
 			  struct clo_verify_result *result)
 {
 	int r;
@@ -272,7 +240,9 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 	if (r < 0)
 		return r;
 	if (claims->kind == CLO_KIND_VIOLATION)
-		return read_violations(claims, result);
+		return clo_verify_read_violations(claims, result);
+	if (claims->kind == CLO_KIND_HEARTBEAT)
+		return clo_verify_read_heartbeat(claims, result);
 	r = read_verdict(claims, result);
 	if (r < 0)
 		return r;
@@ -306,7 +276,7 @@ static void conclude_control(const json_t *control, enum clo_verify_exit exit,
 			    detail ? detail : "-");
 }
 
-static void conclude_inconclusive(const struct claims *claims,
+static void conclude_inconclusive(const struct clo_claims *claims,
 				  struct clo_verify_result *result)
 {
 	const json_t *coverage = json_object_get(claims->predicate, "coverage");
@@ -327,20 +297,8 @@ static void conclude_inconclusive(const struct claims *claims,
 			"a gap is open, or no control is mandatory");
 }
 
-static void conclude_violation(const struct claims *claims,
-			       struct clo_verify_result *result)
-{
-	const json_t *list = json_object_get(claims->predicate, "violations");
-	const json_t *first = json_array_get(list, 0);
-
-	clo_verify_conclude(result, CLO_VERIFY_FAILED,
-			    "%zu violations, the first of %s: %s",
-			    json_array_size(list), text_of(first, "control"),
-			    text_of(first, "detail"));
-}
-
 /* Failed wins over stale: old bad news is no better for its age. */
-static void judge(const struct claims *claims,
+static void judge(const struct clo_claims *claims,
 		  const struct clo_verify_options *options,
 		  struct clo_verify_result *result)
 {
@@ -350,7 +308,10 @@ static void judge(const struct claims *claims,
 
 	result->stale = age > max_age;
 	if (claims->kind == CLO_KIND_VIOLATION)
-		conclude_violation(claims, result);
+		clo_verify_conclude_violation(claims, result);
+	else if (claims->kind == CLO_KIND_HEARTBEAT &&
+		 claims->verdict == CLO_FAILED)
+		clo_verify_conclude_heartbeat(claims, age, result);
 	else if (claims->verdict == CLO_FAILED)
 		conclude_control(first_bad(claims->predicate, true),
 				 CLO_VERIFY_FAILED, result);
@@ -362,6 +323,8 @@ static void judge(const struct claims *claims,
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "stale: %lld s old, at most %lld allowed",
 				    (long long)age, (long long)max_age);
+	else if (claims->kind == CLO_KIND_HEARTBEAT)
+		clo_verify_conclude_heartbeat(claims, age, result);
 	else if (claims->verdict == CLO_INCONCLUSIVE)
 		conclude_inconclusive(claims, result);
 	else
@@ -371,7 +334,7 @@ static void judge(const struct claims *claims,
 }
 
 /* NULL: the options ask for no more than it has. */
-static const char *missing(const struct claims *claims,
+static const char *missing(const struct clo_claims *claims,
 			   const struct clo_verify_options *options)
 {
 	const json_t *key = json_object_get(claims->predicate, "key");
@@ -384,6 +347,23 @@ static const char *missing(const struct claims *claims,
 	    (!protection || strcmp(protection, options->protection) != 0))
 		return "its key is not protected as asked for";
 	return NULL;
+}
+
+static int note_claims(const struct clo_claims *claims,
+		       struct clo_verify_result *result)
+{
+	const json_t *node = json_object_get(claims->predicate, "node");
+	CLO_AUTO_MEM char *place = NULL;
+
+	result->kind = claims->kind;
+	result->verdict = claims->verdict;
+	result->time = claims->time;
+	if (asprintf(&place, "%s\n%s\n%s", text_of(node, "name"),
+		     text_of(node, "bootId"), claims->subject) < 0) {
+		place = NULL;
+		return -ENOMEM;
+	}
+	return clo_sha256(place, strlen(place), result->place);
 }
 
 static int open_envelope(const struct clo_key *key, const char *envelope,
@@ -405,7 +385,7 @@ static int open_envelope(const struct clo_key *key, const char *envelope,
 	if (r == 0)
 		r = clo_json_parse(payload, payload_len, PAYLOAD_DEPTH,
 				   &result->statement);
-	return r == -EBADMSG ? reject(result, "not strict JSON") : r;
+	return r == -EBADMSG ? clo_verify_reject(result, "not strict JSON") : r;
 }
 
 void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
@@ -423,7 +403,7 @@ void clo_verify_signed(const struct clo_key *key, const char *envelope,
 		       size_t len, const struct clo_verify_options *options,
 		       struct clo_verify_result *ret_result)
 {
-	struct claims claims = {0};
+	struct clo_claims claims = {0};
 	const char *lacks;
 	int r;
 
@@ -435,6 +415,9 @@ void clo_verify_signed(const struct clo_key *key, const char *envelope,
 	if (r < 0)
 		return;
 	r = read_statement(ret_result->statement, key, &claims, ret_result);
+	if (r < 0)
+		return;
+	r = note_claims(&claims, ret_result);
 	if (r < 0)
 		return;
 	lacks = missing(&claims, options);

@@ -28,6 +28,13 @@ struct clo_verify_result {
 	json_t *statement; /* NULL unless the signature held; owned */
 	uint8_t digest[32]; /* SHA-256 of the payload, if it did */
 	bool stale;
+	/* Of an authentic one, but of a node-key record only the kind. */
+	enum clo_kind kind;
+	enum clo_verdict_word verdict;
+	time_t time;
+	uint8_t place[32]; /* digest of its node, boot and scope */
+	uint8_t named[32]; /* digest of the statement, of a heartbeat */
+	bool lacks_statement; /* what it names passed, and it is young */
 };
 
 struct clo_verify_options {

@@ -8,11 +8,6 @@
 #define NO_RECORD                                                              \
 	"no node-key record of a trusted attestation key vouches for its key"
 
-static const char *text_of(const json_t *object, const char *member)
-{
-	return json_string_value(json_object_get(object, member));
-}
-
 static void reject(struct clo_verify_result *result, const char *why)
 {
 	clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC, "%s", why);
@@ -86,6 +81,7 @@ static void verify_record(const struct clo_trust *trust,
 	const char *flaw;
 
 	result->statement = json_incref(node_key->statement);
+	result->kind = CLO_KIND_NODE_KEY;
 	memcpy(result->digest, node_key->digest, sizeof(result->digest));
 	clo_verify_conclude(result, CLO_VERIFY_PASSED,
 			    "the key of boot %s is bound to the TPM",

@@ -131,11 +131,17 @@ static void print_violations(const json_t *violations)
 	}
 }
 
-/* What was measured; of a violation there is only what it tells. */
+/* What was measured; of other kinds there is only what they tell. */
 static void print_body(const struct clo_cli *cli, const json_t *predicate)
 {
 	const json_t *violations = json_object_get(predicate, "violations");
+	const json_t *statement = json_object_get(predicate, "statement");
 
+	if (statement) {
+		clo_report_line("statement",
+				clo_member_text(statement, "digest"));
+		return;
+	}
 	if (violations) {
 		print_violations(violations);
 		return;

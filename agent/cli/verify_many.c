@@ -2,17 +2,26 @@
 #include "agent/cli/verify_many.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/attest/beats.h"
 #include "agent/attest/links.h"
 #include "agent/base/auto.h"
 #include "agent/cli/evidence.h"
 #include "agent/cli/output.h"
 
+struct item {
+	char *name;
+	struct clo_verify_result result; /* without its statement */
+};
+
 struct many {
 	const struct clo_cli *cli;
 	const struct clo_verify_request *request;
 	struct clo_links *links; /* NULL: nobody asks */
+	struct item *items;
+	size_t n_items, room;
 	json_t *cases; /* as they are told */
 	size_t n, n_bad;
 	enum clo_verify_exit worst;
@@ -88,20 +97,68 @@ static int link_up(struct many *many, const struct clo_verify_result *result)
 			     });
 }
 
+static void many_done(struct many *many)
+{
+	for (size_t i = 0; i < many->n_items; i++)
+		free(many->items[i].name);
+	free(many->items);
+}
+
+static struct item *add_item(struct many *many, const char *name)
+{
+	struct item *item;
+
+	if (many->n_items == many->room) {
+		size_t room = many->room ? 2 * many->room : 64;
+		struct item *grown =
+			reallocarray(many->items, room, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		many->items = grown;
+		many->room = room;
+	}
+	item = &many->items[many->n_items];
+	*item = (struct item){.name = strdup(name)};
+	if (!item->name)
+		return NULL;
+	many->n_items++;
+	return item;
+}
+
 static int on_item(const char *name, const char *text, size_t len,
 		   void *userdata)
 {
 	struct many *many = userdata;
-	struct clo_verify_result result;
+	struct item *item = add_item(many, name);
 	int r = 0;
 
-	clo_verify_one(many->request, text, len, &result);
-	if (many->links && result.statement &&
-	    result.exit != CLO_VERIFY_NOT_AUTHENTIC)
-		r = link_up(many, &result);
-	if (r == 0 && tell(many, name, result.exit, result.reason) < 0)
-		r = -ENOMEM;
-	clo_verify_result_done(&result);
+	if (!item)
+		return -ENOMEM;
+	clo_verify_one(many->request, text, len, &item->result);
+	if (many->links && item->result.statement &&
+	    item->result.exit != CLO_VERIFY_NOT_AUTHENTIC)
+		r = link_up(many, &item->result);
+	clo_verify_result_done(&item->result);
+	return r;
+}
+
+/* When all are there: what each is worth with the others. */
+static int tell_items(struct many *many)
+{
+	CLO_AUTO_MEM struct clo_verify_result **results =
+		calloc(many->n_items + 1, sizeof(struct clo_verify_result *));
+	int r;
+
+	if (!results)
+		return -ENOMEM;
+	for (size_t i = 0; i < many->n_items; i++)
+		results[i] = &many->items[i].result;
+	r = clo_beats_settle(results, many->n_items, &many->request->options);
+	for (size_t i = 0; r == 0 && i < many->n_items; i++)
+		if (tell(many, many->items[i].name, results[i]->exit,
+			 results[i]->reason) < 0)
+			r = -ENOMEM;
 	return r;
 }
 
@@ -182,7 +239,8 @@ int clo_verify_many(const struct clo_cli *cli,
 	CLO_AUTO(clo_links) struct clo_links *links = NULL;
 	json_auto_t *cases = json_array();
 	CLO_AUTO_MEM char *unread = NULL;
-	struct many many = {.cli = cli, .request = request, .cases = cases};
+	__attribute__((cleanup(many_done))) struct many many = {
+		.cli = cli, .request = request, .cases = cases};
 	int r = 0;
 
 	if (request->chain_complete)
@@ -193,6 +251,8 @@ int clo_verify_many(const struct clo_cli *cli,
 	if (r < 0 && unread)
 		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",
 				unread, strerrordesc_np(-r));
+	if (r == 0)
+		r = tell_items(&many);
 	if (r == 0 && many.n == 0)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"%s: no statement is there", cli->operand);

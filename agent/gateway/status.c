@@ -25,6 +25,10 @@ static int add(const struct clo_surveyed *one, void *userdata)
 	(void)json_object_set_new(item, "state",
 				  json_string(clo_state_text(one->state)));
 	if (one->row) {
+		char as_of[21];
+
+		clo_time_format((time_t)one->as_of, as_of);
+		(void)json_object_set_new(item, "asOf", json_string(as_of));
 		(void)json_object_set_new(item, "ageSeconds",
 					  json_integer(one->age));
 		(void)json_object_set_new(item, "maxAgeSeconds",

@@ -11,8 +11,9 @@
 struct clo_surveyed {
 	const char *scope;
 	enum clo_state state;
-	const struct clo_row *row; /* the last one; NULL: NEVER */
-	int64_t age, max_age; /* seconds */
+	const struct clo_row *row; /* the last statement; NULL: NEVER */
+	int64_t as_of; /* its time, or of the last heartbeat that names it */
+	int64_t age, max_age; /* seconds since then */
 };
 
 /* max_age < 0: three of its own periods, each. -E2BIG: more scopes. */

@@ -392,6 +392,75 @@ static void many(void **state)
 	assert_int_equal(node->cli->exit, 2);
 }
 
+/* That the statement of this payload still held, `age` seconds ago. */
+static char *signed_heartbeat(const struct node *node, const uint8_t named[32],
+			      time_t age)
+{
+	static const uint8_t tables[32];
+	json_auto_t *members = predicate(node, "PASS", age);
+	CLO_AUTO_MEM char *payload = NULL;
+	char *envelope = NULL;
+	char digest[65];
+
+	clo_hex_encode(named, 32, digest);
+	(void)json_object_del(members, "controls");
+	(void)json_object_set_new(members, "verdict", json_string("PASSED"));
+	(void)json_object_set_new(
+		members, "statement",
+		json_pack("{s:i, s:s}", "sequence", 0, "digest", digest));
+	assert_int_equal(clo_statement_wrap(members, CLO_KIND_HEARTBEAT,
+					    "scope/acme/production", tables,
+					    &payload),
+			 0);
+	assert_int_equal(
+		clo_dsse_sign(node->key, payload, strlen(payload), &envelope),
+		0);
+	return envelope;
+}
+
+/* An old statement passes with a heartbeat that is young, in any order. */
+static void heartbeats(void **state)
+{
+	static const struct {
+		time_t age;
+		const char *max_age;
+		bool statement;
+		int exit;
+	} cases[] = {
+		{10, "100", true, 0},
+		{10, "5", true, 4},
+		{95, NULL, true, 4}, /* three periods are 90 s */
+		{10, "100", false, 4},
+	};
+	struct node *node = *state;
+	CLO_AUTO_MEM char *path = cli_path(node->cli, "all.jsonl");
+	CLO_AUTO_MEM char *statement = signed_statement(node, "PASS", 500);
+	CLO_AUTO_MEM char *payload = NULL;
+	uint8_t digest[32];
+	size_t len;
+
+	assert_int_equal(
+		clo_dsse_peek(statement, strlen(statement), &payload, &len), 0);
+	assert_int_equal(clo_sha256(payload, len, digest), 0);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		CLO_AUTO_MEM char *beat =
+			signed_heartbeat(node, digest, cases[i].age);
+		FILE *file = fopen(path, "we");
+
+		assert_non_null(file);
+		(void)fprintf(file, "%s\n%s\n", beat,
+			      cases[i].statement ? statement : "");
+		assert_int_equal(fclose(file), 0);
+		run_many(node, path, cases[i].max_age ? "--max-age" : NULL,
+			 cases[i].max_age);
+		assert_int_equal(node->cli->exit, cases[i].exit);
+	}
+	/* one envelope alone */
+	write_file(node->envelope_path, statement);
+	verify(node, NULL, NULL);
+	assert_int_equal(node->cli->exit, 4);
+}
+
 static void chains(void **state)
 {
 	static const struct {
@@ -471,6 +540,7 @@ int main(void)
 		TEST(keys),
 		TEST(as_json),
 		TEST(many),
+		TEST(heartbeats),
 		TEST(chains),
 		TEST(trust),
 		TEST(key_protection),

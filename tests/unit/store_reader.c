@@ -18,13 +18,14 @@ static struct clo_reader *reader;
 static char seen[512]; /* "id:scope " of each row that was given */
 static int stop_at; /* rows */
 
-static void append(uint64_t sequence, const char *scope, time_t time)
+static void append_kind(uint64_t sequence, const char *kind, const char *scope,
+			time_t time)
 {
 	uint8_t digest[32] = {0};
 	const struct clo_record record = {
 		.boot_id = "b",
 		.sequence = sequence,
-		.kind = "isolation/v1",
+		.kind = kind,
 		.scope = scope,
 		.time = time,
 		.verdict = "PASSED",
@@ -34,6 +35,11 @@ static void append(uint64_t sequence, const char *scope, time_t time)
 
 	digest[0] = (uint8_t)(sequence + 1);
 	assert_int_equal(clo_store_append(store, &record), 0);
+}
+
+static void append(uint64_t sequence, const char *scope, time_t time)
+{
+	append_kind(sequence, "isolation/v1", scope, time);
 }
 
 static int begin(void **state)
@@ -155,6 +161,26 @@ static void test_one_by_scope_and_digest(void **state)
 	assert_int_equal(clo_reader_envelope(reader, 3, &envelope), 0);
 	assert_string_equal(envelope, ENVELOPE("eyJuIjoxfQ=="));
 	free(envelope);
+}
+
+/* Heartbeats do not stand for a scope; the last behind a record is found. */
+static void test_heartbeats(void **state)
+{
+	(void)state;
+	append(0, "acme/test", NOW);
+	append(1, "acme/production", NOW);
+	assert_int_equal(clo_reader_beat(reader, "acme/test", 0, note, seen),
+			 -ENOENT);
+	append_kind(2, "heartbeat/v1", "acme/test", NOW + 60);
+	append_kind(3, "heartbeat/v1", "acme/test", NOW + 120);
+	append_kind(4, "violation/v1", "acme/test", NOW + 121);
+	append_kind(5, "heartbeat/v1", "acme/production", NOW + 120);
+	assert_int_equal(clo_reader_latest(reader, "acme/test", note, seen), 0);
+	assert_int_equal(clo_reader_beat(reader, "acme/test", 1, note, seen),
+			 0);
+	assert_string_equal(seen, "1:acme/test 4:acme/test ");
+	assert_int_equal(clo_reader_beat(reader, "acme/test", 4, note, seen),
+			 -ENOENT);
 }
 
 static void test_scopes_in_order(void **state)
@@ -296,6 +322,7 @@ int main(void)
 		TEST(test_a_tenant_is_its_name_whole),
 		TEST(test_what_came_after),
 		TEST(test_one_by_scope_and_digest),
+		TEST(test_heartbeats),
 		TEST(test_scopes_in_order),
 		TEST(test_whether_somebody_watches),
 		TEST(test_without_write_permission),

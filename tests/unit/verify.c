@@ -435,6 +435,50 @@ static void test_clocks_may_differ_a_little(void **state)
 	assert_string_equal(result.reason, "dated 301 s in the future");
 }
 
+/* A heartbeat is worth what its statement is; alone it never passes. */
+static void test_heartbeats(void **state)
+{
+	static const struct {
+		const char *verdict, *statement;
+		enum clo_verify_exit exit;
+	} cases[] = {
+		{"PASSED", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_INCONCLUSIVE},
+		{"INCONCLUSIVE", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_INCONCLUSIVE},
+		{"FAILED", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_FAILED},
+		{"FINE", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"PASSED", "{\"sequence\":4,\"digest\":\"4\"}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"PASSED", "{\"digest\":\"" DIGEST "\"}",
+		 CLO_VERIFY_NOT_AUTHENTIC},
+		{"PASSED", "null", CLO_VERIFY_NOT_AUTHENTIC},
+	};
+
+	static const uint8_t digest[32];
+
+	(void)state;
+	(void)json_object_del(predicate, "controls");
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		CLO_AUTO_MEM char *text = NULL;
+
+		(void)json_object_set_new(predicate, "verdict",
+					  json_string(cases[i].verdict));
+		(void)json_object_set_new(
+			predicate, "statement",
+			json_loads(cases[i].statement, JSON_DECODE_ANY, NULL));
+		assert_int_equal(clo_statement_wrap(predicate,
+						    CLO_KIND_HEARTBEAT, subject,
+						    digest, &text),
+				 0);
+		check_text(text);
+		assert_int_equal(result.exit, cases[i].exit);
+		assert_int_equal(result.lacks_statement, i == 0);
+	}
+}
+
 /* A violation is signed bad news; it never reads as good or as any other. */
 static void test_violations(void **state)
 {
@@ -512,6 +556,7 @@ int main(void)
 		TEST(test_age),
 		TEST(test_failed_wins_over_stale),
 		TEST(test_clocks_may_differ_a_little),
+		TEST(test_heartbeats),
 		TEST(test_violations),
 		TEST(test_nonce),
 	};
