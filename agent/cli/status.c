@@ -31,7 +31,7 @@ static void print_node(const struct clo_cli *cli, const json_t *status,
 	(void)fputs(", last proof ", stdout);
 	clo_text_print(stdout, clo_member_text(status, "lastProof"));
 	(void)printf(", every %" JSON_INTEGER_FORMAT " s, %" JSON_INTEGER_FORMAT
-		     " statements\n",
+		     " records\n",
 		     clo_member_int(status, "period"),
 		     clo_member_int(status, "statements"));
 

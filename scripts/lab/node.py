@@ -80,7 +80,9 @@ class Node:
                 ["env", f"NOTIFY_SOCKET={self.lab.home}/notify", *wrapper,
                  f"{self.bin}/cloisond", "--state-dir", self.state,
                  "--pin-dir", PINS, "--socket", CONTROL,
-                 "--period", str(self.period), *options], "cloisond.log")
+                 "--period", str(self.period),
+                 "--statement-period", "1", # each audit states all
+                 *options], "cloisond.log")
             self.pid = self._await_ready(notify)
         self._fd = os.pidfd_open(self.pid)
         deadline = time.monotonic() + START_SECONDS

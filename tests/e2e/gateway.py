@@ -3,6 +3,7 @@
 """The gateway's query API: every route, every role, and who may not."""
 
 import base64
+import datetime
 import json
 import os
 import socket
@@ -220,7 +221,7 @@ def check_challenges(who, daemon):
           "it is spelt in lower case")
     check(who["plane"].challenge(NONCE, "nobody/test").status == 404,
           "a scope that is not here")
-    item = every(who["auditor"])[0]
+    item = every(who["auditor"], "&kind=isolation/v1")[0]
     answer = who["auditor"].get(f"/v1/attestations/{item['digest']}")
     check(verify(daemon, answer.body) == 0, "what is listed verifies offline")
     key = who["acme"].json("/v1/trust")["keys"][0]
@@ -323,10 +324,23 @@ def check_limits(who):
         stream.close()
 
 
+def held(scope):
+    """By heartbeats alone: the statement itself would be STALE."""
+    stated, as_of = (datetime.datetime.fromisoformat(scope[name][:-1])
+                     for name in ("time", "asOf"))
+    return (scope["state"] == "PASSED" and
+            (as_of - stated).total_seconds() > scope["maxAgeSeconds"])
+
+
 def check_state(who, daemon, gateway):
     status = who["plane"].json("/v1/status")
     check(status["state"] == "PASSED", "PASSED while all is well")
     check(len(status["scopes"]) == 5, "for the node and four scopes")
+    veth.wait_for("statements that are old, and held all the time",
+                  lambda: all(held(scope) for scope in
+                              who["plane"].json("/v1/status")["scopes"]))
+    check({item["scope"] for item in every(who["acme"], "&kind=heartbeat/v1")}
+          == ACME, "as heartbeats say, to each tenant of its own scopes")
     veth.wait_for("older than nothing is STALE", lambda: who["plane"].json(
         "/v1/status?maxAge=0")["state"] == "STALE")
     check(who["plane"].json("/v1/status?maxAge=1000")["state"] == "PASSED",
