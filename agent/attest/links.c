@@ -159,7 +159,8 @@ static int check_first(const struct clo_links *links, const struct link *link,
 		return say(reason, -ENOENT, last, link->last_before,
 			   "is missing");
 	if (last->sequence > link->last_before ||
-	    memcmp(last->digest, link->digest_before, sizeof(last->digest)))
+	    memcmp(last->digest, link->digest_before, sizeof(last->digest)) !=
+		    0)
 		return say(reason, -EBADMSG, last, last->sequence,
 			   "is not the last, by the boot after it");
 	return 0;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/attest/json.h"
@@ -316,7 +317,7 @@ static int read_boot(const json_t *json, struct clo_chain *chain)
 	    strlen(boot_id) >= sizeof(chain->boot_id) ||
 	    read_sequence(json, &chain->boot_sequence) < 0)
 		return -EBADMSG;
-	strcpy(chain->boot_id, boot_id);
+	(void)snprintf(chain->boot_id, sizeof(chain->boot_id), "%s", boot_id);
 	return read_digest(json_object_get(json, "digest"), chain->boot_digest);
 }
 

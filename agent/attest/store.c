@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/attest/dsse.h"
@@ -164,7 +165,7 @@ static int read_tail(struct clo_store *store, struct clo_chain *chain)
 	sequence = sqlite3_column_int64(stmt, 1);
 	if (r < 0 || sequence < 0)
 		return r < 0 ? r : -EUCLEAN;
-	strcpy(chain->boot_id, boot_id);
+	(void)snprintf(chain->boot_id, sizeof(chain->boot_id), "%s", boot_id);
 	chain->boot_sequence = (uint64_t)sequence;
 	return 0;
 }
@@ -218,7 +219,7 @@ int clo_store_latest(struct clo_store *store, const char *scope,
 		     char **ret_envelope, time_t *ret_time)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	int64_t id;
+	int64_t id = 0;
 	int r;
 
 	r = clo_store_standing(store, scope, &id);

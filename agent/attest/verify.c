@@ -297,6 +297,18 @@ static void conclude_inconclusive(const struct clo_claims *claims,
 			"a gap is open, or no control is mandatory");
 }
 
+static void conclude_failed(const struct clo_claims *claims, int64_t age,
+			    struct clo_verify_result *result)
+{
+	if (claims->kind == CLO_KIND_VIOLATION)
+		clo_verify_conclude_violation(claims, result);
+	else if (claims->kind == CLO_KIND_HEARTBEAT)
+		clo_verify_conclude_heartbeat(claims, age, result);
+	else
+		conclude_control(first_bad(claims->predicate, true),
+				 CLO_VERIFY_FAILED, result);
+}
+
 /* Failed wins over stale: old bad news is no better for its age. */
 static void judge(const struct clo_claims *claims,
 		  const struct clo_verify_options *options,
@@ -307,14 +319,8 @@ static void judge(const struct clo_claims *claims,
 	int64_t age = options->now - claims->time;
 
 	result->stale = age > max_age;
-	if (claims->kind == CLO_KIND_VIOLATION)
-		clo_verify_conclude_violation(claims, result);
-	else if (claims->kind == CLO_KIND_HEARTBEAT &&
-		 claims->verdict == CLO_FAILED)
-		clo_verify_conclude_heartbeat(claims, age, result);
-	else if (claims->verdict == CLO_FAILED)
-		conclude_control(first_bad(claims->predicate, true),
-				 CLO_VERIFY_FAILED, result);
+	if (claims->verdict == CLO_FAILED)
+		conclude_failed(claims, age, result);
 	else if (age < -CLOCK_SKEW)
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "dated %lld s in the future",

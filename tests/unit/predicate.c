@@ -311,6 +311,65 @@ static void test_verified_end_to_end(void **state)
 	assert_int_equal(verify(ACME), CLO_VERIFY_PASSED);
 }
 
+/* Set a member of a member; the digest before and after. */
+static bool is_news(const char *object, const char *member, const char *value)
+{
+	uint8_t before[32];
+	uint8_t after[32];
+	json_t *in;
+
+	make(NULL);
+	in = object ? json_object_get(predicate, object) : predicate;
+	in = json_is_array(in) ? json_array_get(in, 0) : in;
+	assert_true(json_is_object(in));
+	assert_int_equal(clo_standing_judge(predicate, before), 0);
+	assert_int_equal(
+		json_object_set_new(in, member,
+				    json_loads(value, JSON_DECODE_ANY, NULL)),
+		0);
+	assert_int_equal(clo_standing_judge(predicate, after), 0);
+	return memcmp(before, after, sizeof(before)) != 0;
+}
+
+static void test_what_is_news(void **state)
+{
+	static const struct {
+		const char *object, *member, *value;
+		bool news;
+	} cases[] = {
+		{NULL, "time", "\"2030-01-01T00:00:00Z\"", false},
+		{NULL, "nonce", "\"ab\"", false},
+		{NULL, "trigger", "\"stop\"", false},
+		{NULL, "quote", "{}", false},
+		{NULL, "proof", "7", false},
+		{NULL, "chain", "{}", false},
+		{NULL, "verdict", "\"PASSED\"", false},
+		{NULL, "gaps", "[{\"from\":\"x\",\"to\":\"y\"}]", false},
+		{NULL, "gaps", "[{\"from\":\"x\",\"to\":null}]", true},
+		{NULL, "scope", "\"acme/test\"", true},
+		{NULL, "period", "7", true},
+		{NULL, "anything", "7", true},
+		{"node", "kernel", "\"7\"", true},
+		{"key", "protection", "\"tpm\"", true},
+		{"policy", "digest", "\"7\"", true},
+		{"policy", "epoch", "7", true},
+		{"programs", "xlated", "\"7\"", true},
+		{"tables", "pairs", "\"7\"", true},
+		{"coverage", "observed", "7", true},
+		{"controls", "result", "\"FAIL\"", true},
+		{"controls", "detail", "\"7\"", true},
+		{"controls", "excepted", "true", true},
+		{"controls", "evidence", "[{\"mode\":\"audit\"}]", true},
+		{"platform", "state", "\"7\"", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++)
+		if (is_news(cases[i].object, cases[i].member, cases[i].value) !=
+		    cases[i].news)
+			fail_msg("%s.%s", cases[i].object, cases[i].member);
+}
+
 static void test_what_else_does_not_pass(void **state)
 {
 	struct clo_force *force = f.node.force;
@@ -340,6 +399,7 @@ int main(void)
 		TEST(test_a_scope_never_reads_of_another),
 		TEST(test_an_exception_is_nobody_elses),
 		TEST(test_verified_end_to_end),
+		TEST(test_what_is_news),
 		TEST(test_what_else_does_not_pass),
 	};
 

@@ -180,7 +180,7 @@ static void test_the_chain_goes_on_after_a_restart(void **state)
 
 	/* another boot, another chain, that knows where the other ended */
 	assert_before_boot("", NULL, 0, NULL);
-	strcpy(boot, f.node.boot_id);
+	memcpy(boot, f.node.boot_id, sizeof(boot));
 	f.node.boot_id[0] = '1';
 	assert_int_equal(begin_run(), 0);
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "start", NULL), 0);
@@ -328,7 +328,6 @@ static json_t *last_record(char ret_digest[65])
 static void test_a_statement_stands(void **state)
 {
 	json_auto_t *beat = NULL;
-	json_auto_t *last = NULL;
 	json_t *predicate;
 	const char *named;
 	char digest[65];
@@ -338,7 +337,7 @@ static void test_a_statement_stands(void **state)
 	(void)state;
 	f.options.statement_period = 900;
 	audit_again("start", 3);
-	last = last_record(digest);
+	json_decref(last_record(digest));
 	audit_again("period", 3);
 	beat = last_record(own);
 	assert_string_equal(
