@@ -12,7 +12,6 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/json.h"
 #include "agent/attest/leaf.h"
-#include "agent/base/hex.h"
 
 #define PAYLOAD_DEPTH 64
 
@@ -167,8 +166,7 @@ static bool follows_boot(const struct walk *walk, const json_t *predicate,
 		return json_is_null(member(predicate, "chain", "previousBoot"));
 	return strcmp(chain->boot_id, walk->boot) == 0 &&
 	       chain->boot_sequence == walk->sequence - 1 &&
-	       memcmp(chain->boot_digest, walk->previous,
-		      sizeof(walk->previous)) == 0;
+	       memcmp(chain->boot_digest, walk->previous, 32) == 0;
 }
 
 /* One after the other, from 0 in each boot, each with the one before. */
@@ -183,8 +181,7 @@ static int check_chain(struct walk *walk, const struct clo_entry *entry,
 	if (strcmp(walk->boot, record->boot_id) != 0) {
 		if (!follows_boot(walk, predicate, &chain))
 			return find_at(walk, entry,
-				       "it does not follow the last of the "
-				       "boot before");
+				       "it does not follow the boot before");
 		(void)snprintf(walk->boot, sizeof(walk->boot), "%s",
 			       record->boot_id);
 		walk->sequence = 0;
@@ -206,20 +203,19 @@ static int check_payload(struct walk *walk, const struct clo_entry *entry,
 			 const char *payload, size_t len)
 {
 	CLO_AUTO(clo_json) json_t *statement = NULL;
-	char digest[CLO_SHA256_HEX];
-	char stored[CLO_SHA256_HEX];
+	uint8_t digest[CLO_SHA256_SIZE];
 	const json_t *predicate;
 	int r;
 
-	r = clo_sha256_hex(payload, len, digest);
+	r = clo_sha256(payload, len, digest);
 	if (r < 0)
 		return r;
-	clo_hex_encode(entry->record.payload_digest, CLO_SHA256_SIZE, stored);
 	r = clo_json_parse(payload, len, PAYLOAD_DEPTH, &statement);
 	if (r == -ENOMEM)
 		return r;
 	predicate = json_object_get(statement, "predicate");
-	if (r < 0 || strcmp(digest, stored) != 0 ||
+	if (r < 0 ||
+	    memcmp(digest, entry->record.payload_digest, sizeof(digest)) != 0 ||
 	    !is_of(predicate, &entry->record))
 		return find_at(walk, entry,
 			       "its record says other than its statement");

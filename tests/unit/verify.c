@@ -4,81 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/attest/dsse.h"
-#include "check.h"
-#include "fixture_key.h"
-#include "policy/controls.h"
-
-#define DIGEST                                                                 \
-	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define NOW 1767323045 /* 2026-01-02T03:04:05Z */
-
-static struct clo_key *key;
-static json_t *predicate; /* of a sound statement of node n1 that passes */
-static const char *subject;
-static struct clo_verify_options options;
-static struct clo_verify_result result;
-
-static json_t *mandatory_controls(void)
-{
-	json_t *controls = json_array();
-
-	for (size_t i = 0; i < clo_controls_count; i++) {
-		if (clo_controls[i].mandatory)
-			(void)json_array_append_new(
-				controls,
-				json_pack("{s:s,s:s,s:b,s:b,s:s,s:s}", "id",
-					  clo_controls[i].id, "result", "PASS",
-					  "mandatory", 1, "excepted", 0,
-					  "method", "m", "detail", "all good"));
-	}
-	return controls;
-}
-
-static int set_up(void **state)
-{
-	char id[65];
-
-	(void)state;
-	key = fixture_key(FIXTURE_KEY_1);
-	assert_int_equal(clo_key_id(key, id), 0);
-	predicate = json_pack(
-		"{s:{s:s,s:s},s:n,s:{s:i,s:n},s:s,s:i,s:n,s:{s:s,s:s},s:o,"
-		"s:{s:i,s:i,s:b,s:[],s:[s,s]},s:[]}",
-		"node", "name", "n1", "bootId", "b1", "scope", "chain",
-		"sequence", 0, "previous", "time", "2026-01-02T03:04:05Z",
-		"period", 30, "nonce", "key", "id", id, "protection", "file",
-		"controls", mandatory_controls(), "coverage", "expected", 2,
-		"observed", 2, "complete", 1, "missing", "sources", "libvirt",
-		"rtnetlink", "gaps");
-	assert_non_null(predicate);
-	subject = "node/n1";
-	options = (struct clo_verify_options){.now = NOW, .max_age = -1};
-	result = (struct clo_verify_result){0};
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	clo_verify_result_done(&result);
-	json_decref(predicate);
-	clo_key_free(key);
-	return 0;
-}
-
-/* Sign any text as a payload and verify it. */
-static void check_text(const char *text)
-{
-	char *envelope = NULL;
-
-	assert_int_equal(clo_dsse_sign(key, text, strlen(text), &envelope), 0);
-	clo_verify_result_done(&result);
-	clo_verify(key, envelope, strlen(envelope), &options, &result);
-	assert_true(result.reason[0] != '\0');
-	assert_null(strchr(result.reason, '\n'));
-	free(envelope);
-}
+#include "fixture_verify.h"
 
 /* Seal the predicate, replace one piece of its text, sign and verify. */
 static enum clo_verify_exit check_with(const char *old, const char *new)
@@ -435,88 +361,6 @@ static void test_clocks_may_differ_a_little(void **state)
 	assert_string_equal(result.reason, "dated 301 s in the future");
 }
 
-/* A heartbeat is worth what its statement is; alone it never passes. */
-static void test_heartbeats(void **state)
-{
-	static const struct {
-		const char *verdict, *statement;
-		enum clo_verify_exit exit;
-	} cases[] = {
-		{"PASSED", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
-		 CLO_VERIFY_INCONCLUSIVE},
-		{"INCONCLUSIVE", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
-		 CLO_VERIFY_INCONCLUSIVE},
-		{"FAILED", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
-		 CLO_VERIFY_FAILED},
-		{"FINE", "{\"sequence\":4,\"digest\":\"" DIGEST "\"}",
-		 CLO_VERIFY_NOT_AUTHENTIC},
-		{"PASSED", "{\"sequence\":4,\"digest\":\"4\"}",
-		 CLO_VERIFY_NOT_AUTHENTIC},
-		{"PASSED", "{\"digest\":\"" DIGEST "\"}",
-		 CLO_VERIFY_NOT_AUTHENTIC},
-		{"PASSED", "null", CLO_VERIFY_NOT_AUTHENTIC},
-	};
-
-	static const uint8_t digest[32];
-
-	(void)state;
-	(void)json_object_del(predicate, "controls");
-	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
-		CLO_AUTO_MEM char *text = NULL;
-
-		(void)json_object_set_new(predicate, "verdict",
-					  json_string(cases[i].verdict));
-		(void)json_object_set_new(
-			predicate, "statement",
-			json_loads(cases[i].statement, JSON_DECODE_ANY, NULL));
-		assert_int_equal(clo_statement_wrap(predicate,
-						    CLO_KIND_HEARTBEAT, subject,
-						    digest, &text),
-				 0);
-		check_text(text);
-		assert_int_equal(result.exit, cases[i].exit);
-		assert_int_equal(result.lacks_statement, i == 0);
-	}
-}
-
-/* A violation is signed bad news; it never reads as good or as any other. */
-static void test_violations(void **state)
-{
-	static const struct {
-		const char *verdict, *violations;
-		enum clo_verify_exit exit;
-	} cases[] = {
-		{"FAILED", "[{\"control\":\"c\",\"detail\":\"d\"}]",
-		 CLO_VERIFY_FAILED},
-		{"PASSED", "[{\"control\":\"c\",\"detail\":\"d\"}]",
-		 CLO_VERIFY_NOT_AUTHENTIC},
-		{"FAILED", "[]", CLO_VERIFY_NOT_AUTHENTIC},
-		{"FAILED", "{}", CLO_VERIFY_NOT_AUTHENTIC},
-		{"FAILED", "[{\"control\":\"c\"}]", CLO_VERIFY_NOT_AUTHENTIC},
-	};
-
-	static const uint8_t digest[32];
-
-	(void)state;
-	(void)json_object_del(predicate, "controls");
-	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
-		char *text = NULL;
-
-		(void)json_object_set_new(predicate, "verdict",
-					  json_string(cases[i].verdict));
-		(void)json_object_set_new(
-			predicate, "violations",
-			json_loads(cases[i].violations, 0, NULL));
-		assert_int_equal(clo_statement_wrap(predicate,
-						    CLO_KIND_VIOLATION, subject,
-						    digest, &text),
-				 0);
-		check_text(text);
-		assert_int_equal(result.exit, cases[i].exit);
-		free(text);
-	}
-}
-
 static void test_nonce(void **state)
 {
 	(void)state;
@@ -534,8 +378,6 @@ static void test_nonce(void **state)
 	options.nonce = "11";
 	assert_int_equal(check(), CLO_VERIFY_NOT_AUTHENTIC);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
@@ -556,8 +398,6 @@ int main(void)
 		TEST(test_age),
 		TEST(test_failed_wins_over_stale),
 		TEST(test_clocks_may_differ_a_little),
-		TEST(test_heartbeats),
-		TEST(test_violations),
 		TEST(test_nonce),
 	};
 
