@@ -53,30 +53,40 @@ static inline char *log_statement(const char *scope, time_t when)
 	return text;
 }
 
+/* Who the entries say that signed; NULL: the log's key. */
+static const struct clo_key *log_signer;
+
+/* A payload of the record that is due, signed and appended. */
+static inline void log_append_text(const struct clo_key *key,
+				   struct clo_record record, const char *text)
+{
+	CLO_AUTO_MEM char *envelope = NULL;
+	uint8_t digest[CLO_SHA256_SIZE];
+
+	assert_int_equal(clo_dsse_sign(key, text, strlen(text), &envelope), 0);
+	assert_int_equal(clo_sha256(text, strlen(text), digest), 0);
+	record.boot_id = log_boot;
+	record.sequence = log_sequence;
+	record.payload_digest = digest;
+	record.envelope = envelope;
+	record.signer = log_signer;
+	assert_int_equal(clo_store_append(store, &record), 0);
+	clo_hex_encode(digest, sizeof(digest), log_previous);
+	log_sequence++;
+}
+
 static inline void log_append_as(const struct clo_key *key, const char *scope)
 {
 	time_t when = NOW + (time_t)log_sequence;
 	CLO_AUTO_MEM char *text = log_statement(scope, when);
-	CLO_AUTO_MEM char *envelope = NULL;
-	uint8_t digest[CLO_SHA256_SIZE];
 	const struct clo_record record = {
-		.boot_id = log_boot,
-		.sequence = log_sequence,
 		.kind = "isolation/v1",
 		.scope = scope,
 		.time = when,
 		.verdict = "PASSED",
-		.payload_digest = digest,
-		.envelope = NULL,
 	};
-	struct clo_record signed_record = record;
 
-	assert_int_equal(clo_dsse_sign(key, text, strlen(text), &envelope), 0);
-	assert_int_equal(clo_sha256(text, strlen(text), digest), 0);
-	signed_record.envelope = envelope;
-	assert_int_equal(clo_store_append(store, &signed_record), 0);
-	clo_hex_encode(digest, sizeof(digest), log_previous);
-	log_sequence++;
+	log_append_text(key, record, text);
 }
 
 /* So many audits of three statements each, each one group. */

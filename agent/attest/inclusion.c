@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "agent/attest/bundle.h"
-#include "agent/attest/leaf.h"
+#include "agent/attest/log_signers.h"
 #include "agent/attest/tlog_proof.h"
 #include "agent/base/hex.h"
 
@@ -32,23 +32,6 @@ static int take_record(void *userdata, const struct clo_entry *entry)
 	return inclusion->body && inclusion->envelope ? 0 : -ENOMEM;
 }
 
-static int take_key(void *userdata, const struct clo_entry *entry)
-{
-	struct clo_key **key = userdata;
-
-	return clo_leaf_key(entry->body, strlen(entry->body), key);
-}
-
-static int each_one(struct clo_store *store, uint64_t index,
-		    int (*each)(void *userdata, const struct clo_entry *entry),
-		    void *userdata)
-{
-	const struct clo_store_range only = {.from = index, .to = index + 1};
-
-	return clo_store_each(store, &only, each, userdata);
-}
-
-/* Who adds a leaf signs the tree with the same key. */
 static int read_head(struct clo_store *store, struct clo_inclusion *inclusion)
 {
 	CLO_AUTO(clo_key) struct clo_key *key = NULL;
@@ -63,10 +46,10 @@ static int read_head(struct clo_store *store, struct clo_inclusion *inclusion)
 	note = inclusion->note;
 	r = clo_checkpoint_parse(note, strlen(note), &inclusion->head);
 	if (r == 0)
-		r = each_one(store, inclusion->head.size - 1, take_key, &key);
-	if (r < 0 || !key)
-		return r < 0 ? r : -ENOENT;
-	r = clo_checkpoint_open(key, note, strlen(note), &inclusion->head);
+		r = clo_log_own_key(store, &key);
+	if (r == 0)
+		r = clo_checkpoint_open(key, note, strlen(note),
+					&inclusion->head);
 	if (r == 0)
 		r = clo_key_id(key, id);
 	return r < 0 ? r
@@ -101,6 +84,7 @@ static int damage(int r)
 int clo_inclusion_new(struct clo_store *store, uint64_t index,
 		      struct clo_inclusion **ret_inclusion)
 {
+	const struct clo_store_range only = {.from = index, .to = index + 1};
 	CLO_AUTO(clo_inclusion) struct clo_inclusion *inclusion = NULL;
 	int r;
 
@@ -110,7 +94,7 @@ int clo_inclusion_new(struct clo_store *store, uint64_t index,
 	if (!inclusion)
 		return -ENOMEM;
 	inclusion->index = index;
-	r = each_one(store, index, take_record, inclusion);
+	r = clo_store_each(store, &only, take_record, inclusion);
 	if (r == 0)
 		r = inclusion->body ? read_head(store, inclusion) : -ENOENT;
 	if (r == 0)

@@ -23,8 +23,8 @@ struct clo_inclusion {
 
 /*
  * Nothing is handed out that does not hold: -EUCLEAN if the leaf is not in the
- * tree of the checkpoint, or the key that the tree's last leaf names did not
- * sign that. From a store that is one snapshot.
+ * tree of the checkpoint, or the log does not name the key that signed that.
+ * From a store that is one snapshot.
  */
 int clo_inclusion_new(struct clo_store *store, uint64_t index,
 		      struct clo_inclusion **ret_inclusion);

@@ -314,6 +314,11 @@ int clo_key_public_der(const struct clo_key *key,
 	return 0;
 }
 
+bool clo_key_equal(const struct clo_key *a, const struct clo_key *b)
+{
+	return EVP_PKEY_eq(a->pkey, b->pkey) == 1;
+}
+
 int clo_key_id(const struct clo_key *key, char ret_id[65])
 {
 	unsigned char *der = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ int clo_key_raw(const struct clo_key *key, uint8_t ret_raw[32]);
 #define CLO_KEY_DER_SIZE 44
 int clo_key_public_der(const struct clo_key *key,
 		       uint8_t ret_der[CLO_KEY_DER_SIZE]);
+bool clo_key_equal(const struct clo_key *a, const struct clo_key *b);
 /* Lower-case hex SHA-256 of the DER SubjectPublicKeyInfo: 64 and a 0. */
 int clo_key_id(const struct clo_key *key, char ret_id[65]);
 int clo_key_sign(const struct clo_key *key, const void *data, size_t len,

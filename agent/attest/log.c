@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/attest/log.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,8 +11,12 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/json.h"
 #include "agent/attest/leaf.h"
+#include "agent/attest/node_key.h"
+#include "agent/base/hex.h"
 
 #define PAYLOAD_DEPTH 64
+#define NO_SIGNER                                                              \
+	"nobody vouches for its key, which did not sign the tree over it"
 
 /* Where the walk through the log stands. */
 struct walk {
@@ -21,9 +24,10 @@ struct walk {
 	struct clo_merkle_source source;
 	struct clo_log_result *result;
 
-	struct clo_key *keys[CLO_LOG_KEYS_MAX]; /* borrowed, or its own */
-	size_t n_keys;
-	bool own; /* they are what the entries name */
+	struct clo_log_signers signers;
+	/* Of the entries since the last checkpoint, which is to sign the next. */
+	const struct clo_key *due;
+	uint64_t due_from; /* the first of them */
 
 	struct clo_merkle_edge edge;
 	char *note; /* the next checkpoint, NULL: there is none */
@@ -93,43 +97,6 @@ static int check_tree(struct walk *walk, const struct clo_entry *entry)
 	return r;
 }
 
-/* The first key under which the envelope makes this entry; NULL: none. */
-static int find_key(struct walk *walk, const struct clo_entry *entry,
-		    const struct clo_key **ret_key)
-{
-	const char *envelope = entry->record.envelope;
-
-	*ret_key = NULL;
-	for (size_t i = 0; i < walk->n_keys && !*ret_key; i++) {
-		CLO_AUTO_MEM char *body = NULL;
-		int r = clo_leaf_body(walk->keys[i], envelope, strlen(envelope),
-				      &body);
-
-		if (r < 0)
-			return r == -EBADMSG ? 0 : r;
-		if (strcmp(body, entry->body) == 0)
-			*ret_key = walk->keys[i];
-	}
-	return 0;
-}
-
-/* Of what the entry itself names, where no key was given. */
-static int learn_key(struct walk *walk, const struct clo_entry *entry,
-		     const struct clo_key **ret_key)
-{
-	int r;
-
-	r = find_key(walk, entry, ret_key);
-	if (r < 0 || *ret_key || !walk->own || walk->n_keys == CLO_LOG_KEYS_MAX)
-		return r;
-	r = clo_leaf_key(entry->body, strlen(entry->body),
-			 &walk->keys[walk->n_keys]);
-	if (r < 0)
-		return r == -EBADMSG ? 0 : r;
-	walk->n_keys++;
-	return find_key(walk, entry, ret_key);
-}
-
 static const json_t *member(const json_t *json, const char *a, const char *b)
 {
 	return json_object_get(json_object_get(json, a), b);
@@ -142,20 +109,34 @@ static bool is_text(const json_t *json, const char *expected)
 	return text && strcmp(text, expected) == 0;
 }
 
-/* The columns say of the statement what it says itself. */
-static bool is_of(const json_t *predicate, const struct clo_record *record)
+/* A key's record is of no scope and has no verdict: its type says so. */
+static bool is_judged(const json_t *statement, const struct clo_record *record)
 {
+	const json_t *predicate = json_object_get(statement, "predicate");
 	const json_t *scope = json_object_get(predicate, "scope");
+
+	if (clo_kind_of_name(record->kind) == CLO_KIND_NODE_KEY)
+		return is_text(json_object_get(statement, "predicateType"),
+			       clo_kinds[CLO_KIND_NODE_KEY].type) &&
+		       strcmp(record->scope, CLO_NODE_KEY_SCOPE) == 0 &&
+		       !record->verdict[0];
+	return (record->scope[0] ? is_text(scope, record->scope)
+				 : json_is_null(scope)) &&
+	       is_text(json_object_get(predicate, "verdict"), record->verdict);
+}
+
+/* The columns say of the statement what it says itself. */
+static bool is_of(const json_t *statement, const struct clo_record *record)
+{
+	const json_t *predicate = json_object_get(statement, "predicate");
 	char when[21];
 
 	clo_time_format(record->time, when);
 	return is_text(member(predicate, "node", "bootId"), record->boot_id) &&
 	       json_integer_value(member(predicate, "chain", "sequence")) ==
 		       (json_int_t)record->sequence &&
-	       (record->scope[0] ? is_text(scope, record->scope)
-				 : json_is_null(scope)) &&
 	       is_text(json_object_get(predicate, "time"), when) &&
-	       is_text(json_object_get(predicate, "verdict"), record->verdict);
+	       is_judged(statement, record);
 }
 
 /* The first of a boot names the last of the boot before, or that it is first. */
@@ -216,7 +197,7 @@ static int check_payload(struct walk *walk, const struct clo_entry *entry,
 	predicate = json_object_get(statement, "predicate");
 	if (r < 0 ||
 	    memcmp(digest, entry->record.payload_digest, sizeof(digest)) != 0 ||
-	    !is_of(predicate, &entry->record))
+	    !is_of(statement, &entry->record))
 		return find_at(walk, entry,
 			       "its record says other than its statement");
 	return check_chain(walk, entry, predicate);
@@ -226,18 +207,23 @@ static int check_record(struct walk *walk, const struct clo_entry *entry)
 {
 	CLO_AUTO_MEM char *payload = NULL;
 	const struct clo_key *key = NULL;
+	const struct clo_key *log_key = NULL;
+	const char *flaw = NULL;
 	size_t len = 0;
 	int r;
 
 	if (!entry->recorded)
 		return find_at(walk, entry, "its record is gone");
-	r = learn_key(walk, entry, &key);
+	r = clo_log_signers_find(&walk->signers, entry, &key, &log_key, &flaw);
+	if (r == -EBADMSG)
+		return find_at(walk, entry, flaw);
 	if (r < 0)
 		return r;
-	if (!key)
-		return find_at(walk, entry,
-			       "its record is not the one that was logged, or "
-			       "of another key");
+	if (walk->due && walk->due != log_key)
+		return find_at(walk, entry, NO_SIGNER);
+	if (!walk->due)
+		walk->due_from = entry->index;
+	walk->due = log_key;
 	r = clo_dsse_open(key, entry->record.envelope,
 			  strlen(entry->record.envelope), &payload, &len);
 	if (r == -EBADMSG)
@@ -251,8 +237,8 @@ static int open_checkpoint(const struct walk *walk, const char *note,
 {
 	int r = -EBADMSG;
 
-	for (size_t i = 0; i < walk->n_keys && r == -EBADMSG; i++)
-		r = clo_checkpoint_open(walk->keys[i], note, len,
+	for (size_t i = 0; i < walk->signers.n && r == -EBADMSG; i++)
+		r = clo_checkpoint_open(walk->signers.keys[i], note, len,
 					ret_checkpoint);
 	return r;
 }
@@ -308,7 +294,15 @@ static int check_checkpoint(struct walk *walk)
 			    "the checkpoint of %" PRIu64
 			    " entries is of another tree",
 			    walk->edge.size);
+	r = clo_checkpoint_open(walk->due, walk->note, strlen(walk->note),
+				&checkpoint);
+	if (r == -EBADMSG)
+		return find(walk, "entry %" PRIu64 ": %s", walk->due_from,
+			    NO_SIGNER);
+	if (r < 0)
+		return r;
 
+	walk->due = NULL;
 	walk->signed_size = walk->edge.size;
 	walk->result->checkpoints++;
 	return look_ahead(walk);
@@ -423,25 +417,12 @@ static void conclude(struct walk *walk, int r)
 		       result->entries, result->boots, result->checkpoints);
 }
 
-static void set_out(struct walk *walk, struct clo_store *store,
-		    const struct clo_log_options *options)
-{
-	assert(options->n_keys <= CLO_LOG_KEYS_MAX);
-	walk->store = store;
-	walk->source = clo_store_source(store);
-	walk->own = options->n_keys == 0;
-	walk->n_keys = options->n_keys;
-	for (size_t i = 0; i < options->n_keys; i++)
-		walk->keys[i] = options->keys[i];
-}
-
 static void walk_free(struct walk *walk)
 {
 	if (!walk)
 		return;
 
-	for (size_t i = 0; walk->own && i < walk->n_keys; i++)
-		clo_key_free(walk->keys[i]);
+	clo_log_signers_done(&walk->signers);
 	free(walk->note);
 	free(walk);
 }
@@ -463,7 +444,9 @@ void clo_log_verify(struct clo_store *store,
 		return;
 
 	walk->result = ret_result;
-	set_out(walk, store, options);
+	walk->store = store;
+	walk->source = clo_store_source(store);
+	clo_log_signers_init(&walk->signers, options->keys, options->n_keys);
 	if (options->checkpoint) {
 		walk->kept = &kept;
 		r = clo_checkpoint_parse(options->checkpoint,
@@ -475,26 +458,4 @@ void clo_log_verify(struct clo_store *store,
 		r = walk_through(walk, options->checkpoint,
 				 options->checkpoint_len);
 	conclude(walk, r);
-}
-
-static int take_key(void *userdata, const struct clo_entry *entry)
-{
-	struct clo_key **key = userdata;
-
-	return clo_leaf_key(entry->body, strlen(entry->body), key);
-}
-
-int clo_log_own_key(struct clo_store *store, struct clo_key **ret_key)
-{
-	uint64_t size = 0;
-	int r;
-
-	r = clo_store_size(store, &size);
-	if (r < 0)
-		return r;
-	if (size == 0)
-		return -ENOENT;
-	return clo_store_each(store,
-			      &(struct clo_store_range){size - 1, size, 0, 0},
-			      take_key, ret_key);
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "agent/attest/log_signers.h"
 #include "agent/attest/store.h"
 #include "agent/attest/verify.h"
 
 /*
  * What can be said of a whole log, by anyone who can read it: offline, no
  * daemon. Every entry is checked against the tree, the tree against the
- * checkpoints, the records against the entries, and each against the one
- * before it in its boot.
+ * checkpoints, the records against the entries, their signers against who may
+ * sign here, and each record against the one before it in its boot.
  */
-#define CLO_LOG_KEYS_MAX 32
-
 struct clo_log_options {
-	/* Whose signatures count; none: those that the log itself names. */
+	/* That the log is signed with; none: those that it names itself. */
 	struct clo_key *const *keys; /* borrowed */
 	size_t n_keys; /* at most CLO_LOG_KEYS_MAX */
 	/* One that was kept elsewhere, which the log must go on from, or NULL. */
@@ -31,6 +30,3 @@ struct clo_log_result {
 void clo_log_verify(struct clo_store *store,
 		    const struct clo_log_options *options,
 		    struct clo_log_result *ret_result);
-
-/* The key that the latest entry names; -ENOENT in an empty log. */
-int clo_log_own_key(struct clo_store *store, struct clo_key **ret_key);

@@ -20,17 +20,18 @@ struct clo_node_keys {
 };
 
 static json_t *predicate_of(const struct clo_node_key_parts *parts,
-			    const char *id, const char *pem)
+			    const char *id, const char *pem,
+			    const char *log_pem)
 {
 	char when[21];
 
 	clo_time_format(parts->time, when);
 	return json_pack(
-		"{s:{s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s}, s:o, "
-		"s:o, s:o, s:o}",
+		"{s:{s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s}, s:s?, "
+		"s:o, s:o, s:o, s:o}",
 		"node", "name", parts->node, "bootId", parts->boot_id, "time",
 		when, "chain", clo_chain_make(parts->chain), "key", "id", id,
-		"pem", pem, "protection", "tpm", "ak",
+		"pem", pem, "protection", "tpm", "logKey", log_pem, "ak",
 		clo_hex_to_json(parts->ak, parts->ak_len), "ek",
 		clo_hex_to_json(parts->ek, parts->ek_len), "ekCertificate",
 		parts->certificate_len ? clo_hex_to_json(parts->certificate,
@@ -42,12 +43,15 @@ static json_t *predicate_of(const struct clo_node_key_parts *parts,
 int clo_node_key_make(const struct clo_node_key_parts *parts, char **ret_text)
 {
 	json_auto_t *statement = NULL;
+	CLO_AUTO_MEM char *log_pem = NULL;
 	CLO_AUTO_MEM char *pem = NULL;
 	char id[65];
 	char *text;
 	int r;
 
 	r = clo_key_public_pem(parts->key, &pem);
+	if (r == 0 && parts->log_key)
+		r = clo_key_public_pem(parts->log_key, &log_pem);
 	if (r == 0)
 		r = clo_key_id(parts->key, id);
 	if (r < 0)
@@ -57,7 +61,7 @@ int clo_node_key_make(const struct clo_node_key_parts *parts, char **ret_text)
 			  CLO_STATEMENT_TYPE, "subject", "name", "node-key/",
 			  parts->node, "digest", "sha256", id, "predicateType",
 			  clo_kinds[CLO_KIND_NODE_KEY].type, "predicate",
-			  predicate_of(parts, id, pem));
+			  predicate_of(parts, id, pem, log_pem));
 	text = statement ? json_dumps(statement, JSON_COMPACT | JSON_SORT_KEYS)
 			 : NULL;
 	if (!text)
@@ -74,6 +78,7 @@ void clo_node_key_free(struct clo_node_key *node_key)
 
 	json_decref(node_key->statement);
 	clo_key_free(node_key->key);
+	clo_key_free(node_key->log_key);
 	free(node_key);
 }
 
@@ -120,6 +125,21 @@ const char *clo_node_key_quote_flaw(const struct clo_node_key *node_key,
 	return clo_quote_json_flaw(quote, &node_key->ak, binding);
 }
 
+/* NULL, or what is wrong. */
+static const char *read_log_key(struct clo_node_key *node_key,
+				const json_t *predicate)
+{
+	const json_t *member = json_object_get(predicate, "logKey");
+	const char *pem = json_string_value(member);
+
+	if (!member || json_is_null(member))
+		return NULL;
+	return pem && clo_key_parse_public(pem, strlen(pem),
+					   &node_key->log_key) == 0
+		       ? NULL
+		       : "logKey is no public key";
+}
+
 /* After the signature. NULL, or what is wrong. */
 static const char *read_members(struct clo_node_key *node_key)
 {
@@ -130,6 +150,7 @@ static const char *read_members(struct clo_node_key *node_key)
 	const char *id = text_of(json_object_get(predicate, "key"), "id");
 	const char *when = text_of(predicate, "time");
 	uint8_t ak[AK_MAX];
+	const char *flaw;
 	size_t len;
 
 	node_key->boot_id = text_of(node, "bootId");
@@ -146,6 +167,9 @@ static const char *read_members(struct clo_node_key *node_key)
 	    clo_quote_key_parse(ak, len, &node_key->ak) < 0)
 		return "ak is no attestation key";
 	clo_hex_encode(node_key->ak.name, 32, node_key->ak_id);
+	flaw = read_log_key(node_key, predicate);
+	if (flaw)
+		return flaw;
 	return clo_node_key_quote_flaw(
 		node_key, json_object_get(predicate, "quote"), 0, "");
 }

@@ -16,17 +16,21 @@
  *  "predicate": {
  *    "node": {"name":, "bootId":}, "time":, "chain": as in isolation/v1,
  *    "key": {"id":, "pem":, "protection": "tpm"},
+ *    "logKey": the PEM of the key that signs the checkpoints of the log, or null,
  *    "ak": TPMT_PUBLIC, "ek": TPMT_PUBLIC, "ekCertificate": DER or null,
  *    "quote": {"attest":, "signature":, "pcrs":}}}           all of that in hex
  *
  * Who trusts the attestation key's Name trusts the key for that boot.
  */
+/* In the log: records of that scope are no statements, they vouch for signers. */
+#define CLO_NODE_KEY_SCOPE "node-key"
 
 struct clo_node_key_parts {
 	const char *node, *boot_id;
 	time_t time;
 	const struct clo_chain *chain;
 	const struct clo_key *key;
+	const struct clo_key *log_key; /* or NULL */
 	const uint8_t *ak, *ek, *certificate;
 	size_t ak_len, ek_len, certificate_len; /* the last may be 0 */
 	const struct clo_quote_parts *quote;
@@ -43,6 +47,7 @@ struct clo_node_key {
 	time_t time;
 	struct clo_key *key;
 	char id[65]; /* of the key */
+	struct clo_key *log_key; /* NULL: it does not say */
 	struct clo_quote_key ak;
 	char ak_id[65]; /* its Name without the algorithm, hex */
 };

@@ -43,6 +43,7 @@ static int insert(struct clo_store *store, const struct clo_record *record)
 	if (r < 0)
 		return r;
 	return clo_store_tree_add(store, sqlite3_last_insert_rowid(store->db),
+				  record->signer ? record->signer : store->key,
 				  record->envelope);
 }
 

@@ -33,6 +33,8 @@ struct clo_record {
 	const char *verdict;
 	const uint8_t *payload_digest; /* 32 bytes */
 	const char *envelope;
+	/* Who signed the envelope, as its entry names it; NULL: the log's. */
+	const struct clo_key *signer;
 };
 
 /*

@@ -61,7 +61,7 @@ extern const char clo_store_tree_schema[];
 int clo_store_tree_load(struct clo_store *store);
 /* The next leaf: what the tree holds of `record`'s envelope. */
 int clo_store_tree_add(struct clo_store *store, int64_t record,
-		       const char *envelope);
+		       const struct clo_key *signer, const char *envelope);
 /* A checkpoint, if leaves were added since the last. */
 int clo_store_tree_sign(struct clo_store *store);
 /* A log of version 1: each record becomes a leaf, in their order. */

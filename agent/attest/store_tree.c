@@ -206,14 +206,14 @@ static int insert_nodes(struct clo_store *store,
 }
 
 int clo_store_tree_add(struct clo_store *store, int64_t record,
-		       const char *envelope)
+		       const struct clo_key *signer, const char *envelope)
 {
 	struct clo_merkle_added added = {0};
 	CLO_AUTO_MEM char *body = NULL;
 	uint8_t hash[32] = {0};
 	int r;
 
-	r = clo_leaf_body(store->key, envelope, strlen(envelope), &body);
+	r = clo_leaf_body(signer, envelope, strlen(envelope), &body);
 	if (r < 0)
 		return r;
 	assert(strlen(body) <= CLO_LEAF_MAX); /* its parts have their sizes */
@@ -276,8 +276,9 @@ int clo_store_tree_plant(struct clo_store *store)
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		r = clo_store_text(stmt, 1, CLO_DSSE_MAX, &envelope);
 		if (r == 0)
-			r = clo_store_tree_add(
-				store, sqlite3_column_int64(stmt, 0), envelope);
+			r = clo_store_tree_add(store,
+					       sqlite3_column_int64(stmt, 0),
+					       store->key, envelope);
 		if (r < 0)
 			return r == -EBADMSG ? -EUCLEAN : r;
 	}

@@ -7,12 +7,14 @@
 
 enum {
 	OPT_OUTPUT,
+	OPT_LOG,
 };
 
 static int run(const struct clo_cli *cli)
 {
 	const char *path = cli->values[OPT_OUTPUT];
 	json_auto_t *request = NULL, *result = NULL;
+	const json_t *key;
 	const char *pem;
 	int code, r;
 
@@ -21,7 +23,8 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
-	pem = json_string_value(json_object_get(result, "pem"));
+	key = cli->values[OPT_LOG] ? json_object_get(result, "log") : result;
+	pem = json_string_value(json_object_get(key, "pem"));
 	if (!pem || strncmp(pem, "-----BEGIN PUBLIC KEY-----", 26) != 0)
 		return clo_fail_reply(cli);
 
@@ -43,12 +46,14 @@ static int run(const struct clo_cli *cli)
 const struct clo_command clo_command_key = {
 	.name = "key",
 	.summary = "print the node's public key",
-	.details = "The PEM text that verify takes as --key. Fetch it once, "
-		   "over a channel you trust.\n",
+	.details = "The PEM text that verify takes as --key, or with --log the "
+		   "one that log verify\ntakes: with a TPM they differ. Fetch "
+		   "it once, over a channel you trust.\n",
 	.options =
 		{
 			[OPT_OUTPUT] = {"output", "FILE",
 					"write it there instead"},
+			[OPT_LOG] = {"log", NULL, "the key that signs the log"},
 		},
 	.run = run,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/attest/dsse.h"
+#include "agent/attest/log_signers.h"
 #include "agent/attest/siem.h"
 #include "agent/attest/statement.h"
 #include "agent/base/hex.h"
@@ -23,7 +24,9 @@ enum {
 struct lines {
 	FILE *file;
 	enum clo_siem_format events; /* CLO_SIEM_FORMATS: entries as they are */
-	const struct clo_log_keys *keys; /* of events: who may have signed */
+	/* Of events: who may have signed, and when. */
+	struct clo_log_signers *signers;
+	const struct clo_store_range *range;
 	uint64_t n;
 };
 
@@ -72,16 +75,30 @@ static int put_event(const char *line, void *userdata)
 	return fprintf(userdata, "%s\n", line) < 0 ? -EIO : 0;
 }
 
-/* -EBADMSG: none of the keys signed it; not a byte of it is shown. */
-static int open_signed(const struct clo_log_keys *keys, const char *envelope,
-		       char **ret_payload, size_t *ret_len)
+static bool is_wanted(const struct lines *lines,
+		      const struct clo_record *record)
 {
-	int r = -EBADMSG;
+	const struct clo_store_range *range = lines->range;
 
-	for (size_t i = 0; i < keys->n && r == -EBADMSG; i++)
-		r = clo_dsse_open(keys->keys[i], envelope, strlen(envelope),
-				  ret_payload, ret_len);
-	return r;
+	return clo_kind_of_name(record->kind) == CLO_KIND_ISOLATION &&
+	       (!range->until ||
+		(record->time >= range->since && record->time <= range->until));
+}
+
+/* -EBADMSG: nobody who may signed it; not a byte of it is shown. */
+static int open_signed(const struct clo_key *signer,
+		       const struct clo_record *record, json_t **ret_statement)
+{
+	CLO_AUTO_MEM char *payload = NULL;
+	size_t len;
+	int r;
+
+	r = clo_dsse_open(signer, record->envelope, strlen(record->envelope),
+			  &payload, &len);
+	if (r < 0)
+		return r;
+	*ret_statement = json_loadb(payload, len, JSON_REJECT_DUPLICATES, NULL);
+	return *ret_statement ? 0 : -EBADMSG;
 }
 
 /* The controls of an attestation as a line each. */
@@ -89,21 +106,25 @@ static int put_events(void *userdata, const struct clo_entry *entry)
 {
 	struct lines *lines = userdata;
 	const struct clo_record *record = &entry->record;
+	const struct clo_key *signer = NULL, *log_key = NULL;
 	json_auto_t *statement = NULL;
-	CLO_AUTO_MEM char *payload = NULL;
 	char digest[CLO_SHA256_HEX];
-	size_t len;
+	bool wanted;
+	const char *flaw;
 	int r;
 
-	if (!entry->recorded ||
-	    clo_kind_of_name(record->kind) != CLO_KIND_ISOLATION)
+	if (!entry->recorded)
 		return 0;
-	r = open_signed(lines->keys, record->envelope, &payload, &len);
+	wanted = is_wanted(lines, record);
+	if (!wanted && clo_kind_of_name(record->kind) != CLO_KIND_NODE_KEY)
+		return 0;
+	r = clo_log_signers_find(lines->signers, entry, &signer, &log_key,
+				 &flaw);
+	if (r < 0 || !wanted)
+		return r;
+	r = open_signed(signer, record, &statement);
 	if (r < 0)
 		return r;
-	statement = json_loadb(payload, len, JSON_REJECT_DUPLICATES, NULL);
-	if (!statement)
-		return -EBADMSG;
 	clo_hex_encode(record->payload_digest, CLO_SHA256_SIZE, digest);
 	r = clo_siem_events(statement, digest, lines->events, put_event,
 			    lines->file);
@@ -130,34 +151,36 @@ static int fail_write(const struct clo_cli *cli, const char *path, int r)
 			strerrordesc_np(-r));
 }
 
-static int export_lines(const struct clo_cli *cli, struct clo_store *store,
-			const struct clo_store_range *range,
-			enum clo_siem_format events)
+/* Where records vouch for keys, they may stand before the range. */
+static int each_event(struct clo_store *store, struct lines *lines)
 {
-	__attribute__((cleanup(clo_log_keys_done))) struct clo_log_keys keys = {
-		0};
-	const char *output = cli->values[OPT_OUTPUT];
-	struct lines lines = {.file = stdout, .events = events, .keys = &keys};
+	const struct clo_store_range all = {.to = CLO_MERKLE_SIZE_MAX};
+	CLO_AUTO_MEM char *envelope = NULL;
+	time_t when;
 	int r;
 
-	if (events != CLO_SIEM_FORMATS) {
-		r = clo_log_keys_find(cli, store, &keys);
-		if (r != CLO_EXIT_OK)
-			return r;
-	}
+	r = clo_store_latest(store, CLO_NODE_KEY_SCOPE, &envelope, &when);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return clo_store_each(store, r == 0 ? &all : lines->range, put_events,
+			      lines);
+}
 
-	if (cli->json && !output)
-		return clo_fail(cli, CLO_EXIT_USAGE,
-				"log export: --json needs --output");
+static int write_lines(const struct clo_cli *cli, struct clo_store *store,
+		       struct lines *lines)
+{
+	const char *output = cli->values[OPT_OUTPUT];
+	int r;
+
 	if (output) {
-		lines.file = fopen(output, "we");
-		if (!lines.file)
+		lines->file = fopen(output, "we");
+		if (!lines->file)
 			return fail_write(cli, output, -errno);
 	}
-	r = clo_store_each(store, range,
-			   events == CLO_SIEM_FORMATS ? put_line : put_events,
-			   &lines);
-	if (output && fclose(lines.file) != 0 && r == 0)
+	r = lines->signers
+		    ? each_event(store, lines)
+		    : clo_store_each(store, lines->range, put_line, lines);
+	if (output && fclose(lines->file) != 0 && r == 0)
 		r = -EIO;
 	if (r == -EIO)
 		return fail_write(cli, output ? output : "stdout", r);
@@ -167,7 +190,32 @@ static int export_lines(const struct clo_cli *cli, struct clo_store *store,
 				"the keys signed: name the keys by --key");
 	if (r < 0)
 		return clo_log_fail(cli, r);
-	return output ? say(cli, lines.n, output) : CLO_EXIT_OK;
+	return output ? say(cli, lines->n, output) : CLO_EXIT_OK;
+}
+
+static int export_lines(const struct clo_cli *cli, struct clo_store *store,
+			const struct clo_store_range *range,
+			enum clo_siem_format events)
+{
+	__attribute__((cleanup(clo_log_keys_done))) struct clo_log_keys keys = {
+		0};
+	struct lines lines = {.file = stdout, .events = events, .range = range};
+	struct clo_log_signers signers;
+	int code;
+
+	if (cli->json && !cli->values[OPT_OUTPUT])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"log export: --json needs --output");
+	if (events == CLO_SIEM_FORMATS)
+		return write_lines(cli, store, &lines);
+	code = clo_log_keys_find(cli, store, &keys);
+	if (code != CLO_EXIT_OK)
+		return code;
+	clo_log_signers_init(&signers, keys.keys, keys.n);
+	lines.signers = &signers;
+	code = write_lines(cli, store, &lines);
+	clo_log_signers_done(&signers);
+	return code;
 }
 
 static int export_tiles(const struct clo_cli *cli, struct clo_store *store)

@@ -25,7 +25,7 @@ enum {
 #define CLO_LOG_OPTIONS                                                        \
 	[CLO_LOG_OPT_LOG] = {"log", "FILE", "else " CLO_LOG_FILE},             \
 	[CLO_LOG_OPT_KEY] = {"key", "FILE",                                    \
-			     "a public key (PEM) that the node signed with"}
+			     "the public key (PEM) that signs the log"}
 
 struct clo_log_keys {
 	struct clo_key *keys[CLO_LIST_MAX];
@@ -37,7 +37,7 @@ struct clo_log_keys {
 int clo_log_open(const struct clo_cli *cli, struct clo_store **ret_store);
 /* Those of --key. */
 int clo_log_keys_read(const struct clo_cli *cli, struct clo_log_keys *ret_keys);
-/* Those of --key, else the one of the latest entry. */
+/* Those of --key, else the one that the log names. */
 int clo_log_keys_find(const struct clo_cli *cli, struct clo_store *store,
 		      struct clo_log_keys *ret_keys);
 void clo_log_keys_done(struct clo_log_keys *keys);

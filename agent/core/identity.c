@@ -283,6 +283,7 @@ static int make_text(struct clo_node *node, const struct clo_chain *chain,
 			.time = now,
 			.chain = chain,
 			.key = node->boot_key,
+			.log_key = node->key,
 			.ak = identity->ak,
 			.ak_len = identity->ak_len,
 			.ek = identity->ek,
@@ -323,6 +324,7 @@ static int append(struct clo_node *node)
 				     .verdict = "",
 				     .payload_digest = digest,
 				     .envelope = envelope,
+				     .signer = node->boot_key,
 			     });
 }
 

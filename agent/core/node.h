@@ -114,9 +114,6 @@ struct clo_node {
 	char verdict[16]; /* "" before the first */
 };
 
-/* Records of that scope are no statements: they vouch for what signs those. */
-#define CLO_NODE_KEY_SCOPE "node-key"
-
 /* What signs the statements of this start. */
 static inline const struct clo_key *clo_node_signer(const struct clo_node *node)
 {

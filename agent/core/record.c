@@ -123,6 +123,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 			.verdict = clo_verdict_text(draft->verdict),
 			.payload_digest = draft->digest,
 			.envelope = envelope,
+			.signer = clo_node_signer(node),
 		});
 	if (r < 0)
 		return r;

@@ -374,19 +374,30 @@ static json_t *answer_stranger(struct clo_node *node, const json_t *request)
 	return attest(node, request, true);
 }
 
-static json_t *answer_key(struct clo_node *node, const json_t *request)
+static json_t *key_member(const struct clo_key *key, const char *protection)
 {
 	CLO_AUTO_MEM char *pem = NULL;
 	char id[65];
-	int r;
+
+	if (clo_key_public_pem(key, &pem) < 0 || clo_key_id(key, id) < 0)
+		return NULL;
+	return json_pack("{s:s, s:s, s:s}", "pem", pem, "id", id, "protection",
+			 protection);
+}
+
+/* What signs statements, and in it what signs the log. */
+static json_t *answer_key(struct clo_node *node, const json_t *request)
+{
+	json_t *key = key_member(clo_node_signer(node),
+				 node->boot_key ? "tpm" : "file");
 
 	(void)request;
-	r = clo_key_public_pem(clo_node_signer(node), &pem);
-	if (r == 0)
-		r = clo_key_id(clo_node_signer(node), id);
-	if (r < 0)
-		return clo_reply_failure("the key cannot be read", r);
-	return clo_reply_accept(json_pack("{s:s, s:s}", "pem", pem, "id", id));
+	if (!key || json_object_set_new(key, "log",
+					key_member(node->key, "file")) < 0) {
+		json_decref(key);
+		return clo_reply_failure("the key cannot be read", -EIO);
+	}
+	return clo_reply_accept(key);
 }
 
 static const struct operation {

@@ -224,8 +224,9 @@ def check_challenges(who, daemon):
     item = every(who["auditor"], "&kind=isolation/v1")[0]
     answer = who["auditor"].get(f"/v1/attestations/{item['digest']}")
     check(verify(daemon, answer.body) == 0, "what is listed verifies offline")
-    key = who["acme"].json("/v1/trust")["keys"][0]
-    check(key["pem"] == daemon.json("key")["pem"], "the key that signs")
+    key, = who["acme"].json("/v1/trust")["keys"]
+    check(key["pem"] == daemon.json("key")["pem"] and
+          key["protection"] == "file", "the key that signs")
 
 
 MALFORMED_TARGETS = (

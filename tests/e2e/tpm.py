@@ -200,6 +200,25 @@ def enrolled(daemon, directory, store):
           "what was not wrapped for it, it does not give back")
 
 
+def check_tree(daemon, directory):
+    """The log is whole, by the file key that is kept or that it names."""
+    path = f"{daemon.state}/log.sqlite"
+    kept = daemon.cloison("key", "--log").stdout
+    check(kept == read(f"{directory}/file.pem"), "the file key signs the log")
+    for by in ((), ("--key", f"{directory}/file.pem")):
+        tree = daemon.cloison("log", "verify", "--log", path, *by, check=False)
+        check(tree.returncode == 0, f"the log is whole {by} "
+              f"{tree.stdout.strip()}{tree.stderr.strip()}")
+    key = write(f"{directory}/key.pem", daemon.cloison("key").stdout)
+    check(daemon.cloison("log", "verify", "--log", path, "--key", key,
+                         check=False).returncode == 1,
+          "a start's key signs no log")
+    events = daemon.cloison("log", "export", "--format", "ocsf", "--log", path)
+    check(events.stdout.count("\n") > 0, "its findings go out")
+    check(daemon.cloison("log", "proof", "0", "--log", path).stdout
+          .startswith("c2sp.org/tlog-proof@v1"), "and proofs")
+
+
 def restarted(daemon, directory, store):
     """kill -9: another key, the same chain."""
     before = daemon.json("key")["id"]
@@ -215,6 +234,7 @@ def restarted(daemon, directory, store):
     reasons = [s["reason"] for s in found["statements"]
                if s["result"] == "NOT-AUTHENTIC"]
     check(not reasons, f"the whole log verifies {reasons}")
+    check_tree(daemon, directory)
     with open(f"{daemon.state}/node.key", encoding="ascii") as file:
         check("PRIVATE KEY" in file.read(), "the file key stays for later")
     files = subprocess.run(["grep", "-rlF", "PRIVATE KEY", daemon.state],

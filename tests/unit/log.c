@@ -124,7 +124,8 @@ static void test_by_its_own_keys(void **state)
 	log_append_as(second, "");
 	assert_int_equal(verify_with(NULL, NULL).exit, CLO_VERIFY_PASSED);
 	assert_found(NULL, "entry 12 (boot-b.6): its record is not the one "
-			   "that was logged, or of another key");
+			   "that was logged, or of a key that nobody "
+			   "vouches for");
 }
 
 static void test_an_empty_log(void **state)

@@ -15,7 +15,7 @@
 #define BOOT "b1"
 #define NOW 1767323045 /* 2026-01-02T03:04:05Z */
 
-static struct clo_key *key;
+static struct clo_key *key, *log_key;
 static struct clo_tpm_quote quote;
 
 static json_t *quote_now(uint64_t epoch, const char *nonce)
@@ -43,6 +43,7 @@ static char *make_text(void)
 		.time = NOW,
 		.chain = &first,
 		.key = key,
+		.log_key = log_key,
 		.ak = identity.ak,
 		.ak_len = identity.ak_len,
 		.ek = identity.ek,
@@ -72,12 +73,14 @@ static int begin(void **state)
 	if (set_up(state) < 0)
 		return -1;
 	key = fixture_key(FIXTURE_KEY_1);
+	log_key = fixture_key(FIXTURE_KEY_2);
 	return clo_tpm_identity(tpm, &identity);
 }
 
 static int end(void **state)
 {
 	clo_key_free(key);
+	clo_key_free(log_key);
 	return tear_down(state);
 }
 
@@ -103,6 +106,8 @@ static void test_a_record(void **state)
 	assert_string_equal(record->id, id);
 	assert_string_equal(record->boot_id, BOOT);
 	assert_int_equal(record->time, NOW);
+	assert_true(clo_key_equal(record->log_key, log_key));
+	assert_false(clo_key_equal(record->log_key, record->key));
 
 	later = quote_now(7, "c0ffee");
 	assert_null(clo_node_key_quote_flaw(record, later, 7, "c0ffee"));
@@ -125,6 +130,7 @@ static void test_other_than_quoted(void **state)
 		{"\"pcrs\":{\"0\"", "\"pcrs\":{\"x\"", -EBADMSG},
 		{"node-key/v1", "node-kex/v1", -ENOMSG},
 		{"BEGIN PUBLIC", "BEGIN PRIVAT", -EBADMSG},
+		{"\"logKey\":\"--", "\"logKey\":\"++", -EBADMSG},
 	};
 
 	CLO_AUTO_MEM char *text = make_text();

@@ -229,6 +229,9 @@ static void test_key(void **state)
 	assert_non_null(
 		strstr(json_string_value(json_object_get(result(), "pem")),
 		       "BEGIN PUBLIC KEY"));
+	assert_string_equal(json_string_value(json_object_get(
+				    json_object_get(result(), "log"), "id")),
+			    id);
 }
 
 /* Such as only another's hand writes. */
