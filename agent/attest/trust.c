@@ -261,6 +261,18 @@ const struct clo_trusted *clo_trust_find(const struct clo_trust *trust,
 	return found && found->key && found->roles & role ? found : NULL;
 }
 
+const struct clo_trusted *clo_trust_next(const struct clo_trust *trust,
+					 enum clo_trust_role role, size_t *at)
+{
+	while (*at < trust->n) {
+		const struct clo_trusted *next = &trust->keys[(*at)++];
+
+		if (next->key && next->roles & role)
+			return next;
+	}
+	return NULL;
+}
+
 const struct clo_trusted *clo_trust_find_ak(const struct clo_trust *trust,
 					    const char *id)
 {

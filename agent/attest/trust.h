@@ -55,6 +55,10 @@ const struct clo_trusted *clo_trust_find(const struct clo_trust *trust,
 					 const char *id,
 					 enum clo_trust_role role);
 
+/* One after the other, from *at == 0: those for that; NULL: no more. */
+const struct clo_trusted *clo_trust_next(const struct clo_trust *trust,
+					 enum clo_trust_role role, size_t *at);
+
 /* The attestation key of that id. */
 const struct clo_trusted *clo_trust_find_ak(const struct clo_trust *trust,
 					    const char *id);

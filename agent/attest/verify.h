@@ -60,4 +60,11 @@ void clo_verify(const struct clo_key *key, const char *envelope, size_t len,
 void clo_verify_trusted(const struct clo_trust *trust, const char *envelope,
 			size_t len, const struct clo_verify_options *options,
 			struct clo_verify_result *ret_result);
+/*
+ * The reason goes to terminals and logs, and parts of it come from others: it
+ * becomes printable ASCII.
+ */
+__attribute__((format(printf, 3, 4))) void
+clo_verify_conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
+		    const char *fmt, ...);
 void clo_verify_result_done(struct clo_verify_result *result);

@@ -19,13 +19,6 @@ static inline const char *text_of(const json_t *object, const char *member)
 	return json_string_value(json_object_get(object, member));
 }
 
-/*
- * The reason goes to terminals and logs, and parts of it come from others: it
- * becomes printable ASCII.
- */
-__attribute__((format(printf, 3, 4))) void
-clo_verify_conclude(struct clo_verify_result *result, enum clo_verify_exit exit,
-		    const char *fmt, ...);
 /* Signed, but not a sound statement: -EBADMSG. */
 int clo_verify_reject(struct clo_verify_result *result, const char *what);
 /* By a key that is trusted for whatever reason; see clo_verify(). */

@@ -11,8 +11,8 @@
 #include "policy/parse.h"
 #include "policy/prove.h"
 
-static int parse(const json_t *array, time_t now,
-		 struct clo_policy **ret_policy, struct clo_flaws *flaws)
+int clo_offline_parse(const json_t *array, time_t now,
+		      struct clo_policy **ret_policy, struct clo_flaws *flaws)
 {
 	CLO_AUTO_MEM struct clo_document *documents = NULL;
 	size_t i, n = json_array_size(array);
@@ -46,6 +46,16 @@ static json_t *flaws_json(const struct clo_flaws *flaws)
 					 flaw->path, "text", flaw->text));
 	}
 	return array;
+}
+
+int clo_offline_refuse(const struct clo_cli *cli, const struct clo_flaws *flaws)
+{
+	json_auto_t *kept = flaws_json(flaws);
+	char error[64];
+
+	(void)snprintf(error, sizeof(error), "the policy has %zu flaws",
+		       clo_flaws_count(flaws));
+	return clo_refuse(cli, CLO_EXIT_REFUSED, error, kept, NULL);
 }
 
 static int prove(const struct clo_compiled *compiled,
@@ -104,14 +114,13 @@ int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
 	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
 	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
-	json_auto_t *kept = NULL;
 	const time_t now = time(NULL);
 	char error[160] = "";
 	int r;
 
 	r = clo_flaws_new(&flaws);
 	if (r == 0)
-		r = parse(documents, now, &policy, flaws);
+		r = clo_offline_parse(documents, now, &policy, flaws);
 	if (r == 0)
 		r = clo_compile(policy, now, &compiled, flaws);
 	if (r == 0)
@@ -121,9 +130,5 @@ int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
 	if (r != -EINVAL)
 		return clo_fail(cli, CLO_EXIT_FAILED, "cannot plan: %s",
 				error[0] ? error : strerrordesc_np(-r));
-
-	kept = flaws_json(flaws);
-	(void)snprintf(error, sizeof(error), "the policy has %zu flaws",
-		       clo_flaws_count(flaws));
-	return clo_refuse(cli, CLO_EXIT_REFUSED, error, kept, NULL);
+	return clo_offline_refuse(cli, flaws);
 }

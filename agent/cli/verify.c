@@ -2,6 +2,7 @@
 #include "agent/attest/verify.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,10 @@
 #include "agent/cli/output.h"
 #include "agent/cli/summary.h"
 #include "agent/cli/verify_many.h"
+#include "agent/sys/https.h"
 
 #define KEY_MAX 65536U
+#define FETCH_SECONDS 60
 
 enum {
 	OPT_KEY,
@@ -27,7 +30,38 @@ enum {
 	OPT_NODE_KEY,
 	OPT_CHAIN,
 	OPT_FORMAT,
+	OPT_REQUIRE_LOG,
+	OPT_LOG,
+	OPT_PROOF,
+	OPT_POLICY,
+	OPT_CERT,
+	OPT_KEY_FILE,
+	OPT_CA,
 };
+
+/* What is read for a request, which borrows it. */
+struct inputs {
+	struct clo_key *key;
+	struct clo_trust *trust;
+	struct clo_node_keys *node_keys;
+	struct clo_store *log;
+	char *proof_text, *proof_entry;
+	struct clo_tlog_proof proof;
+	struct clo_verify_policy *policy;
+	char *fetched;
+};
+
+static void inputs_done(struct inputs *inputs)
+{
+	clo_key_free(inputs->key);
+	clo_trust_free(inputs->trust);
+	clo_node_keys_free(inputs->node_keys);
+	clo_store_free(inputs->log);
+	clo_verify_policy_free(inputs->policy);
+	free(inputs->proof_text);
+	free(inputs->proof_entry);
+	free(inputs->fetched);
+}
 
 static int read_age(const struct clo_cli *cli, int64_t *ret_age)
 {
@@ -74,6 +108,14 @@ static int read_options(const struct clo_cli *cli,
 	options->nonce = cli->values[OPT_NONCE];
 	options->protection = protection ? "tpm" : NULL;
 	request->chain_complete = cli->values[OPT_CHAIN] != NULL;
+	request->require_log = cli->values[OPT_REQUIRE_LOG] != NULL;
+	if (cli->values[OPT_LOG] && cli->values[OPT_PROOF])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: --log or --proof, not both");
+	if (!cli->values[OPT_CERT] != !cli->values[OPT_KEY_FILE])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"verify: --cert needs --key-file and the other "
+				"way round");
 	if (cli->values[OPT_NODE_KEY] && !cli->values[OPT_TRUST])
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"verify: --node-key needs --trust");
@@ -135,12 +177,15 @@ static int read_trust(const struct clo_cli *cli, struct clo_trust **ret_trust)
 static int on_record(const char *name, const char *text, size_t len,
 		     void *userdata)
 {
+	CLO_AUTO(clo_bundled) struct clo_bundled *bundled = NULL;
 	struct clo_node_key *node_key = NULL;
 	const char *reason;
 	int r;
 
 	(void)name;
-	r = clo_node_key_open(text, len, &node_key, &reason);
+	r = clo_verify_unwrap(&text, &len, &bundled);
+	if (r == 0)
+		r = clo_node_key_open(text, len, &node_key, &reason);
 	if (r == -ENOMSG)
 		return 0;
 	return r < 0 ? r : clo_node_keys_add(userdata, node_key);
@@ -169,55 +214,137 @@ static int read_node_keys(const struct clo_cli *cli,
 				  "%s: no node-key record is there", path);
 }
 
+static int read_log(const struct clo_cli *cli, struct clo_store **ret_log)
+{
+	const char *path = cli->values[OPT_LOG];
+	int r = path ? clo_store_open_read(path, ret_log) : 0;
+
+	if (r == -EPROTO || r == -EUCLEAN)
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"%s is no log that this version reads", path);
+	return r < 0 ? clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s", path,
+				strerrordesc_np(-r))
+		     : CLO_EXIT_OK;
+}
+
+static int read_proof(const struct clo_cli *cli, struct inputs *inputs)
+{
+	const char *path = cli->values[OPT_PROOF];
+	size_t len;
+	int code;
+
+	if (!path)
+		return CLO_EXIT_OK;
+	code = read_file(cli, path, CLO_TLOG_PROOF_MAX, &inputs->proof_text,
+			 &len);
+	if (code == CLO_EXIT_OK &&
+	    clo_tlog_proof_parse(inputs->proof_text, len, &inputs->proof,
+				 &inputs->proof_entry) < 0)
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"%s is not a proof of cloison log proof", path);
+	return code;
+}
+
+static bool is_url(const char *operand)
+{
+	return strncmp(operand, "https://", strlen("https://")) == 0;
+}
+
+static int fetch(const struct clo_cli *cli, char **ret_text, size_t *ret_len)
+{
+	const struct clo_https options = {
+		.certificate = cli->values[OPT_CERT],
+		.key = cli->values[OPT_KEY_FILE],
+		.ca = cli->values[OPT_CA],
+		.max = CLO_DSSE_MAX,
+		.timeout = FETCH_SECONDS,
+	};
+	char error[160];
+	int r;
+
+	if (!is_url(cli->operand))
+		return CLO_EXIT_OK;
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = clo_https_get(&options, cli->operand, ret_text, ret_len, error);
+	return r < 0 ? clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",
+				cli->operand, error)
+		     : CLO_EXIT_OK;
+}
+
+/* All that options name, then what is to be verified, if it is elsewhere. */
+static int read_inputs(const struct clo_cli *cli, struct inputs *inputs,
+		       struct clo_verify_request *request)
+{
+	const char *policy = cli->values[OPT_POLICY];
+	int code = cli->values[OPT_KEY] ? read_key(cli, &inputs->key)
+					: read_trust(cli, &inputs->trust);
+
+	if (code == CLO_EXIT_OK)
+		code = read_node_keys(cli, &inputs->node_keys);
+	if (code == CLO_EXIT_OK)
+		code = read_log(cli, &inputs->log);
+	if (code == CLO_EXIT_OK)
+		code = read_proof(cli, inputs);
+	if (code == CLO_EXIT_OK && policy)
+		code = clo_verify_policy_read(cli, policy, &inputs->policy);
+	if (code == CLO_EXIT_OK)
+		code = fetch(cli, &inputs->fetched, &request->fetched_len);
+	request->key = inputs->key;
+	request->trust = inputs->trust;
+	request->options.node_keys = inputs->node_keys;
+	request->log = inputs->log;
+	request->proof = cli->values[OPT_PROOF] ? &inputs->proof : NULL;
+	request->policy = inputs->policy;
+	request->fetched = inputs->fetched;
+	return code;
+}
+
 static int verify_single(const struct clo_cli *cli,
 			 const struct clo_verify_request *request)
 {
 	__attribute__((cleanup(
 		clo_verify_result_done))) struct clo_verify_result result = {0};
-	CLO_AUTO_MEM char *envelope = NULL;
-	size_t len;
-	int code;
+	CLO_AUTO_MEM char *text = NULL;
+	size_t len = request->fetched_len;
+	int code = CLO_EXIT_OK;
 
-	code = read_file(cli, cli->operand, CLO_DSSE_MAX, &envelope, &len);
+	if (!request->fetched)
+		code = read_file(cli, cli->operand, CLO_DSSE_MAX, &text, &len);
 	if (code != CLO_EXIT_OK)
 		return code;
-	clo_verify_one(request, envelope, len, &result);
+	clo_verify_one(request, request->fetched ? request->fetched : text, len,
+		       &result);
 	return clo_summary_print(cli, &result);
 }
 
 static int run(const struct clo_cli *cli)
 {
-	CLO_AUTO(clo_key) struct clo_key *key = NULL;
-	CLO_AUTO(clo_trust) struct clo_trust *trust = NULL;
-	CLO_AUTO(clo_node_keys) struct clo_node_keys *node_keys = NULL;
+	__attribute__((cleanup(inputs_done))) struct inputs inputs = {0};
 	struct clo_verify_request request = {0};
 	int code;
 
 	code = read_options(cli, &request);
 	if (code == CLO_EXIT_OK)
-		code = cli->values[OPT_KEY] ? read_key(cli, &key)
-					    : read_trust(cli, &trust);
-	if (code == CLO_EXIT_OK)
-		code = read_node_keys(cli, &node_keys);
+		code = read_inputs(cli, &inputs, &request);
 	if (code != CLO_EXIT_OK)
 		return code;
-	request.key = key;
-	request.trust = trust;
-	request.options.node_keys = node_keys;
-	return clo_evidence_is_many(cli->operand) || request.chain_complete ||
-			       cli->values[OPT_FORMAT]
+	return (!request.fetched && clo_evidence_is_many(cli->operand)) ||
+			       request.chain_complete || cli->values[OPT_FORMAT]
 		       ? clo_verify_many(cli, &request)
 		       : verify_single(cli, &request);
 }
 
 const struct clo_command clo_command_verify = {
 	.name = "verify",
-	.operand = "FILE",
+	.operand = "FILE|URL",
 	.summary = "check attestations: offline, unprivileged",
-	.details = "FILE is an envelope, - for stdin, a .jsonl file of one on "
-		   "each line, or a\ndirectory of such files. Exit status: the "
-		   "worst of 0 PASSED, 4 inconclusive or\nstale, 3 FAILED, 1 "
-		   "not authentic; 2 usage or an unreadable file.\n",
+	.details =
+		"FILE is an envelope or a Sigstore bundle, - for stdin, a "
+		".jsonl file of one on\neach line, or a directory of such "
+		"files; an https:// URL of a gateway is fetched\nfirst. Exit "
+		"status: the worst of 0 PASSED, 4 inconclusive or stale, 3 "
+		"FAILED,\n1 not authentic; 2 usage, or what cannot be "
+		"read.\n",
 	.options =
 		{
 			[OPT_KEY] = {"key", "FILE",
@@ -237,6 +364,21 @@ const struct clo_command clo_command_verify = {
 				       "no statement of a boot may be missing"},
 			[OPT_FORMAT] = {"format", "FORMAT",
 					"text, json or junit"},
+			[OPT_REQUIRE_LOG] = {"require-log", NULL,
+					     "it must be in its node's log"},
+			[OPT_LOG] = {"log", "FILE",
+				     "which is this one, or a copy of it"},
+			[OPT_PROOF] = {"proof", "FILE",
+				       "as this proof shows (log proof)"},
+			[OPT_POLICY] = {"policy", "DIR",
+					"its policy and tables must be these"},
+			[OPT_CERT] = {"cert", "FILE",
+				      "certificate to show to a gateway (PEM)"},
+			[OPT_KEY_FILE] = {"key-file", "FILE",
+					  "private key of that certificate"},
+			[OPT_CA] = {"ca", "FILE",
+				    "who certifies the gateway, else the "
+				    "system's"},
 		},
 	.run = run,
 };

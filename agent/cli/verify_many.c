@@ -221,18 +221,6 @@ static void print_json(const struct many *many)
 		(void)clo_json_print(document);
 }
 
-void clo_verify_one(const struct clo_verify_request *request,
-		    const char *envelope, size_t len,
-		    struct clo_verify_result *ret_result)
-{
-	if (request->trust)
-		clo_verify_trusted(request->trust, envelope, len,
-				   &request->options, ret_result);
-	else
-		clo_verify(request->key, envelope, len, &request->options,
-			   ret_result);
-}
-
 int clo_verify_many(const struct clo_cli *cli,
 		    const struct clo_verify_request *request)
 {
@@ -246,7 +234,10 @@ int clo_verify_many(const struct clo_cli *cli,
 	if (request->chain_complete)
 		r = clo_links_new(&links);
 	many.links = links;
-	if (r == 0)
+	if (r == 0 && request->fetched)
+		r = on_item(cli->operand, request->fetched,
+			    request->fetched_len, &many);
+	else if (r == 0)
 		r = clo_evidence_each(cli->operand, on_item, &many, &unread);
 	if (r < 0 && unread)
 		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s",

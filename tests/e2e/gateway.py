@@ -484,6 +484,7 @@ def main(build):
         check_streams(who, daemon)
         check_challenges(who, daemon)
         gateway_log.check_bundles(who, daemon, every)
+        gateway_log.check_relying(who, daemon, authority, every)
         gateway_log.check_tiles(who, daemon)
         check_malformed(who)
         check_limits(who)

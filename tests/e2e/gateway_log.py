@@ -119,6 +119,59 @@ def check_bundles(who, daemon, every):
               f"the node's {kind} is no tenant's")
 
 
+def check_relying(who, daemon, authority, every):
+    """cloison verify at a relying party: from the gateway, or a file of it."""
+    item = every(who["acme"])[0]["digest"]
+    path = f"/v1/attestations/{item}"
+    place = f"https://127.0.0.1:{who['acme'].port}"
+    key = f"{daemon.directory}/key"
+
+    def run(what, *argv):
+        done = daemon.cloison("verify", what, "--key", key, "--max-age",
+                              "3600", *argv, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def fetch(name, *argv, base=place, target=f"{path}/bundle",
+              ca=authority.certificate):
+        shown = ("--cert", authority.path(name, "pem"), "--key-file",
+                 authority.path(name, "key")) if name else ()
+        return run(base + target, "--ca", ca, *shown, *argv)
+
+    policy = ("--policy", f"{daemon.directory}/policy")
+    code, said = fetch("acme", "--require-log", *policy)
+    check(code == 0, f"a bundle from the gateway holds {said}")
+    check(fetch("acme", target=path)[0] == 0 and
+          fetch("acme", "--require-log", target=path)[0] == 1,
+          "an envelope too, but it does not show that the log has it")
+    for code, said in (fetch("globex"), fetch(None)):
+        check(code == 2 and "the answer is 40" in said,
+              f"who may not read it gets none: {said.strip()}")
+    code, said = fetch("acme", base=place.replace("127.0.0.1", "127.1"))
+    check(code == 2 and "certificate" in said, f"its name counts: {said}")
+    code, said = fetch("acme", ca=authority.path("acme", "pem"))
+    check(code == 2 and "certificate" in said, f"and its authority: {said}")
+
+    bundle = f"{daemon.directory}/bundle.json"
+    envelope = f"{daemon.directory}/envelope"
+    for file, target in ((bundle, f"{path}/bundle"), (envelope, path)):
+        with open(file, "wb") as out:
+            out.write(who["acme"].get(target).body)
+    check(run(bundle, "--require-log")[0] == 0, "a bundle in a file holds")
+    check(run(envelope, "--log", f"{daemon.state}/log.sqlite", *policy)[0] == 0,
+          "an envelope is in the log, and of this policy")
+    other = f"{daemon.directory}/other-policy"
+    os.mkdir(other)
+    for name in os.listdir(policy[1]):
+        with open(f"{policy[1]}/{name}", encoding="utf-8") as file:
+            document = json.load(file)
+        if name == "node.json":
+            document["addresses"] = ["192.0.2.77"]
+        with open(f"{other}/{name}", "w", encoding="utf-8") as file:
+            json.dump(document, file)
+    code, said = run(envelope, "--policy", other)
+    check(code == 3 and "of another policy" in said, "and of no other")
+
+
 def files_below(directory):
     for folder, _, names in os.walk(directory):
         for name in names:
