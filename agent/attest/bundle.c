@@ -223,7 +223,7 @@ int clo_bundle_parse(const char *text, size_t len,
 {
 	CLO_AUTO(clo_bundled) struct clo_bundled *bundled = NULL;
 	CLO_AUTO(clo_json) json_t *root = NULL;
-	struct texts texts;
+	struct texts texts = {0};
 	int r;
 
 	r = clo_json_parse(text, len, BUNDLE_DEPTH, &root);

@@ -178,7 +178,7 @@ static int told_key(struct clo_store *store, struct clo_key **ret_key)
 				      &reason);
 	if (r < 0)
 		return r == -ENOMSG ? -EBADMSG : r;
-	if (!voucher->log_key)
+	if (!voucher || !voucher->log_key)
 		return -ENOENT;
 
 	*ret_key = CLO_TAKE(voucher->log_key);

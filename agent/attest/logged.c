@@ -110,7 +110,7 @@ const char *clo_logged_bundle_flaw(const struct clo_log_trust *by,
 				   const struct clo_bundled *bundled)
 {
 	const struct clo_key *key;
-	struct clo_checkpoint head;
+	struct clo_checkpoint head = {0};
 	const char *flaw;
 	char id[65];
 

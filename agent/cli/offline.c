@@ -11,25 +11,25 @@
 #include "policy/parse.h"
 #include "policy/prove.h"
 
-int clo_offline_parse(const json_t *array, time_t now,
+int clo_offline_parse(const json_t *documents, time_t now,
 		      struct clo_policy **ret_policy, struct clo_flaws *flaws)
 {
-	CLO_AUTO_MEM struct clo_document *documents = NULL;
-	size_t i, n = json_array_size(array);
+	CLO_AUTO_MEM struct clo_document *borrowed = NULL;
+	size_t i, n = json_array_size(documents);
 	const json_t *item, *text;
 
-	documents = calloc(n, sizeof(*documents));
-	if (!documents)
+	borrowed = calloc(n, sizeof(*borrowed));
+	if (!borrowed)
 		return -ENOMEM;
 
 	for (i = 0; i < n; i++) {
-		item = json_array_get(array, i);
+		item = json_array_get(documents, i);
 		text = json_object_get(item, "text");
-		documents[i].name = clo_member_text(item, "name");
-		documents[i].text = json_string_value(text);
-		documents[i].len = json_string_length(text);
+		borrowed[i].name = clo_member_text(item, "name");
+		borrowed[i].text = json_string_value(text);
+		borrowed[i].len = json_string_length(text);
 	}
-	return clo_policy_parse(documents, n, now, ret_policy, flaws);
+	return clo_policy_parse(borrowed, n, now, ret_policy, flaws);
 }
 
 static json_t *flaws_json(const struct clo_flaws *flaws)

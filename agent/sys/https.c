@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -115,16 +116,15 @@ static int make_context(struct get *get)
 /* The name or address of the URL is the one that is certified. */
 static int expect_host(struct get *get, SSL *ssl)
 {
-	char plain[INET6_ADDRSTRLEN + 2];
+	bool bracketed = get->host[0] == '[';
+	size_t len = strlen(get->host) - (bracketed ? 2 : 0);
 	struct in6_addr address;
-	const char *host = get->host;
-	size_t len = strlen(host);
+	char host[256];
 
-	if (host[0] == '[' && len > 2 && len < sizeof(plain)) {
-		(void)snprintf(plain, sizeof(plain), "%.*s", (int)len - 2,
-			       host + 1);
-		host = plain;
-	}
+	if (len >= sizeof(host))
+		return fail(get, -EINVAL, "its host is no name");
+	(void)snprintf(host, sizeof(host), "%.*s", (int)len,
+		       get->host + bracketed);
 	if (inet_pton(AF_INET, host, &address) == 1 ||
 	    inet_pton(AF_INET6, host, &address) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
@@ -266,16 +266,15 @@ static int take_body(struct get *get, char **ret_body, size_t *ret_len)
 {
 	const char *end =
 		memmem(get->text, get->len, "\r\n\r\n", strlen("\r\n\r\n"));
-	int minor, code, taken = 0;
+	const char *code = get->text + strlen("HTTP/1.1 ");
 	size_t len;
 	char *body;
 
-	if (!end ||
-	    sscanf(get->text, "HTTP/1.%1d %3d%n", &minor, &code, &taken) != 2 ||
-	    taken != 12)
+	if (!end || strncmp(get->text, "HTTP/1.", strlen("HTTP/1.")) != 0 ||
+	    end < code || code[-1] != ' ')
 		return fail(get, -EPROTO, "what answers is no HTTP server");
-	if (code != 200)
-		return fail(get, -EPROTO, "the answer is %d", code);
+	if (strncmp(code, "200", 3) != 0)
+		return fail(get, -EPROTO, "the answer is %.3s", code);
 	end += strlen("\r\n\r\n");
 	len = get->len - (size_t)(end - get->text);
 	if (len > get->options->max)

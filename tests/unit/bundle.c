@@ -83,6 +83,29 @@ static void test_the_envelope_is_kept(void **state)
 	assert_non_null(strstr(strstr(text, "\"hint\""), id));
 }
 
+static void test_read_again(void **state)
+{
+	CLO_AUTO(clo_bundled) struct clo_bundled *bundled = NULL;
+	const struct clo_bundle bundle = example();
+	CLO_AUTO_MEM char *text = NULL;
+
+	(void)state;
+	assert_int_equal(clo_bundle_format(&bundle, &text), 0);
+	assert_true(clo_bundle_is_claimed(text, strlen(text)));
+	assert_false(clo_bundle_is_claimed(ENVELOPE, strlen(ENVELOPE)));
+	assert_int_equal(clo_bundle_parse(text, strlen(text), &bundled), 0);
+	assert_string_equal(bundled->envelope, ENVELOPE);
+	assert_string_equal(bundled->body, bundle.body);
+	assert_string_equal(bundled->note, bundle.note);
+	assert_int_equal(bundled->proof.index, 5);
+	assert_int_equal(bundled->size, 6);
+	assert_int_equal(bundled->time, bundle.time);
+	assert_memory_equal(bundled->root, head.root, CLO_SHA256_SIZE);
+	assert_int_equal(bundled->proof.path.n, 2);
+	assert_memory_equal(bundled->proof.path.hashes, path.hashes,
+			    sizeof(path.hashes[0]) * 2);
+}
+
 static void test_a_tree_of_one(void **state)
 {
 	const struct clo_merkle_proof none = {.n = 0};
@@ -137,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_member),
 		cmocka_unit_test(test_the_envelope_is_kept),
+		cmocka_unit_test(test_read_again),
 		cmocka_unit_test(test_a_tree_of_one),
 		cmocka_unit_test(test_great_numbers),
 		cmocka_unit_test(test_no_envelopes),
