@@ -18,10 +18,10 @@ static char log_previous[CLO_SHA256_HEX];
 /* What the first of a boot says of the boot before; NULL: as it is. */
 static const struct clo_chain *log_says;
 
-static inline char *log_chain(void)
+/* Of the record that is due. */
+static inline struct clo_chain log_place(void)
 {
 	struct clo_chain chain = {0};
-	json_auto_t *json = NULL;
 
 	assert_int_equal(clo_store_chain(store, log_boot, &chain), 0);
 	if (log_sequence == 0 && log_says)
@@ -30,7 +30,14 @@ static inline char *log_chain(void)
 	if (log_sequence > 0)
 		assert_int_equal(
 			clo_hex_decode(log_previous, 32, chain.previous), 0);
-	json = clo_chain_make(&chain);
+	return chain;
+}
+
+static inline char *log_chain(void)
+{
+	const struct clo_chain chain = log_place();
+	json_auto_t *json = clo_chain_make(&chain);
+
 	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 }
 

@@ -26,7 +26,8 @@ static struct clo_key *key_2, *key_3; /* of starts */
 static void append_record(const struct clo_key *key,
 			  const struct clo_key *log_key)
 {
-	uint8_t der[CLO_KEY_DER_SIZE], binding[32], previous[32];
+	uint8_t der[CLO_KEY_DER_SIZE], binding[32];
+	const struct clo_chain chain = log_place();
 	const struct clo_record record = {.kind = "node-key/v1",
 					  .scope = CLO_NODE_KEY_SCOPE,
 					  .time = NOW,
@@ -43,26 +44,22 @@ static void append_record(const struct clo_key *key,
 	quoted = (struct clo_quote_parts){quote.attest, quote.attest_len,
 					  quote.signature, quote.signature_len,
 					  &quote.pcrs};
-	if (log_sequence > 0)
-		assert_int_equal(clo_hex_decode(log_previous, 32, previous), 0);
-	assert_int_equal(
-		clo_node_key_make(
-			&(const struct clo_node_key_parts){
-				.node = "n1",
-				.boot_id = log_boot,
-				.time = NOW,
-				.sequence = log_sequence,
-				.previous = log_sequence ? previous : NULL,
-				.key = key,
-				.log_key = log_key,
-				.ak = identity.ak,
-				.ak_len = identity.ak_len,
-				.ek = identity.ek,
-				.ek_len = identity.ek_len,
-				.quote = &quoted,
-			},
-			&text),
-		0);
+	assert_int_equal(clo_node_key_make(
+				 &(const struct clo_node_key_parts){
+					 .node = "n1",
+					 .boot_id = log_boot,
+					 .time = NOW,
+					 .chain = &chain,
+					 .key = key,
+					 .log_key = log_key,
+					 .ak = identity.ak,
+					 .ak_len = identity.ak_len,
+					 .ek = identity.ek,
+					 .ek_len = identity.ek_len,
+					 .quote = &quoted,
+				 },
+				 &text),
+			 0);
 	log_signer = key;
 	log_append_text(key, record, text);
 }
