@@ -74,7 +74,7 @@ int clo_bundle_format(const struct clo_bundle *bundle, char **ret_text)
 
 	if (bundle->time < 0)
 		return -EINVAL;
-	r = clo_dsse_key_id(bundle->envelope, len, key_id);
+	r = clo_dsse_key_id(CLO_DSSE_TYPE, bundle->envelope, len, key_id);
 	if (r == 0)
 		r = clo_json_parse(bundle->envelope, len, ENVELOPE_DEPTH,
 				   &envelope);

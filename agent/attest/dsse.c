@@ -14,16 +14,18 @@
 
 #define ENVELOPE_DEPTH 3 /* object, signatures, signature */
 #define SIGNATURE_SIZE 64
+#define TYPE_MAX 64
 
 /* Pre-authentication encoding; caller frees. */
-static int pae(const char *payload, size_t len, char **ret_pae, size_t *ret_len)
+static int pae(const char *type, const char *payload, size_t len,
+	       char **ret_pae, size_t *ret_len)
 {
-	char head[64 + sizeof(CLO_DSSE_TYPE)];
+	char head[64 + TYPE_MAX];
 	char *text;
 	int n;
 
-	n = snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ",
-		     strlen(CLO_DSSE_TYPE), CLO_DSSE_TYPE, len);
+	n = snprintf(head, sizeof(head), "DSSEv1 %zu %s %zu ", strlen(type),
+		     type, len);
 	assert(n > 0 && (size_t)n < sizeof(head));
 	text = malloc((size_t)n + len);
 	if (!text)
@@ -37,15 +39,16 @@ static int pae(const char *payload, size_t len, char **ret_pae, size_t *ret_len)
 }
 
 /* The envelope's text; caller frees. */
-static int envelope_text(const char *payload, const char *key_id,
-			 const char *signature, char **ret_envelope)
+static int envelope_text(const char *type, const char *payload,
+			 const char *key_id, const char *signature,
+			 char **ret_envelope)
 {
 	CLO_AUTO(clo_json) json_t *root = NULL;
 	char *text;
 
 	root = json_pack("{s:s,s:s,s:[{s:s,s:s}]}", "payload", payload,
-			 "payloadType", CLO_DSSE_TYPE, "signatures", "keyid",
-			 key_id, "sig", signature);
+			 "payloadType", type, "signatures", "keyid", key_id,
+			 "sig", signature);
 	text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	if (!text)
 		return -ENOMEM;
@@ -58,8 +61,8 @@ static int envelope_text(const char *payload, const char *key_id,
 	return 0;
 }
 
-int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
-		  char **ret_envelope)
+int clo_dsse_sign_as(const struct clo_key *key, const char *type,
+		     const char *payload, size_t len, char **ret_envelope)
 {
 	CLO_AUTO_MEM char *to_sign = NULL;
 	CLO_AUTO_MEM char *payload64 = NULL;
@@ -72,7 +75,7 @@ int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
 	if (len > CLO_DSSE_MAX)
 		return -EMSGSIZE;
 
-	r = pae(payload, len, &to_sign, &n);
+	r = pae(type, payload, len, &to_sign, &n);
 	if (r < 0)
 		return r;
 	r = clo_key_sign(key, to_sign, n, signature);
@@ -87,11 +90,19 @@ int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
 	r = clo_base64_encode(signature, sizeof(signature), &signature64);
 	if (r < 0)
 		return r;
-	return envelope_text(payload64, key_id, signature64, ret_envelope);
+	return envelope_text(type, payload64, key_id, signature64,
+			     ret_envelope);
 }
 
-static int check_signature(const struct clo_key *key, const char *payload,
-			   size_t len, const char *signature64)
+int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
+		  char **ret_envelope)
+{
+	return clo_dsse_sign_as(key, CLO_DSSE_TYPE, payload, len, ret_envelope);
+}
+
+static int check_signature(const struct clo_key *key, const char *type,
+			   const char *payload, size_t len,
+			   const char *signature64)
 {
 	CLO_AUTO_MEM char *signed_text = NULL;
 	CLO_AUTO_MEM char *signature = NULL;
@@ -103,7 +114,7 @@ static int check_signature(const struct clo_key *key, const char *payload,
 			      &signature_len);
 	if (r < 0)
 		return r;
-	r = pae(payload, len, &signed_text, &n);
+	r = pae(type, payload, len, &signed_text, &n);
 	if (r < 0)
 		return r;
 	return clo_key_verify(key, signed_text, n, (const uint8_t *)signature,
@@ -124,9 +135,10 @@ static void parts_done(const struct parts *parts)
 #define AUTO_PARTS __attribute__((cleanup(parts_done))) struct parts
 
 /* Also on error: parts_done(). */
-static int take_apart(const char *envelope, size_t len, struct parts *ret)
+static int take_apart(const char *type, const char *envelope, size_t len,
+		      struct parts *ret)
 {
-	const char *type;
+	const char *named;
 	int r;
 
 	if (len > CLO_DSSE_MAX)
@@ -135,9 +147,9 @@ static int take_apart(const char *envelope, size_t len, struct parts *ret)
 	if (r < 0)
 		return r;
 	if (json_unpack(ret->root, "{s:s,s:s,s:[{s:s,s?s!}!]!}", "payload",
-			&ret->payload, "payloadType", &type, "signatures",
+			&ret->payload, "payloadType", &named, "signatures",
 			"sig", &ret->signature, "keyid", &ret->key_id) < 0 ||
-	    strcmp(type, CLO_DSSE_TYPE) != 0)
+	    strcmp(named, type) != 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -160,27 +172,36 @@ static int check_key_id(const struct clo_key *key, const char *key_id)
 	return strcmp(own_id, key_id) != 0 ? -EBADMSG : 0;
 }
 
-int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
-		  char **ret_payload, size_t *ret_len)
+int clo_dsse_open_as(const struct clo_key *key, const char *type,
+		     const char *envelope, size_t len, char **ret_payload,
+		     size_t *ret_len)
 {
 	CLO_AUTO_MEM char *payload = NULL;
 	AUTO_PARTS parts = {0};
 	size_t payload_len;
 	int r;
 
-	r = take_apart(envelope, len, &parts);
+	r = take_apart(type, envelope, len, &parts);
 	if (r == 0 && parts.key_id)
 		r = check_key_id(key, parts.key_id);
 	if (r == 0)
 		r = decode_payload(&parts, &payload, &payload_len);
 	if (r == 0)
-		r = check_signature(key, payload, payload_len, parts.signature);
+		r = check_signature(key, type, payload, payload_len,
+				    parts.signature);
 	if (r < 0)
 		return r;
 
 	*ret_payload = CLO_TAKE(payload);
 	*ret_len = payload_len;
 	return 0;
+}
+
+int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
+		  char **ret_payload, size_t *ret_len)
+{
+	return clo_dsse_open_as(key, CLO_DSSE_TYPE, envelope, len, ret_payload,
+				ret_len);
 }
 
 int clo_dsse_digest(const char *envelope, size_t len,
@@ -190,10 +211,10 @@ int clo_dsse_digest(const char *envelope, size_t len,
 	CLO_AUTO_MEM char *payload = NULL;
 	uint8_t raw[SIGNATURE_SIZE];
 	AUTO_PARTS parts = {0};
-	size_t payload_len;
+	size_t payload_len = 0;
 	int r;
 
-	r = take_apart(envelope, len, &parts);
+	r = take_apart(CLO_DSSE_TYPE, envelope, len, &parts);
 	if (r == 0)
 		r = clo_base64_decode_exact(parts.signature,
 					    strlen(parts.signature),
@@ -213,12 +234,13 @@ int clo_dsse_digest(const char *envelope, size_t len,
 	return 0;
 }
 
-int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65])
+int clo_dsse_key_id(const char *type, const char *envelope, size_t len,
+		    char ret_id[65])
 {
 	AUTO_PARTS parts = {0};
 	int r;
 
-	r = take_apart(envelope, len, &parts);
+	r = take_apart(type, envelope, len, &parts);
 	if (r < 0)
 		return r;
 	if (!parts.key_id || strlen(parts.key_id) != 64)
@@ -233,6 +255,6 @@ int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
 	AUTO_PARTS parts = {0};
 	int r;
 
-	r = take_apart(envelope, len, &parts);
+	r = take_apart(CLO_DSSE_TYPE, envelope, len, &parts);
 	return r < 0 ? r : decode_payload(&parts, ret_payload, ret_len);
 }

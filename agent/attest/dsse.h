@@ -13,11 +13,15 @@
 /* Envelope as JSON text; caller frees. */
 int clo_dsse_sign(const struct clo_key *key, const char *payload, size_t len,
 		  char **ret_envelope);
+/* Of another payload type, at most 63 bytes. */
+int clo_dsse_sign_as(const struct clo_key *key, const char *type,
+		     const char *payload, size_t len, char **ret_envelope);
 /*
- * The key that an envelope says it is signed by, to choose one: nothing is
- * checked yet. -EBADMSG: it is no envelope, or does not say.
+ * The key that an envelope of this type says it is signed by, to choose one:
+ * nothing is checked yet. -EBADMSG: it is no such envelope, or does not say.
  */
-int clo_dsse_key_id(const char *envelope, size_t len, char ret_id[65]);
+int clo_dsse_key_id(const char *type, const char *envelope, size_t len,
+		    char ret_id[65]);
 /*
  * A payload that nobody has checked, to see what it claims to be and which
  * key it brings: believe none of it. Otherwise as clo_dsse_open().
@@ -31,6 +35,9 @@ int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
  */
 int clo_dsse_open(const struct clo_key *key, const char *envelope, size_t len,
 		  char **ret_payload, size_t *ret_len);
+int clo_dsse_open_as(const struct clo_key *key, const char *type,
+		     const char *envelope, size_t len, char **ret_payload,
+		     size_t *ret_len);
 /*
  * What an envelope's entry in the log names, of a well-formed envelope that
  * nobody verified: SHA-256 of the payload, the signature's base64 (caller

@@ -19,6 +19,7 @@ const struct clo_kind_facts clo_kinds[CLO_KINDS] = {
 	[CLO_KIND_VIOLATION] = {FACTS("violation/v1"), .event = true},
 	[CLO_KIND_HEARTBEAT] = {FACTS("heartbeat/v1")},
 	[CLO_KIND_NODE_KEY] = {FACTS("node-key/v1"), .stands = true},
+	[CLO_KIND_POLICY_ACK] = {FACTS("policy-ack/v1")},
 };
 
 static const char *const verdict_texts[] = {
@@ -26,6 +27,18 @@ static const char *const verdict_texts[] = {
 	[CLO_FAILED] = "FAILED",
 	[CLO_INCONCLUSIVE] = "INCONCLUSIVE",
 };
+
+static const char *const outcome_texts[] = {
+	[CLO_OUTCOME_APPLIED] = "applied",
+	[CLO_OUTCOME_REFUSED] = "refused",
+	[CLO_OUTCOME_FAILED] = "failed",
+	[CLO_OUTCOME_REPLAYED] = "replayed",
+	[CLO_OUTCOME_FOREIGN] = "foreign",
+	[CLO_OUTCOME_EXPIRED] = "expired",
+	[CLO_OUTCOME_OVERRIDDEN] = "overridden",
+};
+
+_Static_assert(CLO_ARRAY_LEN(outcome_texts) == CLO_OUTCOMES, "one text each");
 
 /* What the mandatory controls say. */
 struct tally {
@@ -56,6 +69,22 @@ const char *clo_verdict_text(enum clo_verdict_word verdict)
 {
 	assert((size_t)verdict < CLO_ARRAY_LEN(verdict_texts));
 	return verdict_texts[verdict];
+}
+
+const char *clo_outcome_text(enum clo_outcome outcome)
+{
+	assert(outcome < CLO_OUTCOMES);
+	return outcome_texts[outcome];
+}
+
+enum clo_outcome clo_outcome_of(const char *text)
+{
+	size_t i = 0;
+
+	while (i < CLO_OUTCOMES &&
+	       (!text || strcmp(outcome_texts[i], text) != 0))
+		i++;
+	return (enum clo_outcome)i;
 }
 
 void clo_time_format(time_t t, char ret_text[21])

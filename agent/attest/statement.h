@@ -58,6 +58,7 @@ enum clo_kind {
 	CLO_KIND_VIOLATION,
 	CLO_KIND_HEARTBEAT,
 	CLO_KIND_NODE_KEY, /* node_key.h */
+	CLO_KIND_POLICY_ACK,
 	CLO_KINDS, /* none of them */
 };
 
@@ -80,6 +81,29 @@ enum clo_kind clo_kind_of_type(const char *type);
  * node, scope, chain, time, period, nonce (null), trigger, key, verdict
  * ("FAILED"), and "violations": [{"control":, "detail": one line}], not empty.
  */
+
+/*
+ * policy-ack/v1:
+ * What became of a policy bundle (policy_bundle.h) that its signature vouches
+ * for: of the members above node, scope (null), chain, time, period, nonce
+ * (null), key, and "bundle": {"revision":, "digest": sha256 of its payload},
+ * "outcome": as below, "reason": one line, "policy": {"digest": or null,
+ * "epoch":} of the tables that are in force after it, as read back, "verdict":
+ * "PASSED" if it was applied, else "FAILED".
+ */
+enum clo_outcome {
+	CLO_OUTCOME_APPLIED,
+	CLO_OUTCOME_REFUSED, /* by the parser or the prover; nothing changed */
+	CLO_OUTCOME_FAILED, /* nothing changed; it is tried again */
+	CLO_OUTCOME_REPLAYED, /* not the newest that was seen: a violation */
+	CLO_OUTCOME_FOREIGN, /* for another node */
+	CLO_OUTCOME_EXPIRED,
+	CLO_OUTCOME_OVERRIDDEN, /* it was in force; an operator has ended that */
+	CLO_OUTCOMES, /* none of them */
+};
+
+const char *clo_outcome_text(enum clo_outcome outcome);
+enum clo_outcome clo_outcome_of(const char *text); /* NULL is none */
 
 enum clo_verdict_word {
 	CLO_PASSED,

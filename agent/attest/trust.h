@@ -18,9 +18,10 @@
  *     "notBefore": RFC 3339, "notAfter": RFC 3339,         both optional
  *     "revoked": RFC 3339}]}    nothing of this time or later is accepted
  *
- * "node" belongs to the roles attest and log, and they need it. A key stands in
- * the file once. An attestation key has the role attest alone: it vouches for
- * the keys that sign statements, by their node-key records.
+ * "node" belongs to the roles attest and log, and they need it; a key for
+ * policies that has it signs them for that node alone. A key stands in the file
+ * once. An attestation key has the role attest alone: it vouches for the keys
+ * that sign statements, by their node-key records.
  */
 struct clo_trust;
 
@@ -32,7 +33,7 @@ enum clo_trust_role {
 
 struct clo_trusted {
 	const char *name;
-	const char *node; /* NULL: role policy only */
+	const char *node; /* NULL: any, role policy only */
 	unsigned int roles;
 	time_t not_before, not_after, revoked; /* 0: not said */
 	const struct clo_key *key; /* NULL: an attestation key */

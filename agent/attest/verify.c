@@ -75,7 +75,8 @@ static int read_frame(const json_t *statement, struct clo_claims *claims,
 	claims->kind = clo_kind_of_type(text_of(statement, "predicateType"));
 	if (claims->kind != CLO_KIND_ISOLATION &&
 	    claims->kind != CLO_KIND_VIOLATION &&
-	    claims->kind != CLO_KIND_HEARTBEAT)
+	    claims->kind != CLO_KIND_HEARTBEAT &&
+	    claims->kind != CLO_KIND_POLICY_ACK)
 		return clo_verify_reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
@@ -243,6 +244,8 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 		return clo_verify_read_violations(claims, result);
 	if (claims->kind == CLO_KIND_HEARTBEAT)
 		return clo_verify_read_heartbeat(claims, result);
+	if (claims->kind == CLO_KIND_POLICY_ACK)
+		return clo_verify_read_ack(claims, result);
 	r = read_verdict(claims, result);
 	if (r < 0)
 		return r;
@@ -304,6 +307,8 @@ static void conclude_failed(const struct clo_claims *claims, int64_t age,
 		clo_verify_conclude_violation(claims, result);
 	else if (claims->kind == CLO_KIND_HEARTBEAT)
 		clo_verify_conclude_heartbeat(claims, age, result);
+	else if (claims->kind == CLO_KIND_POLICY_ACK)
+		clo_verify_conclude_ack(claims, result);
 	else
 		conclude_control(first_bad(claims->predicate, true),
 				 CLO_VERIFY_FAILED, result);
@@ -317,8 +322,10 @@ static void judge(const struct clo_claims *claims,
 	int64_t max_age =
 		options->max_age < 0 ? 3 * claims->period : options->max_age;
 	int64_t age = options->now - claims->time;
+	bool ack = claims->kind == CLO_KIND_POLICY_ACK;
 
-	result->stale = age > max_age;
+	/* that tells what happened, and ages only if it is asked for */
+	result->stale = age > max_age && !(ack && options->max_age < 0);
 	if (claims->verdict == CLO_FAILED)
 		conclude_failed(claims, age, result);
 	else if (age < -CLOCK_SKEW)
@@ -333,6 +340,8 @@ static void judge(const struct clo_claims *claims,
 		clo_verify_conclude_heartbeat(claims, age, result);
 	else if (claims->verdict == CLO_INCONCLUSIVE)
 		conclude_inconclusive(claims, result);
+	else if (ack)
+		clo_verify_conclude_ack(claims, result);
 	else
 		clo_verify_conclude(result, CLO_VERIFY_PASSED,
 				    "%s passed, %lld s ago", claims->subject,

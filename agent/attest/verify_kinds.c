@@ -4,6 +4,13 @@
 #include "agent/attest/verify_impl.h"
 #include "agent/base/hex.h"
 
+static bool is_digest(const char *text)
+{
+	uint8_t digest[32];
+
+	return text && clo_hex_decode(text, sizeof(digest), digest) == 0;
+}
+
 /* Each names its control; there is no violation that passed. */
 int clo_verify_read_violations(struct clo_claims *claims,
 			       struct clo_verify_result *result)
@@ -72,4 +79,46 @@ void clo_verify_conclude_heartbeat(const struct clo_claims *claims, int64_t age,
 		json_integer_value(json_object_get(named, "sequence")),
 		clo_verdict_text(claims->verdict), (long long)age);
 	result->lacks_statement = claims->verdict == CLO_PASSED;
+}
+
+/* It passed if the bundle was applied, and then some policy is in force. */
+int clo_verify_read_ack(struct clo_claims *claims,
+			struct clo_verify_result *result)
+{
+	const json_t *bundle = json_object_get(claims->predicate, "bundle");
+	const json_t *policy = json_object_get(claims->predicate, "policy");
+	const json_t *digest = json_object_get(policy, "digest");
+	const char *stated = text_of(claims->predicate, "verdict");
+	enum clo_outcome outcome =
+		clo_outcome_of(text_of(claims->predicate, "outcome"));
+
+	if (json_integer_value(json_object_get(bundle, "revision")) < 1 ||
+	    !is_digest(text_of(bundle, "digest")))
+		return clo_verify_reject(result, "bundle");
+	if (outcome == CLO_OUTCOMES || !text_of(claims->predicate, "reason"))
+		return clo_verify_reject(result, "outcome");
+	claims->verdict =
+		outcome == CLO_OUTCOME_APPLIED ? CLO_PASSED : CLO_FAILED;
+	if (!is_digest(json_string_value(digest)) &&
+	    (claims->verdict == CLO_PASSED || !json_is_null(digest)))
+		return clo_verify_reject(result, "policy");
+	if (!stated || strcmp(stated, clo_verdict_text(claims->verdict)) != 0)
+		return clo_verify_reject(result, "verdict");
+	return 0;
+}
+
+void clo_verify_conclude_ack(const struct clo_claims *claims,
+			     struct clo_verify_result *result)
+{
+	const json_t *bundle = json_object_get(claims->predicate, "bundle");
+	const char *reason = text_of(claims->predicate, "reason");
+
+	clo_verify_conclude(
+		result,
+		claims->verdict == CLO_PASSED ? CLO_VERIFY_PASSED
+					      : CLO_VERIFY_FAILED,
+		"policy bundle %lld %s%s%s",
+		json_integer_value(json_object_get(bundle, "revision")),
+		text_of(claims->predicate, "outcome"), *reason ? ": " : "",
+		reason);
 }

@@ -104,7 +104,7 @@ static void verify_statement(const struct clo_trust *trust,
 	const char *flaw = NULL;
 	char id[65];
 
-	if (clo_dsse_key_id(envelope, len, id) < 0) {
+	if (clo_dsse_key_id(CLO_DSSE_TYPE, envelope, len, id) < 0) {
 		reject(result, "not an envelope that names its key");
 		return;
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -78,18 +79,11 @@ int clo_file_read(const char *path, size_t max, char **ret_text,
 	return clo_file_read_fd(fd, max, ret_text, ret_len);
 }
 
-int clo_file_write(const char *path, const char *text, size_t len)
+static int write_all(int fd, const char *text, size_t len)
 {
-	CLO_AUTO_FD int fd = -1;
-	ssize_t n;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-		  0644);
-	if (fd < 0)
-		return -errno;
-
 	while (len > 0) {
-		n = write(fd, text, len);
+		ssize_t n = write(fd, text, len);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -97,7 +91,58 @@ int clo_file_write(const char *path, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
+	return 0;
+}
 
+int clo_file_write(const char *path, const char *text, size_t len)
+{
+	CLO_AUTO_FD int fd = -1;
+	int r;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+		  0644);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, len);
+	if (r < 0)
+		return r;
 	/* The file system may only now say that it is full. */
 	return close(clo_take_fd(&fd)) < 0 ? -errno : 0;
+}
+
+static int write_draft(int dir, const char *name, const char *text)
+{
+	CLO_AUTO_FD int fd = -1;
+	int r;
+
+	fd = openat(dir, name,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text, strlen(text));
+	if (r < 0)
+		return r;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int clo_file_replace(const char *dir, const char *name, const char *text)
+{
+	CLO_AUTO_MEM char *draft = NULL;
+	CLO_AUTO_FD int dirfd = -1;
+	int r;
+
+	if (asprintf(&draft, "%s.new", name) < 0) {
+		draft = NULL;
+		return -ENOMEM;
+	}
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return -errno;
+	r = write_draft(dirfd, draft, text);
+	if (r < 0)
+		return r;
+	if (renameat(dirfd, draft, dirfd, name) < 0)
+		return -errno;
+	return fsync(dirfd) < 0 ? -errno : 0;
 }

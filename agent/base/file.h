@@ -18,3 +18,5 @@ int clo_file_read(const char *path, size_t max, char **ret_text,
 		  size_t *ret_len);
 /* Creates or overwrites, 0644 less the umask. */
 int clo_file_write(const char *path, const char *text, size_t len);
+/* Creates with 0600 or replaces; whole or as it was, also after a crash. */
+int clo_file_replace(const char *dir, const char *name, const char *text);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "policy/parse.h"
 
@@ -136,38 +137,11 @@ size_t clo_force_breaches(const struct clo_force *force)
 }
 
 #define POLICY_FILE "policy.json"
-#define POLICY_NEW "policy.json.new"
-
-/* Write and fsync one new file in dirfd; 0 or -errno. */
-static int write_file(int dirfd, const char *name, const char *text)
-{
-	CLO_AUTO_FD int fd = -1;
-	size_t left = strlen(text);
-
-	fd = openat(dirfd, name,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    0600);
-	if (fd < 0)
-		return -errno;
-	while (left > 0) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		left -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
 
 int clo_force_save(const struct clo_force *force, const char *state_dir)
 {
-	CLO_AUTO_FD int dirfd = -1;
 	CLO_AUTO_MEM char *text = NULL;
 	json_auto_t *saved = NULL;
-	int r;
 
 	saved = json_pack("{s:I, s:O}", "accepted", (json_int_t)force->accepted,
 			  "documents", force->documents);
@@ -175,16 +149,7 @@ int clo_force_save(const struct clo_force *force, const char *state_dir)
 		text = json_dumps(saved, JSON_COMPACT);
 	if (!text)
 		return -ENOMEM;
-	dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0)
-		return -errno;
-
-	r = write_file(dirfd, POLICY_NEW, text);
-	if (r < 0)
-		return r;
-	if (renameat(dirfd, POLICY_NEW, dirfd, POLICY_FILE) < 0)
-		return -errno;
-	return fsync(dirfd) < 0 ? -errno : 0;
+	return clo_file_replace(state_dir, POLICY_FILE, text);
 }
 
 void clo_force_forget(const char *state_dir)

@@ -45,6 +45,9 @@ static void test_subjects(void **state)
 	assert_int_equal(clo_stream_subject("violation/v1", "", "n", subject),
 			 0);
 	assert_string_equal(subject, "evt.v1._._.n");
+	assert_int_equal(clo_stream_subject("policy-ack/v1", "", "n", subject),
+			 0);
+	assert_string_equal(subject, "att.v1._._.n");
 	for (size_t i = 0; i < CLO_ARRAY_LEN(wrong); i++)
 		assert_int_equal(clo_stream_subject("isolation/v1", wrong[i],
 						    "n", subject),
