@@ -32,6 +32,8 @@ static const char usage[] =
 	"  --attach HOW     auto, tcx or clsact   [auto]\n"
 	"  --tpm TCTI       device:PATH or swtpm:path=PATH; \"none\": sign with\n"
 	"                   the file key   [device:/dev/tpmrm0 if it is there]\n"
+	"  --policy-trust FILE     whose policy bundles are applied\n"
+	"                   [/etc/cloison/policy-trust.json]\n"
 	"  --init           make state directory and signing key, then exit\n"
 	"  --reenrol        the TPM that is there is the node's, then exit\n"
 	"  --fence          close the policy's bridges until it runs, then exit\n"
@@ -222,6 +224,9 @@ static int take(int option, const char *value, struct clo_options *options,
 		return parse_attach(value, &options->attach);
 	case 'T':
 		return parse_tpm(value, &options->tpm);
+	case 'K':
+		options->policy_trust = value;
+		return 0;
 	case 'h':
 		*action = CLO_ACTION_DONE;
 		return fputs(usage, stdout) < 0 ? -EIO : 0;
@@ -256,6 +261,7 @@ static const struct option known[] = {
 	{"flow-log-bytes", required_argument, NULL, 'B'},
 	{"attach", required_argument, NULL, 'a'},
 	{"tpm", required_argument, NULL, 'T'},
+	{"policy-trust", required_argument, NULL, 'K'},
 	{"reenrol", no_argument, NULL, 'R'},
 	{"init", no_argument, NULL, 'i'},
 	{"fence", no_argument, NULL, 'f'},
@@ -276,6 +282,7 @@ int clo_options_parse(int argc, char **argv, struct clo_options *ret_options,
 		.libvirt = "qemu:///system",
 		.period = 60,
 		.statement_period = 900,
+		.policy_trust = "/etc/cloison/policy-trust.json",
 		.flow_log = {CLO_FLOWLOG_FILE_BYTES, CLO_FLOWLOG_DAYS,
 			     CLO_FLOWLOG_TOTAL_BYTES},
 	};

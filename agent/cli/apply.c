@@ -4,6 +4,10 @@
 #include "agent/cli/output.h"
 #include "agent/cli/report.h"
 
+enum {
+	OPT_OVERRIDE,
+};
+
 static void print_milliseconds(const json_t *ms)
 {
 	static const char *const stages[] = {"parse", "compile", "prove",
@@ -67,8 +71,9 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
-	request =
-		json_pack("{s:s, s:O}", "op", "apply", "documents", documents);
+	request = json_pack("{s:s, s:O, s:b}", "op", "apply", "documents",
+			    documents, "override",
+			    cli->values[OPT_OVERRIDE] != NULL);
 	code = clo_client_call(cli, request, &result);
 	if (code != CLO_EXIT_OK)
 		return code;
@@ -85,5 +90,11 @@ const struct clo_command clo_command_apply = {
 		"force in one step.\nA policy with a flaw, or that breaks an "
 		"invariant, is refused with the reasons\n(exit status 3) and "
 		"nothing of it is in force.\n",
+	.options =
+		{
+			[OPT_OVERRIDE] =
+				{"override", NULL,
+				 "also over the control plane's bundle"},
+		},
 	.run = run,
 };

@@ -8,17 +8,21 @@
  * members of the group "cloison" may read (everything but apply, and monitor
  * with capture). The user "cloison-gateway", which answers strangers, may ask
  * for status, key and attest, for a fresh proof every now and then, and nothing
- * else; it has but a few connections.
+ * else; it has but a few connections. The user "cloison-stream", which listens
+ * to the broker, may hand in a bundle every now and then, and nothing else.
  *
  * Request: {"op": name, ...}. Reply: {"ok": true, "result": {...}} or
  * {"ok": false, "error": one line, "exit": exit code for the CLI,
  *  "flaws": [{"file","line","path","text"}], "breaches": [clo_explain_breach]}
  *
  * op        members                      result
- * apply     documents: [{name, text}]    {policy: digest, epoch, endpoints,
- *                                         identities, classes, rules, proof,
- *                                         plan, ms: {parse, compile, prove,
+ * apply     documents: [{name, text}],   {policy: digest, epoch, endpoints,
+ *           override?: bool, over a         identities, classes, rules, proof,
+ *           bundle that is in force         plan, ms: {parse, compile, prove,
  *                                         load, readback}, verdict}
+ * bundle    envelope: text of a DSSE     {revision, digest, outcome, reason,
+ *           envelope (policy_bundle.h)    final: bool}: as in policy-ack/v1;
+ *                                         not final: it may be handed in again
  * plan      documents                    {plan, proof, breaches: [...],
  *                                         changed: bool}
  * status    -                            {node, version, bootId, pid, uptime,
@@ -84,12 +88,14 @@
 #define CLO_CONTROL_MAX (96U << 20) /* bytes of one message */
 #define CLO_CONTROL_GROUP "cloison"
 #define CLO_GATEWAY_USER "cloison-gateway" /* and its group */
+#define CLO_STREAM_USER "cloison-stream"
 
 /* Who asks, by SO_PEERCRED. */
 enum clo_caller {
 	CLO_CALLER_READER,
 	CLO_CALLER_ROOT,
 	CLO_CALLER_GATEWAY,
+	CLO_CALLER_STREAM,
 };
 
 enum clo_exit {

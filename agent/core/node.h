@@ -37,6 +37,7 @@ struct clo_options {
 	struct clo_flowlog_limits flow_log;
 	const char
 		*tpm; /* see clo_tpm_open(), or "none"; NULL: if there is one */
+	const char *policy_trust; /* file of who may sign policy bundles */
 };
 
 /* A tap that was guarded, and how; zero setting: it has no port. */
@@ -110,6 +111,8 @@ struct clo_node {
 	struct json_t *last; /* owned reference or NULL */
 	time_t last_time; /* or of the heartbeat that says that it holds */
 	double challenges_due; /* ms: until when those of strangers are spent */
+	double bundles_due; /* the same, of bundles from the stream */
+	char bundle_refused[200]; /* why the last was not let in, as logged */
 	double ms_readback;
 	char verdict[16]; /* "" before the first */
 };

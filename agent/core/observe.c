@@ -134,7 +134,7 @@ void clo_observe_free(struct clo_observe *observe)
 json_t *clo_observe_answer(struct clo_node *node, struct clo_client *client,
 			   const json_t *request, enum clo_caller caller)
 {
-	if (caller == CLO_CALLER_GATEWAY)
+	if (caller == CLO_CALLER_GATEWAY || caller == CLO_CALLER_STREAM)
 		return NULL;
 	(void)learn(node);
 	return clo_monitor_answer(node->monitor, client, request,

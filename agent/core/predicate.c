@@ -281,3 +281,47 @@ json_t *clo_predicate_heartbeat(const struct clo_node *node,
 	json_decref(predicate);
 	return NULL;
 }
+
+json_t *clo_predicate_ack(const struct clo_node *node,
+			  const struct clo_ack *ack,
+			  const struct clo_occasion *occasion)
+{
+	const struct clo_tables *observed = ack->observed;
+	json_t *predicate = brief(node, occasion, NULL, clo_ack_verdict(ack));
+	json_t *policy = json_pack(
+		"{s:o, s:I}", "digest",
+		observed ? hex(observed->gen.policy_digest, 32) : json_null(),
+		"epoch", observed ? (json_int_t)observed->gen.epoch : 0);
+	json_t *bundle =
+		json_pack("{s:I, s:s}", "revision", (json_int_t)ack->revision,
+			  "digest", ack->digest);
+	int r = json_object_set_new(predicate, "policy", policy);
+
+	if (json_object_set_new(predicate, "bundle", bundle) < 0 ||
+	    json_object_set_new(predicate, "outcome",
+				json_string(clo_outcome_text(ack->outcome))) <
+		    0 ||
+	    json_object_set_new(predicate, "reason", json_string(ack->reason)) <
+		    0)
+		r = -1;
+	if (r == 0)
+		return predicate;
+	json_decref(predicate);
+	return NULL;
+}
+
+json_t *clo_predicate_violation(const struct clo_node *node,
+				const struct clo_occasion *occasion,
+				const char *control, const char *detail)
+{
+	json_t *predicate = brief(node, occasion, NULL, CLO_FAILED);
+
+	if (json_object_set_new(predicate, "trigger",
+				json_string(occasion->trigger)) == 0 &&
+	    json_object_set_new(predicate, "violations",
+				json_pack("[{s:s, s:s}]", "control", control,
+					  "detail", detail)) == 0)
+		return predicate;
+	json_decref(predicate);
+	return NULL;
+}

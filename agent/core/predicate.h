@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "agent/attest/statement.h"
 #include "agent/core/audit.h"
 #include "firmware/facts.h"
 
@@ -40,5 +41,28 @@ json_t *clo_predicate_heartbeat(const struct clo_node *node,
 				const struct clo_occasion *occasion,
 				const char *scope,
 				const struct clo_standing *standing);
+/* One that no audit found, of the node; the same. NULL without memory. */
+json_t *clo_predicate_violation(const struct clo_node *node,
+				const struct clo_occasion *occasion,
+				const char *control, const char *detail);
+
+/* What became of a bundle. */
+struct clo_ack {
+	int64_t revision;
+	const char *digest; /* hex, of its payload */
+	enum clo_outcome outcome;
+	const char *reason; /* one line, UTF-8 */
+	const struct clo_tables *observed; /* in force after it; NULL: none */
+};
+
+static inline enum clo_verdict_word clo_ack_verdict(const struct clo_ack *ack)
+{
+	return ack->outcome == CLO_OUTCOME_APPLIED ? CLO_PASSED : CLO_FAILED;
+}
+
+/* Lacks "chain". NULL without memory. */
+json_t *clo_predicate_ack(const struct clo_node *node,
+			  const struct clo_ack *ack,
+			  const struct clo_occasion *occasion);
 /* Is this tap one of the scope's (NULL: the node's, which has them all)? */
 bool clo_predicate_covers(const char *scope, const struct clo_tap *tap);

@@ -72,15 +72,15 @@ struct draft {
 	uint8_t digest[32]; /* of its payload */
 };
 
-static int seal(const struct clo_audit *audit, struct draft *draft,
+static int seal(const struct clo_tables *observed, struct draft *draft,
 		char **ret_text)
 {
 	const json_t *node = json_object_get(draft->predicate, "node");
 	uint8_t tables_digest[32] = {0};
 	char subject[CLO_SCOPE_MAX + 16];
 
-	if (audit->observed)
-		clo_tables_digest_all(audit->observed, tables_digest);
+	if (observed)
+		clo_tables_digest_all(observed, tables_digest);
 	(void)snprintf(subject, sizeof(subject), "%s/%s",
 		       draft->scope ? "scope" : "node",
 		       draft->scope ? draft->scope
@@ -95,7 +95,7 @@ static int seal(const struct clo_audit *audit, struct draft *draft,
 }
 
 /* Seal, sign and append. */
-static int append(struct clo_node *node, const struct clo_audit *audit,
+static int append(struct clo_node *node, const struct clo_tables *observed,
 		  struct draft *draft)
 {
 	CLO_AUTO_MEM char *text = NULL;
@@ -104,7 +104,7 @@ static int append(struct clo_node *node, const struct clo_audit *audit,
 
 	r = set_chain(node, draft->predicate, &draft->sequence);
 	if (r == 0)
-		r = seal(audit, draft, &text);
+		r = seal(observed, draft, &text);
 	if (r == 0)
 		r = clo_dsse_sign(clo_node_signer(node), text, strlen(text),
 				  &envelope);
@@ -159,7 +159,7 @@ static int record_statement(struct clo_node *node,
 			      .scope = scope,
 			      .predicate = predicate,
 			      .now = now};
-	int r = append(node, audit, &draft);
+	int r = append(node, audit->observed, &draft);
 
 	if (!scope) {
 		show(node, draft.verdict, now, r);
@@ -219,7 +219,7 @@ static int record_heartbeat(struct clo_node *node,
 	predicate = clo_predicate_heartbeat(node, occasion, scope, standing);
 	if (!predicate)
 		return -ENOMEM;
-	r = append(node, audit,
+	r = append(node, audit->observed,
 		   &(struct draft){.kind = CLO_KIND_HEARTBEAT,
 				   .scope = scope,
 				   .predicate = predicate,
@@ -281,7 +281,7 @@ static int record_violations(struct clo_node *node,
 	r = clo_predicate_violations(node, audit, occasion, scope, &predicate);
 	if (r < 0 || !predicate)
 		return r;
-	r = append(node, audit,
+	r = append(node, audit->observed,
 		   &(struct draft){.kind = CLO_KIND_VIOLATION,
 				   .scope = scope,
 				   .predicate = predicate,
@@ -440,4 +440,37 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 	occasion.quote = quote;
 
 	return record_group(node, audit, &occasion, challenge);
+}
+
+/* Of no audit: at once, with a checkpoint of its own. */
+int clo_record_ack(struct clo_node *node, const struct clo_ack *ack)
+{
+	const struct clo_occasion occasion = {.now = time(NULL)};
+	json_auto_t *predicate = clo_predicate_ack(node, ack, &occasion);
+
+	if (!predicate)
+		return -ENOMEM;
+	return append(node, ack->observed,
+		      &(struct draft){.kind = CLO_KIND_POLICY_ACK,
+				      .predicate = predicate,
+				      .now = occasion.now,
+				      .verdict = clo_ack_verdict(ack)});
+}
+
+int clo_record_violation(struct clo_node *node,
+			 const struct clo_tables *observed, const char *control,
+			 const char *detail)
+{
+	const struct clo_occasion occasion = {.now = time(NULL),
+					      .trigger = "policy"};
+	json_auto_t *predicate =
+		clo_predicate_violation(node, &occasion, control, detail);
+
+	if (!predicate)
+		return -ENOMEM;
+	return append(node, observed,
+		      &(struct draft){.kind = CLO_KIND_VIOLATION,
+				      .predicate = predicate,
+				      .now = occasion.now,
+				      .verdict = CLO_FAILED});
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/core/audit.h"
+#include "agent/core/predicate.h"
 
 /*
  * Audits into the node's log: one signed statement for the node and one for
@@ -36,3 +37,10 @@ bool clo_record_has(const struct clo_node *node, const char *scope);
 int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		     const char *trigger,
 		     const struct clo_challenge *challenge);
+
+/* What became of a policy bundle; committed when this returns. */
+int clo_record_ack(struct clo_node *node, const struct clo_ack *ack);
+/* What no audit finds, for it is no state; observed: in force, or NULL. */
+int clo_record_violation(struct clo_node *node,
+			 const struct clo_tables *observed, const char *control,
+			 const char *detail);

@@ -8,7 +8,8 @@
 #include "agent/base/clock.h"
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
-#include "agent/core/audit.h"
+#include "agent/core/apply.h"
+#include "agent/core/bundle.h"
 #include "agent/core/control.h"
 #include "agent/core/domain.h"
 #include "agent/core/hook.h"
@@ -17,175 +18,6 @@
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
 #include "policy/explain.h"
-
-static json_t *flaws_reply(const struct clo_flaws *flaws)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
-		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
-
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:i, s:s, s:s}", "file",
-					flaw->file, "line", flaw->line, "path",
-					flaw->path, "text", flaw->text));
-	}
-	return json_pack("{s:b, s:o, s:i, s:o}", "ok", 0, "error",
-			 json_sprintf("the policy is refused: %zu flaws",
-				      clo_flaws_count(flaws)),
-			 "exit", (int)CLO_EXIT_REFUSED, "flaws", list);
-}
-
-static json_t *breaches_of(const struct clo_force *force)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < force->proof.n_breaches; i++)
-		(void)json_array_append_new(
-			list, clo_explain_breach(force->compiled,
-						 &force->proof.breaches[i]));
-	return list;
-}
-
-static json_t *breach_reply(const struct clo_force *force)
-{
-	return json_pack("{s:b, s:s, s:i, s:o}", "ok", 0, "error",
-			 "the policy is refused: it breaks an invariant",
-			 "exit", (int)CLO_EXIT_REFUSED, "breaches",
-			 breaches_of(force));
-}
-
-static bool same_scope(const struct clo_workload_doc *a,
-		       const struct clo_workload_doc *b)
-{
-	return a->environment == b->environment &&
-	       strcmp(a->tenant->name, b->tenant->name) == 0;
-}
-
-/*
- * Invariant 7: a tap that is bound now may not wake up in another scope.
- * NULL, or the reply that refuses.
- */
-static json_t *refuse_relabel(struct clo_node *node,
-			      const struct clo_policy *policy)
-{
-	CLO_AUTO(clo_inventory) struct clo_inventory *after = NULL;
-	int r = clo_node_preview(node, policy, &after);
-
-	if (r < 0)
-		return clo_reply_failure("the node cannot be read", r);
-	for (size_t i = 0; i < node->inventory->n_taps; i++) {
-		const struct clo_tap *was = &node->inventory->taps[i];
-		const struct clo_tap *is =
-			clo_inventory_find(after, was->ifindex);
-
-		if (!was->workload || !is || !is->workload ||
-		    same_scope(was->workload, is->workload))
-			continue;
-		return json_pack("{s:b, s:o, s:i}", "ok", 0, "error",
-				 json_sprintf("workload %s would change its "
-					      "tenant or environment while it "
-					      "runs: stop it first",
-					      was->workload->name),
-				 "exit", (int)CLO_EXIT_REFUSED);
-	}
-	return NULL;
-}
-
-static json_t *applied(struct clo_node *node, const json_t *plan,
-		       double ms_load)
-{
-	const struct clo_force *force = node->force;
-	const struct clo_gen *gen = &force->compiled->tables->gen;
-	uint64_t epoch = 0;
-	char digest[65];
-
-	(void)clo_bpf_epoch(node->bpf, &epoch);
-	clo_hex_encode(gen->policy_digest, sizeof(gen->policy_digest), digest);
-	return clo_reply_accept(json_pack(
-		"{s:s, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, s:f, s:f, "
-		"s:f, s:f}, s:s}",
-		"policy", digest, "epoch", (json_int_t)epoch, "endpoints",
-		(json_int_t)clo_report_declared(force->policy), "identities",
-		(int)gen->identities - 1, "classes", (int)gen->classes, "rules",
-		(int)gen->rules - 1, "proof",
-		clo_explain_proof(force->compiled, &force->proof), "plan", plan,
-		"ms", "parse", force->ms_parse, "compile", force->ms_compile,
-		"prove", force->ms_prove, "load", ms_load, "readback",
-		node->ms_readback, "verdict", node->verdict));
-}
-
-/* Parse, compile, prove: *ret_force, else the reply that refuses. */
-static json_t *judge(const json_t *request, struct clo_force **ret_force,
-		     bool keep_refused)
-{
-	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
-	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_t *documents = json_object_get(request, "documents");
-	time_t now = time(NULL);
-	int r;
-
-	r = clo_flaws_new(&flaws);
-	if (r < 0)
-		return clo_reply_failure("no memory", r);
-	r = clo_force_make(documents, now, now, &force, flaws);
-	if (r == -EINVAL || (r < 0 && clo_flaws_count(flaws) > 0))
-		return flaws_reply(flaws);
-	if (r == -EKEYREJECTED && !keep_refused)
-		return breach_reply(force);
-	if (r < 0 && r != -EKEYREJECTED)
-		return clo_reply_failure("the policy cannot be compiled", r);
-
-	*ret_force = CLO_TAKE(force);
-	return NULL;
-}
-
-static json_t *answer_apply(struct clo_node *node, const json_t *request)
-{
-	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_auto_t *plan = NULL;
-	json_t *refused;
-	double begin;
-	int r;
-
-	refused = judge(request, &force, false);
-	if (!force)
-		return refused;
-	refused = refuse_relabel(node, force->policy);
-	if (refused)
-		return refused;
-
-	plan = clo_explain_plan(node->force ? node->force->compiled : NULL,
-				force->compiled);
-	if (!plan)
-		return clo_reply_failure("no memory", -ENOMEM);
-	begin = clo_milliseconds();
-	r = clo_tend_apply(node, CLO_TAKE(force));
-	if (r < 0)
-		return clo_reply_failure("the policy could not be loaded", r);
-	begin = clo_milliseconds() - begin;
-	(void)clo_tend_prove(node, "apply", NULL);
-	return applied(node, plan, begin);
-}
-
-static json_t *answer_plan(struct clo_node *node, const json_t *request)
-{
-	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_t *refused = judge(request, &force, true);
-	const struct clo_compiled *before =
-		node->force ? node->force->compiled : NULL;
-
-	if (!force)
-		return refused;
-	return clo_reply_accept(json_pack(
-		"{s:o, s:o, s:o, s:b}", "plan",
-		clo_explain_plan(before, force->compiled), "proof",
-		clo_explain_proof(force->compiled, &force->proof), "breaches",
-		breaches_of(force), "changed",
-		!before || memcmp(before->tables->gen.tables_digest,
-				  force->compiled->tables->gen.tables_digest,
-				  32) != 0));
-}
 
 static json_t *answer_status(struct clo_node *node, const json_t *request)
 {
@@ -276,18 +108,18 @@ static bool optional(const json_t *request, const char *member,
 	return !value || json_is_null(value) || *ret_text;
 }
 
-/* A proof takes long and is kept for a year: strangers get them seldom. */
-static bool too_soon(struct clo_node *node)
+/* What takes long, or is kept for a year, strangers get seldom. */
+static bool too_soon(double *due)
 {
 	const double spacing = 6000; /* ms for each, */
 	const double burst = 10; /* so many at once */
 	double now = clo_milliseconds();
 
-	if (node->challenges_due < now)
-		node->challenges_due = now;
-	if (node->challenges_due > now + spacing * (burst - 1))
+	if (*due < now)
+		*due = now;
+	if (*due > now + spacing * (burst - 1))
 		return true;
-	node->challenges_due += spacing;
+	*due += spacing;
 	return false;
 }
 
@@ -355,7 +187,7 @@ static json_t *attest(struct clo_node *node, const json_t *request, bool seldom)
 		return clo_reply_refuse(
 			CLO_EXIT_USAGE,
 			"nonce is not lower-case hex of 1 to 64 bytes");
-	if (challenge.nonce && seldom && too_soon(node))
+	if (challenge.nonce && seldom && too_soon(&node->challenges_due))
 		return clo_reply_refuse(CLO_EXIT_UNREACHABLE,
 					"too many challenges: ask again later");
 	refused = challenge.nonce || (!seldom && is_old(node, challenge.scope))
@@ -400,25 +232,36 @@ static json_t *answer_key(struct clo_node *node, const json_t *request)
 	return clo_reply_accept(key);
 }
 
+/* Its signature decides; how often one is looked at, this does. */
+static json_t *answer_stream(struct clo_node *node, const json_t *request)
+{
+	return too_soon(&node->bundles_due)
+		       ? clo_reply_refuse(CLO_EXIT_UNREACHABLE,
+					  "too many bundles: ask again later")
+		       : clo_bundle_answer(node, request);
+}
+
 static const struct operation {
 	const char *name;
 	bool writes;
 	json_t *(*answer)(struct clo_node *node, const json_t *request);
-	/* what the gateway gets instead; NULL: nothing */
+	/* what the gateway, and the stream, get instead; NULL: nothing */
 	json_t *(*gateway)(struct clo_node *node, const json_t *request);
+	json_t *(*stream)(struct clo_node *node, const json_t *request);
 } operations[] = {
-	{"activate", true, clo_identity_activate, NULL},
-	{"apply", true, answer_apply, NULL},
-	{"attest", false, answer_attest, answer_stranger},
-	{"define", false, clo_domain_define, NULL},
-	{"endpoints", false, answer_endpoints, NULL},
-	{"harden", false, clo_domain_harden, NULL},
-	{"hook", true, clo_hook_answer, NULL},
-	{"key", false, answer_key, answer_key},
-	{"matrix", false, answer_matrix, NULL},
-	{"plan", false, answer_plan, NULL},
-	{"status", false, answer_status, answer_status},
-	{"trace", false, answer_trace, NULL},
+	{"activate", true, clo_identity_activate, NULL, NULL},
+	{"apply", true, clo_bundle_apply, NULL, NULL},
+	{"attest", false, answer_attest, answer_stranger, NULL},
+	{"bundle", true, clo_bundle_answer, NULL, answer_stream},
+	{"define", false, clo_domain_define, NULL, NULL},
+	{"endpoints", false, answer_endpoints, NULL, NULL},
+	{"harden", false, clo_domain_harden, NULL, NULL},
+	{"hook", true, clo_hook_answer, NULL, NULL},
+	{"key", false, answer_key, answer_key, NULL},
+	{"matrix", false, answer_matrix, NULL, NULL},
+	{"plan", false, clo_apply_plan, NULL, NULL},
+	{"status", false, answer_status, answer_status, NULL},
+	{"trace", false, answer_trace, NULL, NULL},
 };
 
 static json_t *dispatch(const struct operation *operation,
@@ -430,6 +273,11 @@ static json_t *dispatch(const struct operation *operation,
 			       ? operation->gateway(node, request)
 			       : clo_reply_refuse(CLO_EXIT_FORBIDDEN,
 						  "not for the gateway");
+	if (caller == CLO_CALLER_STREAM)
+		return operation->stream
+			       ? operation->stream(node, request)
+			       : clo_reply_refuse(CLO_EXIT_FORBIDDEN,
+						  "not for the stream");
 	if (operation->writes && caller != CLO_CALLER_ROOT)
 		return clo_reply_refuse(CLO_EXIT_FORBIDDEN,
 					"only root may change the policy");

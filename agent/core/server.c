@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/attest/policy_bundle.h"
 #include "agent/base/log.h"
 #include "agent/core/control.h"
 #include "agent/core/message.h"
@@ -18,13 +19,17 @@
 
 #define CLIENTS_MAX 32
 #define CLIENT_SECONDS 30 /* for one request, or its reply */
-#define GATEWAY_CLIENTS_MAX 8
 
-/* Bytes of one request; 0: as control.h. */
-static const uint32_t inbox_max[] = {
-	[CLO_CALLER_READER] = 16U << 20,
-	[CLO_CALLER_ROOT] = 0,
-	[CLO_CALLER_GATEWAY] = 4096,
+/* Bytes of one request, 0: as control.h; and how many at once. */
+static const struct allowance {
+	uint32_t inbox;
+	size_t clients;
+} allowances[] = {
+	[CLO_CALLER_READER] = {16U << 20, CLIENTS_MAX},
+	[CLO_CALLER_ROOT] = {0, CLIENTS_MAX},
+	[CLO_CALLER_GATEWAY] = {4096, 8},
+	/* a bundle, and what JSON makes of its quotes */
+	[CLO_CALLER_STREAM] = {CLO_POLICY_BUNDLE_MAX + 4096, 2},
 };
 
 struct clo_client {
@@ -44,7 +49,7 @@ struct clo_server {
 	char *path;
 	int fd;
 	sd_event_source *accept;
-	uid_t gateway; /* 0: there is no such user */
+	uid_t gateway, stream; /* 0: there is no such user */
 	json_t *(*answer)(struct clo_client *client, const json_t *request,
 			  enum clo_caller caller, void *userdata);
 	void *userdata;
@@ -178,18 +183,20 @@ static enum clo_caller caller_of(const struct clo_server *server, uid_t uid)
 {
 	if (uid == 0)
 		return CLO_CALLER_ROOT;
-	return uid == server->gateway ? CLO_CALLER_GATEWAY : CLO_CALLER_READER;
+	if (uid == server->gateway)
+		return CLO_CALLER_GATEWAY;
+	return uid == server->stream ? CLO_CALLER_STREAM : CLO_CALLER_READER;
 }
 
-/* Whatever becomes of the gateway, the operator finds a place. */
-static bool too_many(const struct clo_server *server)
+/* Whatever becomes of who meets strangers, the operator finds a place. */
+static bool too_many(const struct clo_server *server, enum clo_caller caller)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		n += server->clients[i].fd >= 0 &&
-		     server->clients[i].caller == CLO_CALLER_GATEWAY;
-	return n >= GATEWAY_CLIENTS_MAX;
+		     server->clients[i].caller == caller;
+	return n >= allowances[caller].clients;
 }
 
 static int admit(struct clo_server *server, int fd)
@@ -206,9 +213,9 @@ static int admit(struct clo_server *server, int fd)
 
 	client->server = server;
 	client->caller = caller_of(server, peer.uid);
-	if (client->caller == CLO_CALLER_GATEWAY && too_many(server))
+	if (too_many(server, client->caller))
 		return -EUSERS;
-	client->inbox.max = inbox_max[client->caller];
+	client->inbox.max = allowances[client->caller].inbox;
 	r = sd_event_add_io(server->event, &client->io, fd, EPOLLIN, on_client,
 			    client);
 	if (r >= 0)
@@ -296,6 +303,13 @@ static int listen_on(const char *path, int *ret_fd)
 	return 0;
 }
 
+static uid_t uid_of(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+
+	return user ? user->pw_uid : 0;
+}
+
 int clo_server_new(sd_event *event, const char *path,
 		   json_t *(*answer)(struct clo_client *client,
 				     const json_t *request,
@@ -303,7 +317,6 @@ int clo_server_new(sd_event *event, const char *path,
 		   void *userdata, struct clo_server **ret_server)
 {
 	CLO_AUTO(clo_server) struct clo_server *server = NULL;
-	const struct passwd *gateway;
 	int r;
 
 	server = calloc(1, sizeof(*server));
@@ -315,8 +328,8 @@ int clo_server_new(sd_event *event, const char *path,
 	server->answer = answer;
 	server->userdata = userdata;
 	server->event = sd_event_ref(event);
-	gateway = getpwnam(CLO_GATEWAY_USER);
-	server->gateway = gateway ? gateway->pw_uid : 0;
+	server->gateway = uid_of(CLO_GATEWAY_USER);
+	server->stream = uid_of(CLO_STREAM_USER);
 
 	r = listen_on(path, &server->fd);
 	if (r < 0)

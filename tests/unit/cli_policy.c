@@ -46,6 +46,7 @@ static void apply_sends_the_documents(void **state)
 	assert_non_null(strstr(cli->out, "pairs 81, verdicts 243"));
 	assert_non_null(strstr(cli->out, "compile 2.0, prove 3.0"));
 
+	assert_true(json_is_false(json_object_get(cli->request, "override")));
 	documents = json_object_get(cli->request, "documents");
 	assert_int_equal(json_array_size(documents), 2);
 	assert_string_equal(json_string_value(json_object_get(
@@ -94,6 +95,18 @@ static void apply_is_refused(void **state)
 	assert_int_equal(json_array_size(json_object_get(document, "flaws")),
 			 1);
 	assert_string_equal(cli->err, "");
+}
+
+/* Over the control plane's policy: only if that is said. */
+static void apply_overrides(void **state)
+{
+	struct cli *cli = *state;
+
+	cli_write(cli, "a.json", "{}");
+	cli_serve(cli, "{\"ok\":false,\"error\":\"e\",\"exit\":3}", NULL);
+	cli_run(cli, "apply", "--override", cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_true(json_is_true(json_object_get(cli->request, "override")));
 }
 
 static void unreadable_documents(void **state)
@@ -162,9 +175,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
-		TEST(apply_sends_the_documents),
-		TEST(apply_is_refused),
-		TEST(unreadable_documents),
+		TEST(apply_sends_the_documents), TEST(apply_is_refused),
+		TEST(apply_overrides),           TEST(unreadable_documents),
 		TEST(plan_tells_what_changes),
 #undef TEST
 	};

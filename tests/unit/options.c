@@ -163,6 +163,16 @@ static void test_tpm(void **state)
 	assert_int_equal(action, CLO_ACTION_REENROL);
 }
 
+static void test_policy_trust(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), 0);
+	assert_string_equal(options.policy_trust,
+			    "/etc/cloison/policy-trust.json");
+	assert_int_equal(parse("--policy-trust /t"), 0);
+	assert_string_equal(options.policy_trust, "/t");
+}
+
 static void test_values(void **state)
 {
 	static const struct {
@@ -306,6 +316,7 @@ int main(void)
 		TEST(test_directories_and_addresses),
 		TEST(test_no_libvirt),
 		TEST(test_tpm),
+		TEST(test_policy_trust),
 		TEST(test_no_libvirt),
 		TEST(test_values),
 		TEST(test_connections),

@@ -293,6 +293,46 @@ static void test_the_gateway_may_ask_little(void **state)
 	assert_int_equal(exit_code(), CLO_EXIT_USAGE);
 }
 
+/* The stream brings bundles; whoever it is, the signature lets them in. */
+static void test_who_brings_a_bundle(void **state)
+{
+	static const char *const forbidden[] = {
+		"activate", "apply", "attest", "define", "endpoints", "harden",
+		"hook",     "key",   "matrix", "plan",   "status",    "trace",
+	};
+	size_t looked_at = 0;
+
+	(void)state;
+	options.policy_trust = "/nowhere";
+	for (size_t i = 0; i < CLO_ARRAY_LEN(forbidden); i++) {
+		ask(json_pack("{s:s, s:[], s:s, s:b}", "op", forbidden[i],
+			      "documents", "xml", "", "override", 1),
+		    CLO_CALLER_STREAM);
+		assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
+	}
+	for (int caller = CLO_CALLER_READER; caller <= CLO_CALLER_STREAM;
+	     caller++) {
+		bool may = caller == CLO_CALLER_ROOT ||
+			   caller == CLO_CALLER_STREAM;
+
+		ask(json_pack("{s:s, s:s}", "op", "bundle", "envelope", "{}"),
+		    (enum clo_caller)caller);
+		assert_int_equal(exit_code(),
+				 may ? CLO_EXIT_REFUSED : CLO_EXIT_FORBIDDEN);
+	}
+	ask(json_pack("{s:s, s:{}}", "op", "bundle", "envelope"),
+	    CLO_CALLER_ROOT);
+	assert_int_equal(exit_code(), CLO_EXIT_USAGE);
+	for (int i = 0; i < 50; i++) {
+		ask(json_pack("{s:s, s:s}", "op", "bundle", "envelope", ""),
+		    CLO_CALLER_STREAM);
+		looked_at += exit_code() == CLO_EXIT_REFUSED;
+	}
+	assert_in_range(looked_at, 9, 10);
+	assert_int_equal(exit_code(), CLO_EXIT_UNREACHABLE);
+	assert_null(node.force);
+}
+
 static void test_strangers_challenge_seldom(void **state)
 {
 	size_t admitted = 0;
@@ -328,6 +368,7 @@ int main(void)
 		TEST(test_key),
 		TEST(test_a_log_of_rubbish),
 		TEST(test_the_gateway_may_ask_little),
+		TEST(test_who_brings_a_bundle),
 		TEST(test_strangers_challenge_seldom),
 	};
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "agent/core/node.h"
+
+/*
+ * Documents on their way into force: parsed, compiled, proven, then one atomic
+ * flip, then an audit; or a reply that refuses, and nothing has changed
+ * (agent/core/control.h).
+ */
+
+/* name NULL: of whatever node the policy says that it is. */
+json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
+			    const char *name);
+/* What it would change. */
+json_t *clo_apply_plan(struct clo_node *node, const json_t *request);
