@@ -10,14 +10,23 @@
 #include "agent/cli/output.h"
 
 static const struct clo_command *const commands[] = {
-	&clo_command_apply,     &clo_command_plan,
-	&clo_command_status,    &clo_command_matrix,
-	&clo_command_endpoints, &clo_command_trace,
-	&clo_command_flows,     &clo_command_monitor,
-	&clo_command_attest,    &clo_command_enrol,
-	&clo_command_verify,    &clo_command_key,
-	&clo_command_define,    &clo_command_harden,
-	&clo_command_log,       NULL,
+	&clo_command_apply,
+	&clo_command_plan,
+	&clo_command_status,
+	&clo_command_matrix,
+	&clo_command_endpoints,
+	&clo_command_trace,
+	&clo_command_flows,
+	&clo_command_monitor,
+	&clo_command_attest,
+	&clo_command_enrol,
+	&clo_command_verify,
+	&clo_command_key,
+	&clo_command_define,
+	&clo_command_harden,
+	&clo_command_bundle,
+	&clo_command_log,
+	NULL,
 };
 
 enum {

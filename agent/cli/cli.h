@@ -48,6 +48,7 @@ struct clo_command {
 
 extern const struct clo_command clo_command_apply;
 extern const struct clo_command clo_command_attest;
+extern const struct clo_command clo_command_bundle;
 extern const struct clo_command clo_command_define;
 extern const struct clo_command clo_command_endpoints;
 extern const struct clo_command clo_command_enrol;

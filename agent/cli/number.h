@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decimal digits alone, at most `most`, which has 10 of them; -1 else. */
+/* Decimal digits alone, 18 at most, and at most `most`; -1 else. */
 static inline long long clo_number_parse(const char *text, long long most)
 {
 	long long number;
 
-	if (text[0] == '\0' || strlen(text) > 10 ||
+	if (text[0] == '\0' || strlen(text) > 18 ||
 	    strspn(text, "0123456789") != strlen(text))
 		return -1;
 
