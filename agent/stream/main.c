@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * cloison-stream: carries the node's log to the control plane's broker. It has
- * the broker's client key and nothing else: no key that signs, the log
- * read-only, no privilege.
+ * cloison-stream: carries the node's log to the control plane's broker, and
+ * the node's policy bundle from there to the daemon. It has the broker's client
+ * key and nothing else: no key that signs, the log read-only, no privilege.
  */
 
 #include <errno.h>
@@ -13,38 +13,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/core/control.h"
 #include "agent/stream/names.h"
+#include "agent/stream/policy.h"
 #include "agent/stream/push.h"
 
 #define RECONCILE_MS 30000 /* between questions what the stream has */
 
 struct options {
 	struct clo_broker_config broker;
-	const char *log, *state, *node;
+	const char *log, *state, *node, *policy, *socket;
 };
 
 struct process {
 	struct options options;
 	char node[CLO_STREAM_NODE_MAX];
 	struct clo_push push;
-	int end, changes; /* signalfd, inotify on the log's directory */
+	int end, changes; /* signalfd, inotify on the log */
 	unsigned int attempt; /* since the last that worked */
+	struct clo_policy_in policy;
+	int hints; /* eventfd: the policy may be another */
+	unsigned int policy_attempt;
+	double policy_due; /* ms: when it is looked at next */
 };
 
 static const char usage[] =
 	"usage: cloison-stream --broker URLS --node NAME [options]\n"
-	"Carries this node's log to NATS JetStream: every record, in order.\n"
+	"Carries this node's log to NATS JetStream: every record, in order; and\n"
+	"the node's policy bundle from there to cloisond.\n"
 	"\n"
 	"  --broker URLS       comma-separated, tls://host:4222\n"
 	"  --node NAME         as the policy calls this node\n"
 	"  --stream NAME       [CLOISON]\n"
+	"  --policy BUCKET     KV bucket with a policy bundle under the node's name;\n"
+	"                      by default no policy is taken from the broker\n"
+	"  --socket PATH       of cloisond\n"
+	"                      [" CLO_CONTROL_SOCKET "]\n"
 	"  --ca FILE           of the broker; with it also:\n"
 	"  --certificate FILE  of this node for the broker\n"
 	"  --key FILE          of that certificate\n"
@@ -73,6 +86,9 @@ static int check(struct process *process)
 	if (clo_stream_token(options->node, process->node) < 0)
 		return bad("--node is empty or too long");
 	options->broker.node = process->node;
+	process->policy = (struct clo_policy_in){.bucket = options->policy,
+						 .key = process->node,
+						 .socket = options->socket};
 	return 0;
 }
 
@@ -83,6 +99,8 @@ static int parse(int argc, char **argv, struct process *process)
 		{"broker", required_argument, NULL, 'b'},
 		{"node", required_argument, NULL, 'n'},
 		{"stream", required_argument, NULL, 't'},
+		{"policy", required_argument, NULL, 'p'},
+		{"socket", required_argument, NULL, 'S'},
 		{"ca", required_argument, NULL, 'a'},
 		{"certificate", required_argument, NULL, 'c'},
 		{"key", required_argument, NULL, 'k'},
@@ -97,6 +115,8 @@ static int parse(int argc, char **argv, struct process *process)
 		['b'] = &options->broker.urls,
 		['n'] = &options->node,
 		['t'] = &options->broker.stream,
+		['p'] = &options->policy,
+		['S'] = &options->socket,
 		['a'] = &options->broker.ca,
 		['c'] = &options->broker.certificate,
 		['k'] = &options->broker.key,
@@ -118,19 +138,21 @@ static int parse(int argc, char **argv, struct process *process)
 	return optind < argc ? bad("takes no operand") : check(process);
 }
 
-/* SQLite writes into a file beside the log: the directory is watched. */
+/*
+ * SQLite writes into a file beside the log, which stays. Not their directory:
+ * that is not ours to read.
+ */
 static int watch_log(const char *log, int *ret_fd)
 {
-	CLO_AUTO_MEM char *directory = strdup(log);
 	CLO_AUTO_FD int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char *slash = directory ? strrchr(directory, '/') : NULL;
+	CLO_AUTO_MEM char *wal = NULL;
 
-	if (!directory || fd < 0)
-		return directory ? -errno : -ENOMEM;
-	if (slash)
-		slash[slash == directory] = '\0';
-	if (inotify_add_watch(fd, slash ? directory : ".",
-			      IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+	if (asprintf(&wal, "%s-wal", log) < 0) {
+		wal = NULL;
+		return -ENOMEM;
+	}
+	if (fd < 0 || inotify_add_watch(fd, log, IN_MODIFY) < 0 ||
+	    inotify_add_watch(fd, wal, IN_MODIFY) < 0)
 		return -errno;
 	*ret_fd = clo_take_fd(&fd);
 	return 0;
@@ -151,12 +173,13 @@ static int watch_end(int *ret_fd)
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-/* Until there may be more in the log, or the time is over. True: the end. */
-static bool wait_for(const struct process *process, int milliseconds, bool log)
+/* Until there may be news at either end, or the time is over. True: the end. */
+static bool wait_for(const struct process *process, int milliseconds, bool news)
 {
 	struct pollfd fds[] = {
 		{.fd = process->end, .events = POLLIN},
-		{.fd = log ? process->changes : -1, .events = POLLIN},
+		{.fd = news ? process->changes : -1, .events = POLLIN},
+		{.fd = news ? process->hints : -1, .events = POLLIN},
 	};
 	char events[2048];
 
@@ -181,6 +204,54 @@ static int send_all(struct process *process, struct clo_broker *broker)
 	return r;
 }
 
+static uint32_t chance(void)
+{
+	uint32_t random = 0;
+
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = (uint32_t)getpid();
+	return random;
+}
+
+static int watch_policy(struct process *process, struct clo_broker *broker)
+{
+	process->policy_due = 0;
+	return process->policy.bucket
+		       ? clo_broker_watch(broker, process->policy.bucket,
+					  process->policy.key, &process->hints)
+		       : 0;
+}
+
+/* If it is due, or said to be another. */
+static int look_at_policy(struct process *process, struct clo_broker *broker)
+{
+	eventfd_t hints;
+	bool hinted = eventfd_read(process->hints, &hints) == 0;
+	double wait = RECONCILE_MS;
+	int r;
+
+	if (!process->policy.bucket ||
+	    (!hinted && clo_milliseconds() < process->policy_due))
+		return 0;
+	r = clo_policy_in_round(&process->policy, broker);
+	if (r == 0 || hinted)
+		process->policy_attempt = 0;
+	if (r == -EAGAIN)
+		wait = clo_push_delay(process->policy_attempt++, chance());
+	process->policy_due = clo_milliseconds() + wait;
+	return r == -EAGAIN ? 0 : r;
+}
+
+/* Milliseconds to the next question, of the log's or of the policy's. */
+static int until_due(const struct process *process)
+{
+	double left = process->policy_due - clo_milliseconds();
+
+	if (!process->policy.bucket || left > RECONCILE_MS)
+		return RECONCILE_MS;
+	return left > 0 ? (int)left + 1 : 0;
+}
+
 /* One connection, until it breaks (-errno) or the process ends (0). */
 static int serve(struct process *process)
 {
@@ -188,15 +259,19 @@ static int serve(struct process *process)
 	int r;
 
 	r = clo_broker_open(&process->options.broker, &broker);
+	if (r == 0)
+		r = watch_policy(process, broker);
 	while (r == 0) {
 		r = clo_push_reconcile(&process->push, broker);
 		if (r == 0)
 			r = send_all(process, broker);
+		if (r == 0)
+			r = look_at_policy(process, broker);
 		if (r == 0) {
 			process->attempt = 0;
 			(void)sd_notifyf(0, "STATUS=sent up to record %lld",
 					 (long long)process->push.sent);
-			if (wait_for(process, RECONCILE_MS, true))
+			if (wait_for(process, until_due(process), true))
 				return 0;
 		}
 	}
@@ -209,16 +284,12 @@ static int run(struct process *process)
 
 	(void)sd_notify(0, "READY=1");
 	while ((r = serve(process)) < 0) {
-		uint32_t chance = 0;
-
 		if (r == -ENOMEM || r == -EINVAL)
 			return clo_log_errno(CLO_LOG_ERR, r, "broker");
-		if (getrandom(&chance, sizeof(chance), 0) < 0)
-			chance = (uint32_t)getpid();
 		clo_log(CLO_LOG_WARN, "broker attempt=%u: %s", process->attempt,
 			strerrordesc_np(-r));
 		if (wait_for(process,
-			     (int)clo_push_delay(process->attempt++, chance),
+			     (int)clo_push_delay(process->attempt++, chance()),
 			     false))
 			break;
 	}
@@ -232,7 +303,9 @@ int main(int argc, char **argv)
 	struct process process = {
 		.options = {.broker = {.stream = "CLOISON"},
 			    .log = "/var/lib/cloison/log.sqlite",
-			    .state = ""},
+			    .state = "",
+			    .socket = CLO_CONTROL_SOCKET},
+		.hints = -1,
 		.end = -1,
 		.changes = -1,
 	};
@@ -240,7 +313,8 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;
-	r = watch_end(&process.end);
+	process.hints = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = process.hints < 0 ? -errno : watch_end(&process.end);
 	if (r == 0)
 		r = watch_log(process.options.log, &process.changes);
 	if (r == 0)
@@ -255,5 +329,6 @@ int main(int argc, char **argv)
 		r = run(&process);
 	clo_fd_closep(&process.end);
 	clo_fd_closep(&process.changes);
+	clo_fd_closep(&process.hints);
 	return r < 0;
 }

@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define DEADLINE_MS 10000
+#define GET_MS 5000
 #define INBOX_MAX 128
+#define SUBJECT_MAX 256
 
 struct clo_broker {
 	natsConnection *connection;
@@ -20,6 +23,7 @@ struct clo_broker {
 	const struct clo_broker_message *batch;
 	size_t n_batch;
 	bool lost[CLO_BROKER_BATCH];
+	natsSubscription *watch;
 };
 
 static void options_freep(natsOptions **options)
@@ -195,6 +199,7 @@ void clo_broker_free(struct clo_broker *broker)
 	if (!broker)
 		return;
 
+	natsSubscription_Destroy(broker->watch);
 	jsCtx_Destroy(broker->js);
 	natsConnection_Destroy(broker->connection);
 	(void)pthread_mutex_destroy(&broker->lock);
@@ -219,6 +224,81 @@ int clo_broker_last(struct clo_broker *broker, const char *subject,
 	    snprintf(ret_id, CLO_BROKER_ID_MAX, "%s", id) >= CLO_BROKER_ID_MAX)
 		return -EPROTO; /* nobody of ours has put it there */
 	return 0;
+}
+
+/* What a direct get says in its headers; 0: it is the value. */
+static int check_got(natsMsg *message, size_t max)
+{
+	const char *text;
+
+	if (natsMsgHeader_Get(message, "Status", &text) == NATS_OK)
+		return strcmp(text, "404") == 0 ? -ENOENT : -ENOTCONN;
+	if (natsMsgHeader_Get(message, "KV-Operation", &text) == NATS_OK)
+		return -ENOENT; /* that is how a key is deleted */
+	return natsMsg_GetDataLength(message) < 0 ||
+			       (size_t)natsMsg_GetDataLength(message) > max
+		       ? -EMSGSIZE
+		       : 0;
+}
+
+int clo_broker_get(struct clo_broker *broker, const char *bucket,
+		   const char *key, size_t max, char **ret_value,
+		   size_t *ret_len)
+{
+	__attribute__((cleanup(message_freep))) natsMsg *message = NULL;
+	char subject[SUBJECT_MAX];
+	natsStatus status;
+	char *value;
+	int r;
+
+	if (snprintf(subject, sizeof(subject),
+		     "$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s", bucket, bucket,
+		     key) >= (int)sizeof(subject))
+		return -EINVAL;
+	status = natsConnection_RequestString(&message, broker->connection,
+					      subject, "", GET_MS);
+	if (status == NATS_NO_RESPONDERS)
+		return -ENOENT; /* no such bucket */
+	if (status == NATS_TIMEOUT)
+		return -EACCES;
+	if (status != NATS_OK)
+		return error_of(status);
+	r = check_got(message, max);
+	if (r < 0)
+		return r;
+	*ret_len = (size_t)natsMsg_GetDataLength(message);
+	value = malloc(*ret_len + 1);
+	if (!value)
+		return -ENOMEM;
+	memcpy(value, natsMsg_GetData(message), *ret_len);
+	value[*ret_len] = '\0';
+	*ret_value = value;
+	return 0;
+}
+
+static void on_change(natsConnection *connection,
+		      natsSubscription *subscription, natsMsg *message,
+		      void *userdata)
+{
+	(void)connection;
+	(void)subscription;
+	natsMsg_Destroy(message);
+	(void)eventfd_write(*(const int *)userdata, 1);
+}
+
+int clo_broker_watch(struct clo_broker *broker, const char *bucket,
+		     const char *key, int *eventfd)
+{
+	char subject[SUBJECT_MAX];
+	natsStatus status;
+
+	if (snprintf(subject, sizeof(subject), "$KV.%s.%s", bucket, key) >=
+	    (int)sizeof(subject))
+		return -EINVAL;
+	/* not the broker: a last call may come when it is gone */
+	status = natsConnection_Subscribe(&broker->watch, broker->connection,
+					  subject, on_change, eventfd);
+	return status == NATS_OK ? 0 : error_of(status);
 }
 
 static natsStatus send(struct clo_broker *broker,

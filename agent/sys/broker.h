@@ -48,6 +48,22 @@ int clo_broker_last(struct clo_broker *broker, const char *subject,
 		    char ret_id[CLO_BROKER_ID_MAX]);
 
 /*
+ * The value of a key of a KV bucket, asked of whichever server has it (ADR-31:
+ * one subject for each key, so that a permission can name it); caller frees.
+ * -ENOENT: there is none, or no such bucket; -EACCES: no answer, as where it
+ * is not permitted; -EMSGSIZE: it is longer than `max`.
+ */
+int clo_broker_get(struct clo_broker *broker, const char *bucket,
+		   const char *key, size_t max, char **ret_value,
+		   size_t *ret_len);
+/*
+ * From now on each change of that key is counted on an eventfd, which outlives
+ * the broker. A hint: some may be missed.
+ */
+int clo_broker_watch(struct clo_broker *broker, const char *bucket,
+		     const char *key, int *eventfd);
+
+/*
  * Publish up to CLO_BROKER_BATCH, in order. *ret_acked: how many from the first
  * on the stream has acknowledged without a hole; what is behind them may be
  * there, too. 0: all of them; -EMSGSIZE: the next one is too large for the

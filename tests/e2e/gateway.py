@@ -392,33 +392,17 @@ def check_process(gateway):
               f"thread {task} is confined")
 
 
-def ask_control(daemon, request):
-    """What the daemon says to the gateway's user, however it asks."""
-    code = ("import json, socket, struct, sys\n"
-            "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
-            "t = sys.argv[2].encode()\n"
-            "s.sendall(struct.pack('<I', len(t)) + t)\n"
-            "n = struct.unpack('<I', s.recv(4, socket.MSG_WAITALL))[0]\n"
-            "print(s.recv(n, socket.MSG_WAITALL).decode())\n")
-    done = subprocess.run(
-        ["setpriv", f"--reuid={gateway_rig.UID}",
-         f"--regid={gateway_rig.UID}", f"--groups={gateway_rig.READERS}",
-         sys.executable, "-c", code, daemon.socket, json.dumps(request)],
-        capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
 def check_control(daemon):
     before = daemon.json("status")["epoch"]
     for op in ("apply", "plan", "matrix", "endpoints", "trace", "hook",
                "define", "harden"):
-        reply = ask_control(daemon, {"op": op, "documents": [], "xml": "",
-                                     "operation": "prepare"})
+        reply = gateway_rig.ask(daemon, {
+            "op": op, "documents": [], "xml": "", "operation": "prepare"})
         check(not reply["ok"] and reply["exit"] == 6,
               f"the gateway may not ask for {op}")
     for op in ("monitor", "flows"):
-        check(not ask_control(daemon, {"op": op})["ok"], f"nor for {op}")
-    check(ask_control(daemon, {"op": "key"})["ok"], "it may ask for the key")
+        check(not gateway_rig.ask(daemon, {"op": op})["ok"], f"nor for {op}")
+    check(gateway_rig.ask(daemon, {"op": "key"})["ok"], "it may ask for the key")
     check(daemon.json("status")["epoch"] == before, "nothing was applied")
 
 

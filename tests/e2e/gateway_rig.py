@@ -9,25 +9,54 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 
 import veth
 
 USER, UID, READERS = "cloison-gateway", 64990, 64991
+STREAM_USER, STREAM_UID = "cloison-stream", 64992
 PROBLEM = "application/problem+json"
 
 
 def add_user():
     """The users and groups that the package makes, in this namespace only."""
     for path, lines in (
-            ("/etc/passwd", f"{USER}:x:{UID}:{UID}::/nonexistent:/bin/false\n"),
-            ("/etc/group", f"{USER}:x:{UID}:\ncloison:x:{READERS}:{USER}\n")):
+            ("/etc/passwd",
+             f"{USER}:x:{UID}:{UID}::/nonexistent:/bin/false\n"
+             f"{STREAM_USER}:x:{STREAM_UID}:{STREAM_UID}::/nonexistent:"
+             "/bin/false\n"),
+            ("/etc/group",
+             f"{USER}:x:{UID}:{STREAM_USER}\n{STREAM_USER}:x:{STREAM_UID}:\n"
+             f"cloison:x:{READERS}:{USER},{STREAM_USER}\n")):
         copy = f"/run/{os.path.basename(path)}"
         with open(path, encoding="utf-8") as file:
             kept = "".join(line for line in file if line.split(":")[0]
-                           not in (USER, "cloison"))
+                           not in (USER, STREAM_USER, "cloison"))
         with open(copy, "w", encoding="utf-8") as file:
             file.write(kept + lines)
         veth.run("mount", "--bind", copy, path)
+
+
+def become(uid):
+    """argv in front of what runs as one of the two, as systemd would run it."""
+    groups = f"{READERS}" if uid == UID else f"{READERS},{UID}"
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}",
+            f"--groups={groups}", "--bounding-set=-all"]
+
+
+def ask(daemon, request, uid=UID):
+    """What the daemon says to one of these users, however it asks."""
+    code = ("import socket, struct, sys\n"
+            "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+            "t = sys.stdin.buffer.read()\n"
+            "try: s.sendall(struct.pack('<I', len(t)) + t)\n"
+            "except OSError: pass\n"
+            "n = struct.unpack('<I', s.recv(4, socket.MSG_WAITALL))[0]\n"
+            "print(s.recv(n, socket.MSG_WAITALL).decode())\n")
+    done = subprocess.run(
+        [*become(uid), sys.executable, "-c", code, daemon.socket],
+        input=json.dumps(request), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 class Authority:
@@ -195,8 +224,7 @@ class Gateway:
         binary = f"{directory}/cloison-gateway-{port}"
         shutil.copy(f"{build}/agent/gateway/cloison-gateway", binary)
         self.argv = [
-            "setpriv", f"--reuid={UID}", f"--regid={UID}",
-            f"--groups={READERS}", "--bounding-set=-all", binary,
+            *become(UID), binary,
             "--certificate", authority.path("node", "pem"),
             "--key", authority.path("node", "key"),
             "--client-ca", authority.certificate,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The control plane's side of a stream.
- * usage: stream_tool URLS WORD [CA CERTIFICATE KEY]
+ * The control plane's side of a stream, or what it may not do as a node.
+ * usage: stream_tool URLS WORD [CA CERTIFICATE KEY [NODE]]
  * make, make3 (of three replicas), delete; count; leader: the server's name;
- * list: each message's id and subject, in the order of the stream.
+ * list: each message's id and subject, in the order of the stream; data: each
+ * message, a line each; bucket: make that of the policies; put:KEY: into it
+ * what comes from stdin; get:KEY: from it.
  */
 
 #include <nats/nats.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #define STREAM "CLOISON"
+#define BUCKET "cloison-policy"
 
 static natsStatus set_servers(natsOptions *options, char *urls)
 {
@@ -24,8 +27,11 @@ static natsStatus set_servers(natsOptions *options, char *urls)
 	return natsOptions_SetServers(options, list, n);
 }
 
-static int connect_to(natsConnection **ret, char *url, char **pems)
+static int connect_to(natsConnection **ret, char *url, char **pems,
+		      const char *node)
 {
+	char inbox[128];
+
 	natsOptions *options = NULL;
 	natsStatus status = natsOptions_Create(&options);
 
@@ -39,6 +45,10 @@ static int connect_to(natsConnection **ret, char *url, char **pems)
 	if (status == NATS_OK && pems)
 		status = natsOptions_LoadCertificatesChain(options, pems[1],
 							   pems[2]);
+	(void)snprintf(inbox, sizeof(inbox), "_INBOX.%s",
+		       node ? node : "plane");
+	if (status == NATS_OK)
+		status = natsOptions_SetCustomInboxPrefix(options, inbox);
 	if (status == NATS_OK)
 		status = natsConnection_Connect(ret, options);
 	natsOptions_Destroy(options);
@@ -72,7 +82,7 @@ static int tell(jsCtx *js, bool leader)
 	return 0;
 }
 
-static int list(jsCtx *js)
+static int list(jsCtx *js, bool data)
 {
 	jsStreamInfo *info = NULL;
 
@@ -85,12 +95,58 @@ static int list(jsCtx *js)
 
 		if (js_GetMsg(&message, js, STREAM, i, NULL, NULL) != NATS_OK)
 			continue;
-		if (natsMsgHeader_Get(message, "Nats-Msg-Id", &id) == NATS_OK)
+		if (data)
+			(void)printf("%.*s\n", natsMsg_GetDataLength(message),
+				     natsMsg_GetData(message));
+		else if (natsMsgHeader_Get(message, "Nats-Msg-Id", &id) ==
+			 NATS_OK)
 			(void)printf("%s %s\n", id,
 				     natsMsg_GetSubject(message));
 		natsMsg_Destroy(message);
 	}
 	jsStreamInfo_Destroy(info);
+	return 0;
+}
+
+static int make_bucket(jsCtx *js)
+{
+	kvConfig config;
+	kvStore *bucket = NULL;
+	int r;
+
+	(void)kvConfig_Init(&config);
+	config.Bucket = BUCKET;
+	r = js_CreateKeyValue(&bucket, js, &config) != NATS_OK;
+	kvStore_Destroy(bucket);
+	return r;
+}
+
+static int put(jsCtx *js, const char *key)
+{
+	static char value[9U << 20];
+	size_t len = fread(value, 1, sizeof(value), stdin);
+	char subject[256];
+
+	(void)snprintf(subject, sizeof(subject), "$KV." BUCKET ".%s", key);
+	return js_Publish(NULL, js, subject, value, (int)len, NULL, NULL) !=
+	       NATS_OK;
+}
+
+/* As a node asks. */
+static int get(natsConnection *connection, const char *key)
+{
+	natsMsg *message = NULL;
+	char subject[256];
+
+	(void)snprintf(subject, sizeof(subject),
+		       "$JS.API.DIRECT.GET.KV_" BUCKET ".$KV." BUCKET ".%s",
+		       key);
+	if (natsConnection_RequestString(&message, connection, subject, "",
+					 5000) != NATS_OK)
+		return 1;
+	(void)printf("%.*s", natsMsg_GetDataLength(message),
+		     natsMsg_GetData(message));
+	natsMsg_Destroy(message);
 	return 0;
 }
 
@@ -100,9 +156,10 @@ int main(int argc, char **argv)
 	jsCtx *js = NULL;
 	int r = 2;
 
-	if (argc != 3 && argc != 6)
+	if (argc != 3 && argc != 6 && argc != 7)
 		return 2;
-	if (connect_to(&connection, argv[1], argc == 6 ? argv + 3 : NULL) ||
+	if (connect_to(&connection, argv[1], argc > 3 ? argv + 3 : NULL,
+		       argc == 7 ? argv[6] : NULL) ||
 	    natsConnection_JetStream(&js, connection, NULL) != NATS_OK)
 		return 1;
 	if (strcmp(argv[2], "make") == 0)
@@ -114,7 +171,15 @@ int main(int argc, char **argv)
 	else if (strcmp(argv[2], "leader") == 0)
 		r = tell(js, true);
 	else if (strcmp(argv[2], "list") == 0)
-		r = list(js);
+		r = list(js, false);
+	else if (strcmp(argv[2], "data") == 0)
+		r = list(js, true);
+	else if (strcmp(argv[2], "bucket") == 0)
+		r = make_bucket(js);
+	else if (strncmp(argv[2], "put:", 4) == 0)
+		r = put(js, argv[2] + 4);
+	else if (strncmp(argv[2], "get:", 4) == 0)
+		r = get(connection, argv[2] + 4);
 	else if (strcmp(argv[2], "delete") == 0)
 		r = js_DeleteStream(js, STREAM, NULL, NULL) != NATS_OK;
 	jsCtx_Destroy(js);
