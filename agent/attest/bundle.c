@@ -211,8 +211,8 @@ static int read_envelope(const struct texts *texts, struct clo_bundled *bundled)
 		json_dumps(texts->envelope, JSON_COMPACT | JSON_SORT_KEYS);
 	if (!bundled->envelope)
 		return -ENOMEM;
-	r = clo_dsse_key_id(bundled->envelope, strlen(bundled->envelope),
-			    key_id);
+	r = clo_dsse_key_id(CLO_DSSE_TYPE, bundled->envelope,
+			    strlen(bundled->envelope), key_id);
 	if (r < 0)
 		return r;
 	return strcmp(key_id, texts->hint) == 0 ? 0 : -EBADMSG;

@@ -45,9 +45,3 @@ int clo_dsse_open_as(const struct clo_key *key, const char *type,
  */
 int clo_dsse_digest(const char *envelope, size_t len,
 		    uint8_t ret_payload_digest[32], char **ret_signature);
-/*
- * The payload of an envelope, whoever signed it or nobody: to find and to sort
- * by, never to trust.
- */
-int clo_dsse_peek(const char *envelope, size_t len, char **ret_payload,
-		  size_t *ret_len);

@@ -38,7 +38,8 @@ static const char *entry_flaw(const char *envelope, size_t len,
 	if (clo_key_id(key, of_entry) < 0 ||
 	    clo_leaf_body(key, logged, strlen(logged), &body) < 0)
 		return BROKEN;
-	if (clo_dsse_key_id(logged, strlen(logged), of_envelope) < 0 ||
+	if (clo_dsse_key_id(CLO_DSSE_TYPE, logged, strlen(logged),
+			    of_envelope) < 0 ||
 	    strcmp(of_entry, of_envelope) != 0 ||
 	    strlen(body) != proof->entry_len ||
 	    memcmp(body, proof->entry, proof->entry_len) != 0)
