@@ -15,9 +15,17 @@ struct link {
 	uint8_t digest_before[32];
 };
 
+/* Sequences that were removed. */
+struct hole {
+	char *boot; /* as a link's */
+	uint64_t from, to; /* to is outside */
+};
+
 struct clo_links {
 	struct link *list;
 	size_t n, room;
+	struct hole *holes;
+	size_t n_holes, holes_room;
 };
 
 int clo_links_new(struct clo_links **ret_links)
@@ -61,6 +69,9 @@ void clo_links_free(struct clo_links *links)
 
 	for (size_t i = 0; i < links->n; i++)
 		link_done(&links->list[i]);
+	for (size_t i = 0; i < links->n_holes; i++)
+		free(links->holes[i].boot);
+	free(links->holes);
 	free(links->list);
 	free(links);
 }
@@ -87,6 +98,61 @@ int clo_links_add(struct clo_links *links, const struct clo_link_of *of)
 	return r;
 }
 
+int clo_links_remove(struct clo_links *links, const char *node,
+		     const struct clo_removed *removed)
+{
+	struct hole hole = {NULL, removed->sequence,
+			    removed->sequence + removed->count};
+
+	if (links->n_holes == links->holes_room) {
+		size_t room = links->holes_room ? 2 * links->holes_room : 64;
+		struct hole *grown =
+			reallocarray(links->holes, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		links->holes = grown;
+		links->holes_room = room;
+	}
+	if (asprintf(&hole.boot, "%s %s", node, removed->boot_id) < 0)
+		return -ENOMEM;
+	links->holes[links->n_holes++] = hole;
+	return 0;
+}
+
+static int compare_holes(const void *a, const void *b)
+{
+	const struct hole *x = a, *y = b;
+	int r = strcmp(x->boot, y->boot);
+
+	return r ? r : x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* The first from `sequence` on that was not removed. */
+static uint64_t skip_removed(const struct clo_links *links, const char *boot,
+			     uint64_t sequence)
+{
+	size_t from = 0;
+	size_t to = links->n_holes;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		const struct hole *hole = &links->holes[middle];
+		int r = strcmp(hole->boot, boot);
+
+		if (r < 0 || (r == 0 && hole->to <= sequence))
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	for (; from < links->n_holes &&
+	       strcmp(links->holes[from].boot, boot) == 0 &&
+	       links->holes[from].from <= sequence;
+	     from++)
+		sequence = links->holes[from].to;
+	return sequence;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct link *x = a, *y = b;
@@ -106,18 +172,22 @@ static int say(char reason[200], int r, const struct link *link,
 }
 
 /* What follows what in one boot; the same twice is the same. */
-static int check_next(const struct link *before, const struct link *link,
-		      char reason[200])
+static int check_next(const struct clo_links *links, const struct link *before,
+		      const struct link *link, char reason[200])
 {
+	uint64_t due;
+
 	if (before->sequence == link->sequence)
 		return memcmp(before->digest, link->digest,
 			      sizeof(link->digest)) == 0
 			       ? 0
 			       : say(reason, -EBADMSG, link, link->sequence,
 				     "stands for two statements");
+	due = skip_removed(links, link->boot, before->sequence + 1);
+	if (due < link->sequence)
+		return say(reason, -ENOENT, link, due, "is missing");
 	if (before->sequence + 1 != link->sequence)
-		return say(reason, -ENOENT, link, before->sequence + 1,
-			   "is missing");
+		return 0; /* the one before it was removed */
 	if (memcmp(link->previous, before->digest, sizeof(before->digest)) != 0)
 		return say(reason, -EBADMSG, link, link->sequence,
 			   "does not follow the one before it");
@@ -149,15 +219,21 @@ static int check_first(const struct clo_links *links, const struct link *link,
 		       char reason[200])
 {
 	const struct link *last;
+	uint64_t due = skip_removed(links, link->boot, 0);
 
+	if (due < link->sequence)
+		return say(reason, -ENOENT, link, due, "is missing");
 	if (link->sequence != 0)
-		return say(reason, -ENOENT, link, 0, "is missing");
+		return 0; /* the first was removed, and what it says */
 	last = link->boot_before ? last_of(links, link->boot_before) : NULL;
 	if (!last)
 		return 0;
-	if (last->sequence < link->last_before)
+	due = skip_removed(links, last->boot, last->sequence + 1);
+	if (due <= link->last_before)
 		return say(reason, -ENOENT, last, link->last_before,
 			   "is missing");
+	if (last->sequence < link->last_before)
+		return 0; /* it was removed */
 	if (last->sequence > link->last_before ||
 	    memcmp(last->digest, link->digest_before, sizeof(last->digest)) !=
 		    0)
@@ -175,13 +251,16 @@ int clo_links_check(struct clo_links *links, char ret_reason[200])
 		return -ENOENT;
 	}
 	qsort(links->list, links->n, sizeof(*links->list), compare);
+	if (links->n_holes > 0)
+		qsort(links->holes, links->n_holes, sizeof(*links->holes),
+		      compare_holes);
 	for (size_t i = 0; i < links->n; i++) {
 		const struct link *link = &links->list[i];
 		char reason[200];
 		int r;
 
 		if (i > 0 && strcmp(link[-1].boot, link->boot) == 0)
-			r = check_next(link - 1, link, reason);
+			r = check_next(links, link - 1, link, reason);
 		else
 			r = check_first(links, link, reason);
 		if (r < 0 && (worst == 0 || (r == -EBADMSG && worst != r))) {

@@ -206,18 +206,52 @@ static bool read_control(const json_t *entry, struct event *event)
 	return true;
 }
 
+/* Of a gap/v1: what is not attested is a finding of its own. */
+static int tell_gap(const json_t *gap, struct event *event,
+		    enum clo_siem_format format,
+		    int (*on_event)(const char *line, void *userdata),
+		    void *userdata)
+{
+	const char *from = json_string_value(json_object_get(gap, "from"));
+	const char *to = json_string_value(json_object_get(gap, "to"));
+	const char *reason = json_string_value(json_object_get(gap, "reason"));
+	const json_t *count = json_object_get(gap, "count");
+	CLO_AUTO_MEM char *line = NULL;
+	char detail[160];
+
+	if (!from || !reason)
+		return -EBADMSG;
+	(void)snprintf(detail, sizeof(detail), "%.20s to %.20s: %.80s", from,
+		       to ? to : "now", reason);
+	event->control = "log.gap";
+	event->title =
+		count ? "Records were removed from the log" : "Nobody watched";
+	event->clauses = "";
+	event->result = "INCONCLUSIVE";
+	event->detail = detail;
+	(void)snprintf(event->id, sizeof(event->id), "%.64s/%s", event->digest,
+		       event->control);
+	line = make_line(event, format);
+	return line ? on_event(line, userdata) : -ENOMEM;
+}
+
 int clo_siem_events(const json_t *statement, const char *digest,
 		    enum clo_siem_format format,
 		    int (*on_event)(const char *line, void *userdata),
 		    void *userdata)
 {
-	const json_t *controls = json_object_get(
-		json_object_get(statement, "predicate"), "controls");
+	const json_t *predicate = json_object_get(statement, "predicate");
+	const json_t *controls = json_object_get(predicate, "controls");
+	const json_t *gap = json_object_get(predicate, "gap");
 	struct event event = {.digest = digest};
 	const json_t *entry;
 	size_t i;
 
-	if (!read_statement(statement, &event) || !json_is_array(controls))
+	if (!read_statement(statement, &event))
+		return -EBADMSG;
+	if (json_is_object(gap))
+		return tell_gap(gap, &event, format, on_event, userdata);
+	if (!json_is_array(controls))
 		return -EBADMSG;
 	json_array_foreach (controls, i, entry) {
 		CLO_AUTO_MEM char *line = NULL;

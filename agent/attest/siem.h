@@ -5,7 +5,8 @@
 
 /*
  * The controls of an authentic isolation/v1 statement as events for other
- * people's tools. One event for each control that was assessed.
+ * people's tools. One event for each control that was assessed; of a gap/v1
+ * one, "log.gap", which reads INCONCLUSIVE.
  *
  * OCSF 1.1 Compliance Finding (class 2003), https://schema.ocsf.io/1.1.0
  * ECS 8.11, https://www.elastic.co/guide/en/ecs/8.11

@@ -16,10 +16,13 @@
 
 const struct clo_kind_facts clo_kinds[CLO_KINDS] = {
 	[CLO_KIND_ISOLATION] = {FACTS("isolation/v1"), .stands = true},
-	[CLO_KIND_VIOLATION] = {FACTS("violation/v1"), .event = true},
+	[CLO_KIND_VIOLATION] = {FACTS("violation/v1"), .event = true,
+				.lasting = true},
 	[CLO_KIND_HEARTBEAT] = {FACTS("heartbeat/v1")},
-	[CLO_KIND_NODE_KEY] = {FACTS("node-key/v1"), .stands = true},
-	[CLO_KIND_POLICY_ACK] = {FACTS("policy-ack/v1")},
+	[CLO_KIND_NODE_KEY] = {FACTS("node-key/v1"), .stands = true,
+			       .lasting = true},
+	[CLO_KIND_POLICY_ACK] = {FACTS("policy-ack/v1"), .lasting = true},
+	[CLO_KIND_GAP] = {FACTS("gap/v1"), .event = true, .lasting = true},
 };
 
 static const char *const verdict_texts[] = {

@@ -59,6 +59,7 @@ enum clo_kind {
 	CLO_KIND_HEARTBEAT,
 	CLO_KIND_NODE_KEY, /* node_key.h */
 	CLO_KIND_POLICY_ACK,
+	CLO_KIND_GAP,
 	CLO_KINDS, /* none of them */
 };
 
@@ -67,6 +68,7 @@ struct clo_kind_facts {
 	const char *type; /* of its predicate */
 	bool stands; /* it holds for its scope until the next that does */
 	bool event; /* in the stream, not an attestation */
+	bool lasting; /* no age and no want of space removes it */
 };
 
 extern const struct clo_kind_facts clo_kinds[CLO_KINDS];
@@ -116,6 +118,22 @@ enum clo_verdict_word {
  * still holds at this time. Of the members above node, scope, chain, time,
  * period, nonce (null), key, verdict (the statement's), and "statement":
  * {"sequence": in this boot, "digest": sha256 hex of its payload}.
+ */
+
+/*
+ * gap/v1: what there is no attestation of. Of the members above node, scope,
+ * chain, time, period, nonce (null), key, verdict ("INCONCLUSIVE"), and "gap":
+ *   {"kind": "unwatched", "from":, "to": or null while open, "reason":}
+ * nobody watched: once when it is known, and of one that was open once more
+ * when it is over; of the node and of each scope, as each is concerned; or, of
+ * the node alone,
+ *   {"kind": "removed", "from":, "to": times of the first and the last of them,
+ *    "reason": "retention"|"space", "count": n, "digest": sha256 hex of their
+ *    entries' hashes in the log's tree, one after the other,
+ *    "removed": [{"bootId":, "sequence": the first's, "entry": its index in the
+ *                 tree, "count": n}], in the order of the log}
+ * records that were removed from the log with this one's commit; what comes
+ * after the first of each follows it in its boot.
  */
 
 /* A record's place in its boot, and at 0 what was there before the boot. */

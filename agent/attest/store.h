@@ -142,6 +142,7 @@ int clo_store_strays(struct clo_store *store, uint64_t *ret_count);
 struct clo_gap {
 	int64_t id;
 	time_t from, to; /* to 0: open */
+	bool told; /* as open, by a record of its own */
 	char reason[64];
 };
 
@@ -164,7 +165,8 @@ int clo_store_gap_close(struct clo_store *store, int64_t id, time_t to);
 int clo_store_gaps(struct clo_store *store, struct clo_gap **ret_gaps,
 		   size_t *ret_n);
 /*
- * The closed gaps that clo_store_gaps gave were signed into a statement: do
- * not repeat them. One that closed since is still to come.
+ * The gaps that clo_store_gaps gave were signed into a statement: do not repeat
+ * the closed ones; the open ones are told. One that closed since is still to
+ * come.
  */
 int clo_store_gaps_signed(struct clo_store *store);

@@ -15,7 +15,8 @@
 #define VERSION 2
 #define BUSY_MS 5000
 
-/* gaps.state: 0 new, 1 closed and given by clo_store_gaps, 2 signed. */
+/* gaps.state: 0 new; open and given by clo_store_gaps -2, signed -1; closed and
+ * given 1, signed 2. */
 static const char schema[] =
 	"CREATE TABLE records ("
 	" id INTEGER PRIMARY KEY,"

@@ -204,6 +204,7 @@ static int read_gaps(sqlite3_stmt *stmt, struct clo_gap *gaps, size_t *ret_n)
 		gaps[n].id = sqlite3_column_int64(stmt, 0);
 		gaps[n].from = sqlite3_column_int64(stmt, 1);
 		gaps[n].to = sqlite3_column_int64(stmt, 2); /* NULL is 0 */
+		gaps[n].told = sqlite3_column_int(stmt, 4) == -1;
 		(void)snprintf(gaps[n].reason, sizeof(gaps[n].reason), "%s",
 			       reason);
 		n++;
@@ -224,7 +225,7 @@ static int list_gaps(struct clo_store *store, struct clo_gap *gaps,
 	int r;
 
 	r = clo_store_prepare(store,
-			      "SELECT id, start, stop, reason FROM gaps"
+			      "SELECT id, start, stop, reason, state FROM gaps"
 			      " WHERE state < 2"
 			      " ORDER BY stop IS NOT NULL, id LIMIT ?",
 			      &stmt);
@@ -237,11 +238,11 @@ static int list_gaps(struct clo_store *store, struct clo_gap *gaps,
 		return r;
 
 	for (size_t i = 0; i < n; i++) {
-		if (gaps[i].to == 0)
-			continue;
 		r = clo_store_change(store,
-				     "UPDATE gaps SET state = 1"
-				     " WHERE id = ? AND state = 0",
+				     gaps[i].to ? "UPDATE gaps SET state = 1"
+						  " WHERE id = ? AND state < 1"
+						: "UPDATE gaps SET state = -2"
+						  " WHERE id = ? AND state = 0",
 				     &gaps[i].id, 1);
 		if (r < 0 && r != -ENOENT) /* it was given before */
 			return r;
@@ -275,5 +276,6 @@ int clo_store_gaps(struct clo_store *store, struct clo_gap **ret_gaps,
 int clo_store_gaps_signed(struct clo_store *store)
 {
 	return clo_store_execute(store,
-				 "UPDATE gaps SET state = 2 WHERE state = 1");
+				 "UPDATE gaps SET state = iif(state = 1, 2, -1)"
+				 " WHERE state IN (1, -2)");
 }

@@ -76,7 +76,8 @@ static int read_frame(const json_t *statement, struct clo_claims *claims,
 	if (claims->kind != CLO_KIND_ISOLATION &&
 	    claims->kind != CLO_KIND_VIOLATION &&
 	    claims->kind != CLO_KIND_HEARTBEAT &&
-	    claims->kind != CLO_KIND_POLICY_ACK)
+	    claims->kind != CLO_KIND_POLICY_ACK &&
+	    claims->kind != CLO_KIND_GAP)
 		return clo_verify_reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
@@ -246,6 +247,8 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 		return clo_verify_read_heartbeat(claims, result);
 	if (claims->kind == CLO_KIND_POLICY_ACK)
 		return clo_verify_read_ack(claims, result);
+	if (claims->kind == CLO_KIND_GAP)
+		return clo_verify_read_gap(claims, result);
 	r = read_verdict(claims, result);
 	if (r < 0)
 		return r;
@@ -328,6 +331,8 @@ static void judge(const struct clo_claims *claims,
 	result->stale = age > max_age && !(ack && options->max_age < 0);
 	if (claims->verdict == CLO_FAILED)
 		conclude_failed(claims, age, result);
+	else if (claims->kind == CLO_KIND_GAP)
+		clo_verify_conclude_gap(claims, result);
 	else if (age < -CLOCK_SKEW)
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "dated %lld s in the future",

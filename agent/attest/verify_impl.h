@@ -36,6 +36,10 @@ int clo_verify_read_heartbeat(struct clo_claims *claims,
 			      struct clo_verify_result *result);
 int clo_verify_read_ack(struct clo_claims *claims,
 			struct clo_verify_result *result);
+int clo_verify_read_gap(struct clo_claims *claims,
+			struct clo_verify_result *result);
+void clo_verify_conclude_gap(const struct clo_claims *claims,
+			     struct clo_verify_result *result);
 void clo_verify_conclude_violation(const struct clo_claims *claims,
 				   struct clo_verify_result *result);
 void clo_verify_conclude_heartbeat(const struct clo_claims *claims, int64_t age,

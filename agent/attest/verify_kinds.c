@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 
+#include "agent/attest/removal.h"
 #include "agent/attest/verify_impl.h"
 #include "agent/base/hex.h"
 
@@ -51,6 +53,67 @@ int clo_verify_read_heartbeat(struct clo_claims *claims,
 			return 0;
 		}
 	return clo_verify_reject(result, "verdict");
+}
+
+static bool is_time(const json_t *json)
+{
+	time_t time;
+
+	return json_is_string(json) &&
+	       clo_time_parse(json_string_value(json), &time) == 0;
+}
+
+static bool is_unwatched(const json_t *gap)
+{
+	const char *kind = text_of(gap, "kind");
+	const json_t *to = json_object_get(gap, "to");
+
+	return kind && strcmp(kind, "unwatched") == 0 &&
+	       is_time(json_object_get(gap, "from")) &&
+	       (json_is_null(to) || is_time(to)) && text_of(gap, "reason");
+}
+
+/* It is neither good news nor bad. */
+int clo_verify_read_gap(struct clo_claims *claims,
+			struct clo_verify_result *result)
+{
+	CLO_AUTO(clo_removal) struct clo_removal *removal = NULL;
+	const json_t *gap = json_object_get(claims->predicate, "gap");
+	const char *stated = text_of(claims->predicate, "verdict");
+	int r;
+
+	r = clo_removal_read(gap, &removal);
+	if (r == -ENOMEM)
+		return r;
+	/* the node alone removes */
+	if (r == -ENOMSG ? !is_unwatched(gap)
+			 : r < 0 || !json_is_null(json_object_get(
+					    claims->predicate, "scope")))
+		return clo_verify_reject(result, "gap");
+	if (!stated || strcmp(stated, clo_verdict_text(CLO_INCONCLUSIVE)) != 0)
+		return clo_verify_reject(result, "verdict");
+	claims->verdict = CLO_INCONCLUSIVE;
+	return 0;
+}
+
+void clo_verify_conclude_gap(const struct clo_claims *claims,
+			     struct clo_verify_result *result)
+{
+	const json_t *gap = json_object_get(claims->predicate, "gap");
+	const json_t *count = json_object_get(gap, "count");
+	const char *to = text_of(gap, "to");
+
+	if (count)
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "%lld records of %s to %s were removed: %s",
+				    json_integer_value(count),
+				    text_of(gap, "from"), to,
+				    text_of(gap, "reason"));
+	else
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "nobody watched from %s to %s: %s",
+				    text_of(gap, "from"), to ? to : "now",
+				    text_of(gap, "reason"));
 }
 
 void clo_verify_conclude_violation(const struct clo_claims *claims,

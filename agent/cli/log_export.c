@@ -80,7 +80,9 @@ static bool is_wanted(const struct lines *lines,
 {
 	const struct clo_store_range *range = lines->range;
 
-	return clo_kind_of_name(record->kind) == CLO_KIND_ISOLATION &&
+	const enum clo_kind kind = clo_kind_of_name(record->kind);
+
+	return (kind == CLO_KIND_ISOLATION || kind == CLO_KIND_GAP) &&
 	       (!range->until ||
 		(record->time >= range->since && record->time <= range->until));
 }
@@ -101,7 +103,7 @@ static int open_signed(const struct clo_key *signer,
 	return *ret_statement ? 0 : -EBADMSG;
 }
 
-/* The controls of an attestation as a line each. */
+/* The controls of an attestation as a line each, and each gap. */
 static int put_events(void *userdata, const struct clo_entry *entry)
 {
 	struct lines *lines = userdata;
@@ -293,10 +295,11 @@ static int run(const struct clo_cli *cli)
 const struct clo_command clo_command_log_export = {
 	.name = "log export",
 	.summary = "write the log's entries out",
-	.details = "As a line of JSON each, with the envelope, or as C2SP "
-		   "tlog-tiles, which name\nonly digests: what a log may show "
-		   "to anyone; or each assessed control of\nan attestation as "
-		   "an event: OCSF 1.1, ECS 8.11, or CEF in RFC 5424 lines.\n",
+	.details =
+		"As a line of JSON each, with the envelope, or as C2SP "
+		"tlog-tiles, which name\nonly digests: what a log may show "
+		"to anyone; or each assessed control of\nan attestation and each gap as "
+		"an event: OCSF 1.1, ECS 8.11, or CEF in RFC 5424 lines.\n",
 	.options =
 		{
 			CLO_LOG_OPTIONS,

@@ -131,12 +131,33 @@ static void print_violations(const json_t *violations)
 	}
 }
 
+static void print_gap(const json_t *gap)
+{
+	clo_report_label("gap");
+	clo_text_print(stdout, clo_member_text(gap, "from"));
+	(void)fputs(" to ", stdout);
+	clo_text_print(stdout, json_is_string(json_object_get(gap, "to"))
+				       ? clo_member_text(gap, "to")
+				       : "now");
+	(void)fputs(", ", stdout);
+	clo_text_print(stdout, clo_member_text(gap, "reason"));
+	if (json_object_get(gap, "count"))
+		(void)printf(", %" JSON_INTEGER_FORMAT " records removed",
+			     clo_member_int(gap, "count"));
+	(void)putchar('\n');
+}
+
 /* What was measured; of other kinds there is only what they tell. */
 static void print_body(const struct clo_cli *cli, const json_t *predicate)
 {
 	const json_t *violations = json_object_get(predicate, "violations");
 	const json_t *statement = json_object_get(predicate, "statement");
+	const json_t *gap = json_object_get(predicate, "gap");
 
+	if (gap) {
+		print_gap(gap);
+		return;
+	}
 	if (statement) {
 		clo_report_line("statement",
 				clo_member_text(statement, "digest"));

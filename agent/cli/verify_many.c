@@ -79,6 +79,20 @@ static int tell(struct many *many, const char *name, enum clo_verify_exit exit,
 	return 0;
 }
 
+/* What a gap/v1 says was removed need not be there. */
+static int excuse(struct many *many, const json_t *predicate)
+{
+	CLO_AUTO(clo_removal) struct clo_removal *removal = NULL;
+	const char *node =
+		clo_member_text(json_object_get(predicate, "node"), "name");
+	int r;
+
+	r = clo_removal_read(json_object_get(predicate, "gap"), &removal);
+	for (size_t i = 0; r == 0 && i < removal->n; i++)
+		r = clo_links_remove(many->links, node, &removal->spans[i]);
+	return r == -ENOMEM ? r : 0;
+}
+
 static int link_up(struct many *many, const struct clo_verify_result *result)
 {
 	const json_t *predicate =
@@ -86,6 +100,8 @@ static int link_up(struct many *many, const struct clo_verify_result *result)
 	const json_t *node = json_object_get(predicate, "node");
 	struct clo_chain chain = {0};
 
+	if (result->kind == CLO_KIND_GAP && excuse(many, predicate) < 0)
+		return -ENOMEM;
 	/* what verified has one */
 	(void)clo_chain_read(json_object_get(predicate, "chain"), &chain);
 	return clo_links_add(many->links,

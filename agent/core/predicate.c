@@ -132,22 +132,23 @@ static json_t *coverage_member(const struct clo_node *node,
 			 missing);
 }
 
+static json_t *gap_item(const struct clo_gap *gap)
+{
+	char from[21];
+	char to[21];
+
+	clo_time_format(gap->from, from);
+	clo_time_format(gap->to, to);
+	return json_pack("{s:s, s:s?, s:s}", "from", from, "to",
+			 gap->to ? to : NULL, "reason", gap->reason);
+}
+
 static json_t *gaps_member(const struct clo_occasion *occasion)
 {
 	json_t *gaps = json_array();
 
-	for (size_t i = 0; i < occasion->n_gaps; i++) {
-		const struct clo_gap *gap = &occasion->gaps[i];
-		char from[21];
-		char to[21];
-
-		clo_time_format(gap->from, from);
-		clo_time_format(gap->to, to);
-		(void)json_array_append_new(
-			gaps,
-			json_pack("{s:s, s:s?, s:s}", "from", from, "to",
-				  gap->to ? to : NULL, "reason", gap->reason));
-	}
+	for (size_t i = 0; i < occasion->n_gaps; i++)
+		(void)json_array_append_new(gaps, gap_item(&occasion->gaps[i]));
 	return gaps;
 }
 
@@ -263,6 +264,20 @@ int clo_predicate_violations(const struct clo_node *node,
 		return -ENOMEM;
 	*ret_predicate = CLO_TAKE(predicate);
 	return 0;
+}
+
+json_t *clo_predicate_gap(const struct clo_node *node,
+			  const struct clo_occasion *occasion,
+			  const char *scope, const struct clo_gap *gap)
+{
+	json_t *predicate = brief(node, occasion, scope, CLO_INCONCLUSIVE);
+	json_auto_t *item = gap_item(gap);
+
+	if (json_object_set_new(item, "kind", json_string("unwatched")) == 0 &&
+	    json_object_set(predicate, "gap", item) == 0)
+		return predicate;
+	json_decref(predicate);
+	return NULL;
 }
 
 json_t *clo_predicate_heartbeat(const struct clo_node *node,

@@ -36,6 +36,13 @@ int clo_predicate_violations(const struct clo_node *node,
 			     const struct clo_audit *audit,
 			     const struct clo_occasion *occasion,
 			     const char *scope, json_t **ret_predicate);
+/*
+ * That nobody watched, or does so now; of CLO_KIND_GAP, lacks "chain". NULL
+ * without memory.
+ */
+json_t *clo_predicate_gap(const struct clo_node *node,
+			  const struct clo_occasion *occasion,
+			  const char *scope, const struct clo_gap *gap);
 /* That what was stated still holds; lacks "chain". NULL without memory. */
 json_t *clo_predicate_heartbeat(const struct clo_node *node,
 				const struct clo_occasion *occasion,

@@ -290,16 +290,44 @@ static int record_violations(struct clo_node *node,
 	return r < 0 ? r : 1;
 }
 
-/* Its violations and its statement; the worse of both results. */
-static int record_both(struct clo_node *node, const struct clo_audit *audit,
+/* Those that were not told of yet; an open one is told at both its ends. */
+static int record_gaps(struct clo_node *node, const struct clo_audit *audit,
+		       const struct clo_occasion *occasion, const char *scope)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < occasion->n_gaps; i++) {
+		const struct clo_gap *gap = &occasion->gaps[i];
+		json_auto_t *predicate = NULL;
+		int r = -ENOMEM;
+
+		if (!gap->to && gap->told)
+			continue;
+		predicate = clo_predicate_gap(node, occasion, scope, gap);
+		if (predicate)
+			r = append(
+				node, audit,
+				&(struct draft){.kind = CLO_KIND_GAP,
+						.scope = scope,
+						.predicate = predicate,
+						.now = occasion->now,
+						.verdict = CLO_INCONCLUSIVE});
+		worst = r < 0 ? r : worst;
+	}
+	return worst;
+}
+
+/* Gaps and violations, then its statement; the worst of the results. */
+static int record_each(struct clo_node *node, const struct clo_audit *audit,
 		       const struct clo_occasion *occasion,
 		       const struct clo_challenge *challenge, const char *scope)
 {
+	int gaps = record_gaps(node, audit, occasion, scope);
 	int told = record_violations(node, audit, occasion, scope);
 	int r = record_scope(node, audit, occasion, challenge, scope,
 			     told != 0);
 
-	return r < 0 ? r : told < 0 ? told : 0;
+	return r < 0 ? r : told < 0 ? told : gaps;
 }
 
 /* What the next audit need not tell again. */
@@ -343,7 +371,7 @@ static int record_scopes(struct clo_node *node, const struct clo_audit *audit,
 				clo_environment_name((enum clo_environment)e));
 			if (!clo_record_has(node, scope))
 				continue;
-			r = record_both(node, audit, occasion, challenge,
+			r = record_each(node, audit, occasion, challenge,
 					scope);
 			if (r < 0)
 				worst = r;
@@ -387,7 +415,7 @@ static int record_all(struct clo_node *node, const struct clo_audit *audit,
 	}
 	if (node->force)
 		worst = record_scopes(node, audit, occasion, challenge);
-	r = record_both(node, audit, occasion, challenge, NULL);
+	r = record_each(node, audit, occasion, challenge, NULL);
 	if (r == 0 && worst == 0)
 		r = note_signed(node, occasion);
 	return r < 0 ? r : worst;

@@ -8,8 +8,8 @@
  * What records are called in the stream.
  *
  * Subject: att.v1.<tenant>.<environment>.<node>, of what is about the whole
- * node att.v1._._.<node>; of violations evt.v1 instead of att.v1. A node may
- * publish to its own subjects only (docs/nats.conf). Message id:
+ * node att.v1._._.<node>; of violations and gaps evt.v1 instead of att.v1. A
+ * node may publish to its own subjects only (docs/nats.conf). Message id:
  * <node>/<boot>/<sequence>, by which the stream knows duplicates.
  */
 #define CLO_STREAM_SUBJECT_MAX 384

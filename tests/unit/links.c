@@ -143,6 +143,52 @@ static void test_boots_follow_each_other(void **state)
 	assert_int_equal(checked(links), -EBADMSG);
 }
 
+static void without(struct clo_links *links, const char *boot,
+		    uint64_t sequence, uint64_t count)
+{
+	struct clo_removed removed = {.sequence = sequence, .count = count};
+
+	strcpy(removed.boot_id, boot);
+	assert_int_equal(clo_links_remove(links, "n", &removed), 0);
+}
+
+/* What a signed gap tells of need not be there; nothing beside it. */
+static void test_removed(void **state)
+{
+	struct clo_links *links = chain("0569");
+
+	(void)state;
+	without(links, "b", 3, 2);
+	without(links, "b", 7, 2);
+	without(links, "b", 1, 2);
+	assert_int_equal(checked(links), 0);
+
+	links = chain("0569");
+	without(links, "b", 7, 2);
+	without(links, "b", 1, 3);
+	assert_int_equal(checked(links), -ENOENT);
+	assert_string_equal(reason, "n b: sequence 4 is missing");
+
+	links = chain("0569"); /* of another boot */
+	without(links, "b", 7, 2);
+	without(links, "c", 1, 4);
+	assert_int_equal(checked(links), -ENOENT);
+	assert_string_equal(reason, "n b: sequence 1 is missing");
+
+	links = chain("2345"); /* the first, and the last before the next */
+	without(links, "b", 0, 2);
+	without(links, "b", 6, 4);
+	add_boot(links, 9, 99);
+	assert_int_equal(checked(links), 0);
+
+	links = chain("2345");
+	without(links, "b", 0, 2);
+	without(links, "b", 6, 3);
+	add_boot(links, 9, 99);
+	assert_int_equal(checked(links), -ENOENT);
+	assert_string_equal(reason, "n b: sequence 9 is missing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_boots_follow_each_other),
+		cmocka_unit_test(test_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,38 @@ static void test_cef(void **state)
 	assert_memory_equal(lines[1], "<110>1 ", 7);
 }
 
+/* What is not attested is a finding, too. */
+static void test_gap(void **state)
+{
+	json_t *of = statement("acme/test", "x");
+	json_t *predicate = json_object_get(of, "predicate");
+	const char *control, *detail, *uid;
+	int status;
+	json_t *json;
+
+	(void)state;
+	(void)json_object_set_new(
+		predicate, "gap",
+		json_pack("{s:s, s:s, s:n, s:s}", "kind", "unwatched", "from",
+			  "2026-01-02T03:04:05Z", "to", "reason", "mute"));
+	n_lines = 0;
+	assert_int_equal(clo_siem_events(of, DIGEST, CLO_SIEM_OCSF, keep, NULL),
+			 0);
+	json_decref(of);
+	assert_int_equal(n_lines, 1);
+	json = parsed(0);
+	assert_int_equal(json_unpack(json, "{s:s, s:{s:s, s:i}, s:{s:s}}",
+				     "message", &detail, "compliance",
+				     "control", &control, "status_id", &status,
+				     "finding_info", "uid", &uid),
+			 0);
+	assert_string_equal(control, "log.gap");
+	assert_string_equal(detail, "2026-01-02T03:04:05Z to now: mute");
+	assert_string_equal(uid, DIGEST "/log.gap");
+	assert_int_equal(status, 2);
+	json_decref(json);
+}
+
 static void test_refused(void **state)
 {
 	static const char *const members[] = {"node", "time", "controls"};
@@ -160,7 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats), cmocka_unit_test(test_ocsf),
 		cmocka_unit_test(test_ecs),     cmocka_unit_test(test_cef),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_gap),     cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,9 +107,13 @@ static void test_gaps_open_and_close(void **state)
 	assert_int_equal(gaps[0].to, 0);
 	assert_string_equal(gaps[0].reason, "guard lost");
 
-	/* An open gap is told again and again. */
+	/* An open gap is given again and again, until it was signed as new. */
+	assert_false(gaps[0].told);
+	assert_int_equal(list(gaps, 4), 1);
+	assert_false(gaps[0].told);
 	assert_int_equal(clo_store_gaps_signed(store), 0);
 	assert_int_equal(list(gaps, 4), 1);
+	assert_true(gaps[0].told);
 
 	assert_int_equal(clo_store_gap_close(store, id, NOW + 4), 0);
 	assert_int_equal(clo_store_gap_close(store, id, NOW + 9), -ENOENT);
