@@ -20,6 +20,7 @@
 #include "agent/core/observe.h"
 #include "agent/core/record.h"
 #include "agent/core/requests.h"
+#include "agent/core/retain.h"
 #include "agent/core/sandbox.h"
 #include "agent/core/server.h"
 #include "agent/core/tagging.h"
@@ -405,7 +406,7 @@ static void release(struct daemon *daemon)
 	struct clo_node *node = &daemon->node;
 
 	if (node->store)
-		(void)clo_store_run_end(node->store, time(NULL));
+		clo_retain_end(node);
 	/* Nothing is lost if a libvirt that does not let go is cut short. */
 	(void)alarm(STOP_SECONDS);
 	clo_server_free(daemon->server);

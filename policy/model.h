@@ -123,6 +123,15 @@ struct clo_uplink_doc {
 	enum clo_environment environment;
 };
 
+/* What the node's log of attestations may hold. */
+struct clo_log_doc {
+	uint32_t months;
+	uint64_t bytes;
+};
+
+#define CLO_LOG_MONTHS 12 /* also the least */
+#define CLO_LOG_BYTES (UINT64_C(8) << 30)
+
 struct clo_node_doc {
 	const char *name;
 	const char **bridges; /* governed */
@@ -141,6 +150,7 @@ struct clo_node_doc {
 	struct clo_cidr *forensics;
 	size_t n_forensics;
 	struct clo_sandbox_doc sandbox;
+	struct clo_log_doc log;
 };
 
 enum clo_peer_kind {

@@ -19,6 +19,7 @@ enum {
 	NODE_LIMITS,
 	NODE_MODE,
 	NODE_SANDBOX,
+	NODE_LOG,
 	NODE_COUNT,
 };
 
@@ -34,6 +35,16 @@ static const struct clo_member node_members[NODE_COUNT] = {
 	[NODE_LIMITS] = {"limits", JSON_OBJECT},
 	[NODE_MODE] = {"mode", JSON_STRING},
 	[NODE_SANDBOX] = {"sandbox", JSON_OBJECT},
+	[NODE_LOG] = {"log", JSON_OBJECT},
+};
+
+#define LOG_MONTHS_MAX 1200
+#define LOG_BYTES_MIN (UINT64_C(64) << 20)
+#define LOG_BYTES_MAX (UINT64_C(1) << 50)
+
+static const struct clo_member log_members[] = {
+	{"months", JSON_INTEGER},
+	{"bytes", JSON_INTEGER},
 };
 
 enum {
@@ -137,6 +148,24 @@ static void read_limits(struct clo_parse *parse,
 	parse->mode = clo_read_mode(&parse->reader, &members[NODE_MODE]);
 }
 
+static void read_log(struct clo_parse *parse, const struct clo_place *place,
+		     struct clo_log_doc *ret_log)
+{
+	struct clo_place members[CLO_ARRAY_LEN(log_members)];
+	uint64_t months = CLO_LOG_MONTHS;
+
+	ret_log->bytes = CLO_LOG_BYTES;
+	if (clo_read_object(&parse->reader, place, log_members,
+			    CLO_ARRAY_LEN(log_members), members)) {
+		(void)clo_read_number(&parse->reader, &members[0],
+				      CLO_LOG_MONTHS, LOG_MONTHS_MAX, &months);
+		(void)clo_read_number(&parse->reader, &members[1],
+				      LOG_BYTES_MIN, LOG_BYTES_MAX,
+				      &ret_log->bytes);
+	}
+	ret_log->months = (uint32_t)months;
+}
+
 static void read_node(struct clo_parse *parse, const struct clo_source *source)
 {
 	struct clo_reader *reader = &parse->reader;
@@ -170,6 +199,7 @@ static void read_node(struct clo_parse *parse, const struct clo_source *source)
 
 	read_limits(parse, members);
 	clo_read_sandbox(parse, &members[NODE_SANDBOX], &node->sandbox);
+	read_log(parse, &members[NODE_LOG], &node->log);
 	read_services(parse, &members[NODE_SERVICES]);
 	/* Present but unreadable: any service may have been in there. */
 	if (json_object_get(source->json, "services") &&

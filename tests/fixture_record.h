@@ -54,5 +54,13 @@ static uint64_t count(void)
 	return n;
 }
 
+static inline void audit_again(const char *trigger, uint64_t records)
+{
+	const uint64_t before = count();
+
+	assert_int_equal(clo_record_audit(&f.node, &f.audit, trigger, NULL), 0);
+	assert_int_equal(count() - before, records);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -9,6 +9,7 @@
 
 #include "agent/attest/checkpoint.h"
 #include "agent/attest/dsse.h"
+#include "agent/attest/gone.h"
 #include "agent/attest/json.h"
 #include "agent/attest/leaf.h"
 #include "agent/attest/node_key.h"
@@ -39,6 +40,8 @@ struct walk {
 	char boot[CLO_NOTE_NAME_MAX]; /* "" before the first */
 	uint64_t sequence; /* the next in it */
 	uint8_t previous[CLO_SHA256_SIZE];
+	uint64_t skipped; /* entries that are gone, since the last record */
+	struct clo_gone gone;
 };
 
 /* Parts of the line come from the file: printable ASCII only. -EBADMSG. */
@@ -80,7 +83,10 @@ static int check_tree(struct walk *walk, const struct clo_entry *entry)
 	if (entry->index != walk->edge.size)
 		return find(walk, "entry %" PRIu64 " is missing",
 			    walk->edge.size);
-	r = clo_merkle_leaf(entry->body, strlen(entry->body), hash);
+	memcpy(hash, entry->hash, sizeof(hash));
+	r = entry->body
+		    ? clo_merkle_leaf(entry->body, strlen(entry->body), hash)
+		    : 0;
 	if (r < 0)
 		return r;
 	if (memcmp(hash, entry->hash, sizeof(hash)) != 0)
@@ -143,6 +149,8 @@ static bool is_of(const json_t *statement, const struct clo_record *record)
 static bool follows_boot(const struct walk *walk, const json_t *predicate,
 			 const struct clo_chain *chain)
 {
+	if (walk->skipped > 0) /* of which that one is */
+		return chain->sequence <= walk->skipped;
 	if (!walk->boot[0])
 		return json_is_null(member(predicate, "chain", "previousBoot"));
 	return strcmp(chain->boot_id, walk->boot) == 0 &&
@@ -150,7 +158,10 @@ static bool follows_boot(const struct walk *walk, const json_t *predicate,
 	       memcmp(chain->boot_digest, walk->previous, 32) == 0;
 }
 
-/* One after the other, from 0 in each boot, each with the one before. */
+/*
+ * One after the other, from 0 in each boot, each with the one before: where
+ * that was removed, the tree alone says that it was this one's place.
+ */
 static int check_chain(struct walk *walk, const struct clo_entry *entry,
 		       const json_t *predicate)
 {
@@ -165,19 +176,39 @@ static int check_chain(struct walk *walk, const struct clo_entry *entry,
 				       "it does not follow the boot before");
 		(void)snprintf(walk->boot, sizeof(walk->boot), "%s",
 			       record->boot_id);
-		walk->sequence = 0;
+		walk->sequence = walk->skipped > 0 ? chain.sequence : 0;
 		walk->result->boots++;
+	} else {
+		walk->sequence += walk->skipped;
 	}
 	if (record->sequence != walk->sequence)
 		return find_at(walk, entry, "another is due in its boot");
-	if (walk->sequence > 0 &&
+	if (walk->sequence > 0 && walk->skipped == 0 &&
 	    memcmp(chain.previous, walk->previous, sizeof(walk->previous)) != 0)
 		return find_at(walk, entry,
 			       "it does not follow the one before it");
 
 	walk->sequence++;
+	walk->skipped = 0;
 	memcpy(walk->previous, record->payload_digest, sizeof(walk->previous));
 	return 0;
+}
+
+/* A signed gap accounts for entries that are gone. */
+static int check_gap(struct walk *walk, const struct clo_entry *entry,
+		     const json_t *statement)
+{
+	int r = 0;
+
+	if (clo_kind_of_type(json_string_value(json_object_get(
+		    statement, "predicateType"))) == CLO_KIND_GAP)
+		r = clo_gone_tell(&walk->gone,
+				  member(statement, "predicate", "gap"),
+				  entry->index, &walk->source);
+	return r == -EBADMSG ? find_at(walk, entry,
+				       "it tells of entries that are not those "
+				       "that are gone")
+			     : r;
 }
 
 static int check_payload(struct walk *walk, const struct clo_entry *entry,
@@ -200,7 +231,8 @@ static int check_payload(struct walk *walk, const struct clo_entry *entry,
 	    !is_of(statement, &entry->record))
 		return find_at(walk, entry,
 			       "its record says other than its statement");
-	return check_chain(walk, entry, predicate);
+	r = check_chain(walk, entry, predicate);
+	return r < 0 ? r : check_gap(walk, entry, statement);
 }
 
 static int check_record(struct walk *walk, const struct clo_entry *entry)
@@ -212,6 +244,10 @@ static int check_record(struct walk *walk, const struct clo_entry *entry)
 	size_t len = 0;
 	int r;
 
+	if (!entry->body) {
+		walk->skipped++;
+		return clo_gone_add(&walk->gone, entry->index);
+	}
 	if (!entry->recorded)
 		return find_at(walk, entry, "its record is gone");
 	r = clo_log_signers_find(&walk->signers, entry, &key, &log_key, &flaw);
@@ -323,6 +359,20 @@ static int visit(void *userdata, const struct clo_entry *entry)
 	return r;
 }
 
+static int check_gone(struct walk *walk)
+{
+	uint64_t entry = 0;
+	bool there = false;
+	int r;
+
+	r = clo_gone_check(&walk->gone, &entry, &there);
+	walk->result->removed = walk->gone.count;
+	return r < 0 ? find(walk, "entry %" PRIu64 ": %s", entry,
+			    there ? "a gap says that it was removed"
+				  : "it is gone, and no gap tells of it")
+		     : 0;
+}
+
 /* Nothing after what was signed last, nothing signed that is not there. */
 static int check_end(struct walk *walk)
 {
@@ -345,7 +395,9 @@ static int check_end(struct walk *walk)
 			    " entries are there, the last checkpoint "
 			    "is of %" PRIu64,
 			    walk->edge.size, walk->signed_size);
-	return clo_merkle_edge_root(&walk->edge, walk->result->root);
+	r = check_gone(walk);
+	return r < 0 ? r
+		     : clo_merkle_edge_root(&walk->edge, walk->result->root);
 }
 
 /* The log goes on from the checkpoint that was kept elsewhere. */
@@ -396,6 +448,7 @@ static int walk_through(struct walk *walk, const char *kept, size_t kept_len)
 static void conclude(struct walk *walk, int r)
 {
 	struct clo_log_result *result = walk->result;
+	char gone[64] = "";
 
 	if (r == -EUCLEAN)
 		(void)find(walk, "the file is damaged after entry %" PRIu64,
@@ -409,12 +462,16 @@ static void conclude(struct walk *walk, int r)
 
 	result->exit = result->entries > 0 ? CLO_VERIFY_PASSED
 					   : CLO_VERIFY_INCONCLUSIVE;
-	(void)snprintf(result->reason, sizeof(result->reason),
-		       result->entries > 0 ? "%" PRIu64 " entries of %" PRIu64
-					     " boots under %" PRIu64
-					     " checkpoints"
-					   : "the log is empty",
-		       result->entries, result->boots, result->checkpoints);
+	if (result->removed > 0)
+		(void)snprintf(gone, sizeof(gone),
+			       ", %" PRIu64 " removed under signed gaps",
+			       result->removed);
+	(void)snprintf(
+		result->reason, sizeof(result->reason),
+		result->entries > 0 ? "%" PRIu64 " entries of %" PRIu64
+				      " boots under %" PRIu64 " checkpoints%s"
+				    : "the log is empty",
+		result->entries, result->boots, result->checkpoints, gone);
 }
 
 static void walk_free(struct walk *walk)
@@ -423,6 +480,7 @@ static void walk_free(struct walk *walk)
 		return;
 
 	clo_log_signers_done(&walk->signers);
+	clo_gone_done(&walk->gone);
 	free(walk->note);
 	free(walk);
 }

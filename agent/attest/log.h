@@ -9,7 +9,8 @@
  * What can be said of a whole log, by anyone who can read it: offline, no
  * daemon. Every entry is checked against the tree, the tree against the
  * checkpoints, the records against the entries, their signers against who may
- * sign here, and each record against the one before it in its boot.
+ * sign here, and each record against the one before it in its boot. What is
+ * gone must be what signed gaps tell of.
  */
 struct clo_log_options {
 	/* That the log is signed with; none: those that it names itself. */
@@ -24,6 +25,7 @@ struct clo_log_result {
 	enum clo_verify_exit exit; /* PASSED, NOT_AUTHENTIC or INCONCLUSIVE */
 	char reason[200]; /* one line, always filled */
 	uint64_t entries, boots, checkpoints; /* that were found sound */
+	uint64_t removed; /* of the entries: gone, as signed gaps tell */
 	uint8_t root[32]; /* of the entries */
 };
 

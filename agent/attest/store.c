@@ -78,10 +78,7 @@ int clo_store_append(struct clo_store *store, const struct clo_record *record)
 	if (r < 0)
 		return r;
 	r = append(store, record);
-	if (r == 0)
-		return clo_store_commit(store);
-	store->grouped = false;
-	return clo_store_finish(store, r);
+	return r == 0 ? clo_store_commit(store) : clo_store_cancel(store, r);
 }
 
 int clo_store_begin(struct clo_store *store)
@@ -102,11 +99,24 @@ int clo_store_begin(struct clo_store *store)
 
 int clo_store_commit(struct clo_store *store)
 {
+	int r;
+
 	assert(store->grouped);
 	store->grouped = false;
-	if (sqlite3_get_autocommit(store->db))
-		return -ECANCELED;
-	return clo_store_finish(store, clo_store_tree_sign(store));
+	r = sqlite3_get_autocommit(store->db)
+		    ? -ECANCELED
+		    : clo_store_finish(store, clo_store_tree_sign(store));
+	if (r < 0) /* what was removed is there */
+		memset(store->looked, 0, sizeof(store->looked));
+	return r;
+}
+
+int clo_store_cancel(struct clo_store *store, int r)
+{
+	assert(r < 0 && store->grouped);
+	store->grouped = false;
+	memset(store->looked, 0, sizeof(store->looked));
+	return clo_store_finish(store, r);
 }
 
 int clo_store_head(struct clo_store *store, const char *boot_id,

@@ -9,6 +9,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/merkle.h"
+#include "agent/attest/removal.h"
 #include "agent/attest/statement.h"
 
 /*
@@ -38,7 +39,7 @@ struct clo_record {
 };
 
 /*
- * Made with mode 0600 if missing; a log of version 1 gets its tree. -EACCES if
+ * Made with mode 0600 if missing; one of an older version is made this one's. -EACCES if
  * others may write it or own it, -EPROTO if it is not such a log or of another
  * version, -EUCLEAN if damaged.
  */
@@ -71,6 +72,7 @@ int clo_store_append(struct clo_store *store, const struct clo_record *record);
  */
 int clo_store_begin(struct clo_store *store);
 int clo_store_commit(struct clo_store *store);
+int clo_store_cancel(struct clo_store *store, int r); /* as it was; gives r */
 /* Next sequence of a boot and digest of the last payload (if next > 0). */
 int clo_store_head(struct clo_store *store, const char *boot_id,
 		   uint64_t *ret_next, uint8_t ret_previous[32]);
@@ -99,7 +101,7 @@ int clo_store_checkpoint(struct clo_store *store, uint64_t from, bool latest,
 
 /*
  * What the file of a tile holds, its bundle's entries too; caller frees.
- * -ENOENT if the tree has not all of it.
+ * -ENOENT if the tree has not all of it, or one of the entries was removed.
  */
 struct clo_tile;
 int clo_store_tile(struct clo_store *store, const struct clo_tile *tile,
@@ -111,7 +113,7 @@ const char *clo_store_origin(const struct clo_store *store); /* borrowed */
 struct clo_entry {
 	uint64_t index;
 	const uint8_t *hash; /* 32 bytes */
-	const char *body;
+	const char *body; /* NULL: it was removed, and its record */
 	bool recorded; /* else the record is gone, and not filled in */
 	struct clo_record record;
 };
@@ -133,6 +135,40 @@ int clo_store_find_sequence(struct clo_store *store, const char *boot,
 			    uint64_t sequence, uint64_t *ret_index);
 /* How many records are no leaf; 0 in a sound log. */
 int clo_store_strays(struct clo_store *store, uint64_t *ret_count);
+
+/*
+ * Room: the log is to hold no more than `bytes`, nor the last of its file
+ * system, nor what is older than `before`. Pages that became free are used
+ * again before the file grows.
+ */
+struct clo_store_limits {
+	time_t before;
+	uint64_t bytes;
+};
+
+struct clo_store_room {
+	uint64_t size; /* of the file */
+	uint64_t left; /* that may be written yet */
+	uint64_t margin; /* with less than that left records must go */
+};
+
+int clo_store_measure(struct clo_store *store,
+		      const struct clo_store_limits *limits,
+		      struct clo_store_room *ret_room);
+/*
+ * In a group: what is to be removed next, not more than takes a moment. First
+ * what is too old; where room ends then heartbeats that passed, then
+ * statements that did, then inconclusive ones, each from the oldest on, and
+ * never the first or the last of a day of its scope, kind and verdict. Kinds
+ * that are lasting stay. -ENOENT: nothing; -EAGAIN: look again; -ENOSPC: there
+ * is no room, and nothing that may go for it.
+ */
+int clo_store_choose(struct clo_store *store,
+		     const struct clo_store_limits *limits,
+		     struct clo_removal **ret_removal);
+/* In the same group, with the record that tells of it. */
+int clo_store_remove(struct clo_store *store,
+		     const struct clo_removal *removal);
 
 /*
  * Gaps: spans in which nobody watched. The store keeps a run record; from

@@ -12,7 +12,7 @@
 #include "agent/attest/dsse.h"
 
 #define APPLICATION_ID 0x436c6f69 /* "Cloi" */
-#define VERSION 2
+#define VERSION 3
 #define BUSY_MS 5000
 
 /* gaps.state: 0 new; open and given by clo_store_gaps -2, signed -1; closed and
@@ -44,6 +44,12 @@ static const char schema[] =
 	" reason TEXT NOT NULL,"
 	" state INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX gaps_pending ON gaps (id) WHERE state < 2;";
+
+/* What is left of a leaf whose record was removed; id is its index. */
+static const char removed_schema[] =
+	"CREATE TABLE removed ("
+	" id INTEGER PRIMARY KEY,"
+	" hash BLOB NOT NULL CHECK (length(hash) = 32)) STRICT;";
 
 int clo_store_take_text(sqlite3_stmt *stmt, size_t max, char **ret_text)
 {
@@ -270,21 +276,30 @@ static int write_origin(struct clo_store *store, const char *origin)
 	return clo_store_errno(sqlite3_step(stmt));
 }
 
-/* From nothing, or from version 1, which had no tree. */
+/* The tree, which version 1 had not. */
+static int make_tree(struct clo_store *store, const char *origin)
+{
+	int r;
+
+	r = clo_store_execute(store, clo_store_tree_schema);
+	return r < 0 ? r : write_origin(store, origin);
+}
+
+/* From nothing, version 0, or from an older one. */
 static int make_schema(struct clo_store *store, const char *origin,
-		       bool has_records)
+		       int64_t version)
 {
 	char mark[96];
 	int r;
 
-	r = has_records ? 0 : clo_store_execute(store, schema);
+	r = version == 0 ? clo_store_execute(store, schema) : 0;
+	if (r == 0 && version < 2)
+		r = make_tree(store, origin);
 	if (r == 0)
-		r = clo_store_execute(store, clo_store_tree_schema);
-	if (r == 0)
-		r = write_origin(store, origin);
+		r = clo_store_execute(store, removed_schema);
 	if (r == 0)
 		r = read_origin(store);
-	if (r == 0 && has_records)
+	if (r == 0 && version == 1)
 		r = clo_store_tree_plant(store);
 	if (r < 0)
 		return r;
@@ -332,11 +347,11 @@ static int check_schema(struct clo_store *store, const char *origin)
 
 	if (application == APPLICATION_ID && version == VERSION)
 		return read_origin(store);
-	if (application == APPLICATION_ID && version == 1)
-		return make_schema(store, origin, true);
+	if (application == APPLICATION_ID && version > 0 && version < VERSION)
+		return make_schema(store, origin, version);
 	if (application != 0 || version != 0 || objects != 0)
 		return -EPROTO;
-	return make_schema(store, origin, false);
+	return make_schema(store, origin, 0);
 }
 
 static int use_wal(struct clo_store *store)

@@ -9,6 +9,8 @@
 #include "agent/attest/store.h"
 
 /* Between the store*.c files only: the open database and how to ask it. */
+#define CLO_STORE_PASSES 4
+
 struct clo_store {
 	sqlite3 *db;
 	int64_t run; /* 0: none begun */
@@ -17,6 +19,8 @@ struct clo_store {
 	bool grouped; /* between clo_store_begin and clo_store_commit */
 	struct clo_merkle_edge edge; /* of the tree, while grouped */
 	uint64_t signed_size; /* of the last checkpoint, while grouped */
+	int64_t looked
+		[CLO_STORE_PASSES]; /* store_remove.c: leaves seen so far */
 };
 
 #define CLO_STORE_NAME_MAX 256 /* bytes of a name, with its 0 */

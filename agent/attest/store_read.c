@@ -134,7 +134,9 @@ static int read_entry(sqlite3_stmt *stmt, struct clo_entry *entry)
 
 	entry->index = (uint64_t)sqlite3_column_int64(stmt, 0);
 	entry->recorded = sqlite3_column_type(stmt, 3) != SQLITE_NULL;
-	r = clo_store_text(stmt, 2, CLO_LEAF_MAX, &entry->body);
+	r = sqlite3_column_type(stmt, 2) == SQLITE_NULL
+		    ? 0
+		    : clo_store_text(stmt, 2, CLO_LEAF_MAX, &entry->body);
 	if (r < 0)
 		return r;
 	if (sqlite3_column_bytes(stmt, 1) != 32)
@@ -157,7 +159,10 @@ static int prepare_range(struct clo_store *store,
 		" r.scope, r.time, r.verdict, r.digest, r.envelope"
 		" FROM leaves l LEFT JOIN records r ON r.id = l.record"
 		" WHERE l.id >= ?1 AND l.id < ?2"
-		" AND (NOT ?3 OR r.time BETWEEN ?4 AND ?5) ORDER BY l.id",
+		" AND (NOT ?3 OR r.time BETWEEN ?4 AND ?5)"
+		" UNION ALL SELECT id, hash, NULL, NULL, NULL, NULL, NULL, NULL,"
+		" NULL, NULL, NULL, NULL FROM removed"
+		" WHERE id >= ?1 AND id < ?2 AND NOT ?3 ORDER BY 1",
 		&stmt);
 	if (r < 0)
 		return r;

@@ -244,9 +244,14 @@ int clo_reader_at(struct clo_reader *reader, const char *boot_id,
 	int rc;
 	int r;
 
+	/* in a boot both numbers go up by one with each record */
 	r = clo_store_prepare(reader->store,
-			      "SELECT id FROM records"
-			      " WHERE boot = ? AND sequence = ?",
+			      "SELECT r.id, r.sequence = ?2 OR EXISTS"
+			      " (SELECT 1 FROM removed"
+			      "  WHERE id = l.id + ?2 - r.sequence)"
+			      " FROM records r JOIN leaves l ON l.record = r.id"
+			      " WHERE r.boot = ?1 AND r.sequence <= ?2"
+			      " ORDER BY r.sequence DESC LIMIT 1",
 			      &stmt);
 	if (r < 0)
 		return r;
@@ -254,8 +259,10 @@ int clo_reader_at(struct clo_reader *reader, const char *boot_id,
 	    sqlite3_bind_int64(stmt, 2, sequence))
 		return -ENOMEM;
 	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? -ENOENT : clo_store_errno(rc);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return clo_store_errno(rc);
+	if (rc == SQLITE_DONE || !sqlite3_column_int(stmt, 1))
+		return -ENOENT;
 	*ret_id = sqlite3_column_int64(stmt, 0);
 	return 0;
 }

@@ -57,7 +57,10 @@ int clo_reader_beat(struct clo_reader *reader, const char *scope, int64_t id,
 		    clo_row_fn *fn, void *userdata);
 int clo_reader_find(struct clo_reader *reader, const uint8_t digest[32],
 		    clo_row_fn *fn, void *userdata);
-/* The id of the record of that place in a boot's chain; -ENOENT. */
+/*
+ * The id of the record of that place in a boot's chain, or where that one was
+ * removed of the last one before it that is there; -ENOENT.
+ */
 int clo_reader_at(struct clo_reader *reader, const char *boot_id,
 		  int64_t sequence, int64_t *ret_id);
 /* A record's envelope; caller frees. -ENOENT. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,22 @@ static int print_body(FILE *file, const char *body)
 	return 0;
 }
 
+/* Why a bundle is not whole: an entry was removed, or is lost. */
+static int missing_body(struct clo_store *store, const struct clo_tile *tile)
+{
+	uint64_t from = tile->index * CLO_TILE_WIDTH;
+	char sql[128];
+	int64_t removed;
+	int r;
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT EXISTS (SELECT 1 FROM removed WHERE id >= "
+		       "%" PRIu64 " AND id < %" PRIu64 ")",
+		       from, from + tile->width);
+	r = clo_store_ask(store, sql, &removed);
+	return r < 0 ? r : removed ? -ENOENT : -EUCLEAN;
+}
+
 static int print_bundle(struct clo_store *store, const struct clo_tile *tile,
 			FILE *file)
 {
@@ -62,9 +79,7 @@ static int print_bundle(struct clo_store *store, const struct clo_tile *tile,
 		n++;
 	}
 	r = clo_store_errno(rc);
-	if (r == 0 && n != tile->width)
-		r = -EUCLEAN;
-	return r;
+	return r == 0 && n != tile->width ? missing_body(store, tile) : r;
 }
 
 static int read_bundle(struct clo_store *store, const struct clo_tile *tile,

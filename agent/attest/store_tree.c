@@ -10,7 +10,8 @@
 
 /*
  * leaves.id is a leaf's index, nodes are those above the leaves; what is here
- * never changes, and a record never changes its leaf.
+ * never changes, and a record never changes its leaf. Of a record that was
+ * removed its leaf's hash stays (store_remove.c), and all nodes.
  */
 const char clo_store_tree_schema[] =
 	"CREATE TABLE log (origin TEXT NOT NULL) STRICT;"
@@ -40,7 +41,9 @@ static int read_node(void *userdata, unsigned level, uint64_t index,
 	r = clo_store_prepare(store,
 			      level == 0
 				      ? "SELECT hash FROM leaves"
-					" WHERE ?1 = 0 AND id = ?2"
+					" WHERE ?1 = 0 AND id = ?2 UNION ALL "
+					"SELECT hash FROM removed"
+					" WHERE id = ?2"
 				      : "SELECT hash FROM nodes"
 					" WHERE level = ?1 AND position = ?2",
 			      &stmt);

@@ -40,7 +40,7 @@ static json_t *line_of(const struct clo_entry *entry)
 
 	clo_hex_encode(entry->hash, CLO_SHA256_SIZE, hash);
 	if (!entry->recorded)
-		return json_pack("{s:I, s:s, s:s}", "index",
+		return json_pack("{s:I, s:s, s:s?}", "index",
 				 (json_int_t)entry->index, "hash", hash,
 				 "entry", entry->body);
 
@@ -295,11 +295,11 @@ static int run(const struct clo_cli *cli)
 const struct clo_command clo_command_log_export = {
 	.name = "log export",
 	.summary = "write the log's entries out",
-	.details =
-		"As a line of JSON each, with the envelope, or as C2SP "
-		"tlog-tiles, which name\nonly digests: what a log may show "
-		"to anyone; or each assessed control of\nan attestation and each gap as "
-		"an event: OCSF 1.1, ECS 8.11, or CEF in RFC 5424 lines.\n",
+	.details = "As a line of JSON each, with the envelope, or as C2SP "
+		   "tlog-tiles, which name\nonly digests: what a log may show "
+		   "to anyone; or each assessed control of\nan attestation and "
+		   "each gap as an event: OCSF 1.1, ECS 8.11, or CEF in\n"
+		   "RFC 5424 lines.\n",
 	.options =
 		{
 			CLO_LOG_OPTIONS,

@@ -65,11 +65,12 @@ static int print_json(const struct clo_store *store,
 
 	clo_hex_encode(result->root, sizeof(result->root), root);
 	json = json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s?, s:s, s:s?}", "verdict",
-		word_of(result->exit), "reason", result->reason, "log",
-		clo_store_origin(store), "entries", (json_int_t)result->entries,
-		"boots", (json_int_t)result->boots, "checkpoints",
-		(json_int_t)result->checkpoints, "root",
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s?, s:s, s:s?}",
+		"verdict", word_of(result->exit), "reason", result->reason,
+		"log", clo_store_origin(store), "entries",
+		(json_int_t)result->entries, "removed",
+		(json_int_t)result->removed, "boots", (json_int_t)result->boots,
+		"checkpoints", (json_int_t)result->checkpoints, "root",
 		result->exit == CLO_VERIFY_PASSED ? root : NULL, "keys",
 		keys->own ? "log" : "given", "verifier", head->verifier);
 	(void)clo_json_print(json);

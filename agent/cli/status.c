@@ -90,6 +90,30 @@ static void print_flow_log(const struct clo_cli *cli, const json_t *status)
 	(void)putchar('\n');
 }
 
+/* The same of the log of attestations. */
+static void print_log(const struct clo_cli *cli, const json_t *status)
+{
+	const json_t *log = json_object_get(status, "log");
+	const char *since =
+		json_string_value(json_object_get(log, "unrecordedSince"));
+	bool full = json_is_true(json_object_get(log, "full"));
+
+	if (!since && !full)
+		return;
+	clo_report_label("log");
+	clo_color_set(cli, CLO_COLOR_BAD);
+	if (full)
+		(void)printf("FULL: %" JSON_INTEGER_FORMAT
+			     " bytes, what passes is not recorded; ",
+			     clo_member_int(log, "bytes"));
+	if (since) {
+		(void)fputs("audits are not recorded since ", stdout);
+		clo_text_print(stdout, since);
+	}
+	clo_color_set(cli, CLO_COLOR_NONE);
+	(void)putchar('\n');
+}
+
 static void print_coverage(const struct clo_cli *cli, const json_t *status)
 {
 	const json_t *endpoints = json_object_get(status, "endpoints");
@@ -168,6 +192,7 @@ static int run(const struct clo_cli *cli)
 	print_node(cli, status, verdict);
 	print_policy(cli, status);
 	print_coverage(cli, status);
+	print_log(cli, status);
 	print_flow_log(cli, status);
 	print_lists(cli, status);
 	return exit_of(verdict);

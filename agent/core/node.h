@@ -104,6 +104,9 @@ struct clo_node {
 
 	uint8_t head[32]; /* of the chain, as this process appended it */
 	bool head_known;
+	bool log_full; /* has no room for what passed */
+	time_t unrecorded; /* since then audits are not in the log; 0: all are */
+	int unrecorded_error;
 	struct clo_standings standings; /* of the scopes, as this run stated */
 	struct json_t *told; /* what the last audit found: control by text */
 

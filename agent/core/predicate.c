@@ -266,18 +266,36 @@ int clo_predicate_violations(const struct clo_node *node,
 	return 0;
 }
 
+/* Takes the gap, which may be NULL for want of memory. */
+static json_t *with_gap(const struct clo_node *node,
+			const struct clo_occasion *occasion, const char *scope,
+			json_t *gap)
+{
+	json_t *predicate = brief(node, occasion, scope, CLO_INCONCLUSIVE);
+
+	if (json_object_set_new(predicate, "gap", gap) == 0)
+		return predicate;
+	json_decref(predicate);
+	return NULL;
+}
+
 json_t *clo_predicate_gap(const struct clo_node *node,
 			  const struct clo_occasion *occasion,
 			  const char *scope, const struct clo_gap *gap)
 {
-	json_t *predicate = brief(node, occasion, scope, CLO_INCONCLUSIVE);
-	json_auto_t *item = gap_item(gap);
+	json_t *item = gap_item(gap);
 
-	if (json_object_set_new(item, "kind", json_string("unwatched")) == 0 &&
-	    json_object_set(predicate, "gap", item) == 0)
-		return predicate;
-	json_decref(predicate);
+	if (json_object_set_new(item, "kind", json_string("unwatched")) == 0)
+		return with_gap(node, occasion, scope, item);
+	json_decref(item);
 	return NULL;
+}
+
+json_t *clo_predicate_removal(const struct clo_node *node,
+			      const struct clo_occasion *occasion,
+			      const struct clo_removal *removal)
+{
+	return with_gap(node, occasion, NULL, clo_removal_make(removal));
 }
 
 json_t *clo_predicate_heartbeat(const struct clo_node *node,

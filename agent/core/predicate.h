@@ -43,6 +43,10 @@ int clo_predicate_violations(const struct clo_node *node,
 json_t *clo_predicate_gap(const struct clo_node *node,
 			  const struct clo_occasion *occasion,
 			  const char *scope, const struct clo_gap *gap);
+/* That records were removed; the same. */
+json_t *clo_predicate_removal(const struct clo_node *node,
+			      const struct clo_occasion *occasion,
+			      const struct clo_removal *removal);
 /* That what was stated still holds; lacks "chain". NULL without memory. */
 json_t *clo_predicate_heartbeat(const struct clo_node *node,
 				const struct clo_occasion *occasion,

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "agent/attest/dsse.h"
 #include "agent/attest/note.h"
-#include "agent/attest/sha256.h"
 #include "agent/attest/statement.h"
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/core/draft.h"
 #include "agent/core/identity.h"
 #include "agent/core/predicate.h"
+#include "agent/core/retain.h"
 #include "agent/core/share.h"
 
 int clo_record_open(struct clo_node *node, const char *path)
@@ -44,94 +44,6 @@ int clo_record_open(struct clo_node *node, const char *path)
 	return 0;
 }
 
-/* Place in the chain: sequence, and digest of the payload before it. */
-static int set_chain(struct clo_node *node, json_t *predicate,
-		     uint64_t *ret_sequence)
-{
-	struct clo_chain chain;
-	int r;
-
-	r = clo_store_chain(node->store, node->boot_id, &chain);
-	if (r < 0)
-		return r;
-	if (json_object_set_new(predicate, "chain", clo_chain_make(&chain)) < 0)
-		return -ENOMEM;
-
-	*ret_sequence = chain.sequence;
-	return 0;
-}
-
-/* One record on its way into the log. */
-struct draft {
-	enum clo_kind kind;
-	const char *scope; /* NULL: the node */
-	json_t *predicate;
-	time_t now;
-	enum clo_verdict_word verdict; /* of a statement: what comes of it */
-	uint64_t sequence;
-	uint8_t digest[32]; /* of its payload */
-};
-
-static int seal(const struct clo_tables *observed, struct draft *draft,
-		char **ret_text)
-{
-	const json_t *node = json_object_get(draft->predicate, "node");
-	uint8_t tables_digest[32] = {0};
-	char subject[CLO_SCOPE_MAX + 16];
-
-	if (observed)
-		clo_tables_digest_all(observed, tables_digest);
-	(void)snprintf(subject, sizeof(subject), "%s/%s",
-		       draft->scope ? "scope" : "node",
-		       draft->scope ? draft->scope
-				    : json_string_value(
-					      json_object_get(node, "name")));
-	if (draft->kind == CLO_KIND_ISOLATION)
-		return clo_statement_seal(draft->predicate, subject,
-					  tables_digest, ret_text,
-					  &draft->verdict);
-	return clo_statement_wrap(draft->predicate, draft->kind, subject,
-				  tables_digest, ret_text);
-}
-
-/* Seal, sign and append. */
-static int append(struct clo_node *node, const struct clo_tables *observed,
-		  struct draft *draft)
-{
-	CLO_AUTO_MEM char *text = NULL;
-	CLO_AUTO_MEM char *envelope = NULL;
-	int r;
-
-	r = set_chain(node, draft->predicate, &draft->sequence);
-	if (r == 0)
-		r = seal(observed, draft, &text);
-	if (r == 0)
-		r = clo_dsse_sign(clo_node_signer(node), text, strlen(text),
-				  &envelope);
-	if (r == 0)
-		r = clo_sha256(text, strlen(text), draft->digest);
-	if (r < 0)
-		return r;
-	r = clo_store_append(
-		node->store,
-		&(const struct clo_record){
-			.boot_id = node->boot_id,
-			.sequence = draft->sequence,
-			.kind = clo_kinds[draft->kind].name,
-			.scope = draft->scope ? draft->scope : "",
-			.time = draft->now,
-			.verdict = clo_verdict_text(draft->verdict),
-			.payload_digest = draft->digest,
-			.envelope = envelope,
-			.signer = clo_node_signer(node),
-		});
-	if (r < 0)
-		return r;
-	memcpy(node->head, draft->digest, sizeof(node->head));
-	node->head_known = true;
-	return 0;
-}
-
 static bool is_asked(const struct clo_challenge *challenge, const char *scope)
 {
 	if (!challenge || !challenge->scope || !scope)
@@ -155,11 +67,11 @@ static int record_statement(struct clo_node *node,
 {
 	const struct clo_options *options = node->options;
 	struct clo_standing standing;
-	struct draft draft = {.kind = CLO_KIND_ISOLATION,
-			      .scope = scope,
-			      .predicate = predicate,
-			      .now = now};
-	int r = append(node, audit->observed, &draft);
+	struct clo_draft draft = {.kind = CLO_KIND_ISOLATION,
+				  .scope = scope,
+				  .predicate = predicate,
+				  .now = now};
+	int r = clo_draft_append(node, audit->observed, &draft);
 
 	if (!scope) {
 		show(node, draft.verdict, now, r);
@@ -219,12 +131,12 @@ static int record_heartbeat(struct clo_node *node,
 	predicate = clo_predicate_heartbeat(node, occasion, scope, standing);
 	if (!predicate)
 		return -ENOMEM;
-	r = append(node, audit->observed,
-		   &(struct draft){.kind = CLO_KIND_HEARTBEAT,
-				   .scope = scope,
-				   .predicate = predicate,
-				   .now = occasion->now,
-				   .verdict = standing->verdict});
+	r = clo_draft_append(node, audit->observed,
+			     &(struct clo_draft){.kind = CLO_KIND_HEARTBEAT,
+						 .scope = scope,
+						 .predicate = predicate,
+						 .now = occasion->now,
+						 .verdict = standing->verdict});
 	if (!scope)
 		show(node, standing->verdict, occasion->now, r);
 	return r;
@@ -281,12 +193,12 @@ static int record_violations(struct clo_node *node,
 	r = clo_predicate_violations(node, audit, occasion, scope, &predicate);
 	if (r < 0 || !predicate)
 		return r;
-	r = append(node, audit->observed,
-		   &(struct draft){.kind = CLO_KIND_VIOLATION,
-				   .scope = scope,
-				   .predicate = predicate,
-				   .now = occasion->now,
-				   .verdict = CLO_FAILED});
+	r = clo_draft_append(node, audit->observed,
+			     &(struct clo_draft){.kind = CLO_KIND_VIOLATION,
+						 .scope = scope,
+						 .predicate = predicate,
+						 .now = occasion->now,
+						 .verdict = CLO_FAILED});
 	return r < 0 ? r : 1;
 }
 
@@ -305,13 +217,14 @@ static int record_gaps(struct clo_node *node, const struct clo_audit *audit,
 			continue;
 		predicate = clo_predicate_gap(node, occasion, scope, gap);
 		if (predicate)
-			r = append(
-				node, audit,
-				&(struct draft){.kind = CLO_KIND_GAP,
-						.scope = scope,
-						.predicate = predicate,
-						.now = occasion->now,
-						.verdict = CLO_INCONCLUSIVE});
+			r = clo_draft_append(
+				node, audit->observed,
+				&(struct clo_draft){.kind = CLO_KIND_GAP,
+						    .scope = scope,
+						    .predicate = predicate,
+						    .now = occasion->now,
+						    .verdict =
+							    CLO_INCONCLUSIVE});
 		worst = r < 0 ? r : worst;
 	}
 	return worst;
@@ -442,8 +355,8 @@ static int record_group(struct clo_node *node, const struct clo_audit *audit,
 	return 0;
 }
 
-int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
-		     const char *trigger, const struct clo_challenge *challenge)
+static int record(struct clo_node *node, const struct clo_audit *audit,
+		  const char *trigger, const struct clo_challenge *challenge)
 {
 	CLO_AUTO_MEM struct clo_gap *gaps = NULL;
 	struct clo_occasion occasion = {.trigger = trigger, .now = time(NULL)};
@@ -459,6 +372,8 @@ int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
 		return r;
 	occasion.facts = facts;
 	r = clo_store_gaps(node->store, &gaps, &occasion.n_gaps);
+	if (r == 0)
+		r = clo_retain_gap(node, occasion.now, &gaps, &occasion.n_gaps);
 	if (r < 0)
 		return r;
 	occasion.gaps = gaps;
@@ -478,11 +393,12 @@ int clo_record_ack(struct clo_node *node, const struct clo_ack *ack)
 
 	if (!predicate)
 		return -ENOMEM;
-	return append(node, ack->observed,
-		      &(struct draft){.kind = CLO_KIND_POLICY_ACK,
-				      .predicate = predicate,
-				      .now = occasion.now,
-				      .verdict = clo_ack_verdict(ack)});
+	return clo_draft_append(
+		node, ack->observed,
+		&(struct clo_draft){.kind = CLO_KIND_POLICY_ACK,
+				    .predicate = predicate,
+				    .now = occasion.now,
+				    .verdict = clo_ack_verdict(ack)});
 }
 
 int clo_record_violation(struct clo_node *node,
@@ -496,9 +412,18 @@ int clo_record_violation(struct clo_node *node,
 
 	if (!predicate)
 		return -ENOMEM;
-	return append(node, observed,
-		      &(struct draft){.kind = CLO_KIND_VIOLATION,
-				      .predicate = predicate,
-				      .now = occasion.now,
-				      .verdict = CLO_FAILED});
+	return clo_draft_append(node, observed,
+				&(struct clo_draft){.kind = CLO_KIND_VIOLATION,
+						    .predicate = predicate,
+						    .now = occasion.now,
+						    .verdict = CLO_FAILED});
+}
+
+int clo_record_audit(struct clo_node *node, const struct clo_audit *audit,
+		     const char *trigger, const struct clo_challenge *challenge)
+{
+	int r = record(node, audit, trigger, challenge);
+
+	clo_retain(node, r);
+	return r;
 }

@@ -30,7 +30,8 @@ bool clo_record_has(const struct clo_node *node, const char *scope);
  * and else nothing. Remembers the node's own predicate in
  * node->last. One group of the log: one sync, one checkpoint. A failure is
  * returned after as much as possible was recorded; enforcement does not depend
- * on it.
+ * on it, and the time until the next that is recorded is a gap. -ENOSPC: there
+ * is no room; where that is the log's own limit (retain.h), for what passed.
  * A challenge (NULL: none) is told to its own scope and to nobody else: where
  * it was of one scope and nothing is wrong, its statement is the only one.
  */

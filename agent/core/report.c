@@ -12,6 +12,7 @@
 #include "agent/base/hex.h"
 #include "agent/core/drop_name.h"
 #include "agent/core/monitor.h"
+#include "agent/core/retain.h"
 #include "agent/core/tend.h"
 
 /* What the kernel holds now, for questions about many endpoints. */
@@ -226,7 +227,7 @@ json_t *clo_report_status(struct clo_node *node)
 	kernel_read(node, &kernel);
 	status = json_pack(
 		"{s:s?, s:s, s:s, s:i, s:I, s:s?, s:I, s:s, s:b, s:o, s:I, "
-		"s:I, s:s, s:s?, s:i, s:I, s:o, s:o, s:o*, s:o, s:o, s:o}",
+		"s:I, s:s, s:s?, s:i, s:I, s:o*, s:o, s:o, s:o*, s:o, s:o, s:o}",
 		"node", node->force ? node->force->policy->node.name : NULL,
 		"version", CLO_VERSION, "bootId", node->boot_id, "pid",
 		(int)getpid(), "uptime",
@@ -238,8 +239,9 @@ json_t *clo_report_status(struct clo_node *node)
 		(json_int_t)connections, "verdict",
 		node->verdict[0] ? node->verdict : "NONE", "lastProof",
 		node->last ? when : NULL, "period", (int)node->options->period,
-		"statements", (json_int_t)statements, "modes", modes(&kernel),
-		"flows", flows(node, &kernel), "monitor",
+		"statements", (json_int_t)statements, "log",
+		clo_retain_status(node), "modes", modes(&kernel), "flows",
+		flows(node, &kernel), "monitor",
 		node->monitor ? clo_monitor_status(node->monitor) : NULL,
 		"findings", findings(node), "drops", drops(node), "rules",
 		rules(node));

@@ -62,7 +62,7 @@ void clo_answer_tile(const struct clo_call *call, struct clo_answer *answer)
 	if (r == 0)
 		r = clo_store_tile(tree, &tile, &data, &len);
 	if (r == -ENOENT)
-		clo_answer_problem(answer, 404, "no such tile yet");
+		clo_answer_problem(answer, 404, "no such tile");
 	else if (r < 0)
 		clo_answer_failure(answer, r, "the log cannot be read");
 	else

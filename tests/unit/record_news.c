@@ -7,14 +7,6 @@
 #include "agent/attest/sha256.h"
 #include "fixture_record.h"
 
-static void audit_again(const char *trigger, uint64_t records)
-{
-	const uint64_t before = count();
-
-	assert_int_equal(clo_record_audit(&f.node, &f.audit, trigger, NULL), 0);
-	assert_int_equal(count() - before, records);
-}
-
 /* The last record of the log; its payload's digest. */
 static json_t *last_record(char ret_digest[65])
 {
@@ -147,77 +139,9 @@ static void test_a_lost_statement_does_not_stand(void **state)
 	assert_true(clo_record_audit(&f.node, &f.audit, "period", NULL) < 0);
 	assert_string_equal(f.node.verdict, "INCONCLUSIVE");
 	meddle("DROP INDEX no");
-	audit_again("period", 3);
+	audit_again("period", 6); /* and that it was lost */
 	assert_string_equal(f.node.verdict, "PASSED");
 	audit_again("event", 0);
-}
-
-/* The gap that the record of that sequence tells of. */
-static json_t *told_gap(const char *scope, json_int_t sequence)
-{
-	char sql[128];
-	const json_t *predicate;
-	struct clo_verify_result result = {0};
-	const struct clo_verify_options options = {.now = time(NULL),
-						   .max_age = -1};
-	sqlite3_stmt *stmt = NULL;
-	sqlite3 *db = NULL;
-	const char *envelope;
-	json_t *gap;
-
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	(void)snprintf(sql, sizeof(sql),
-		       "SELECT envelope FROM records WHERE kind = 'gap/v1'"
-		       " AND scope = '%s' AND sequence = %lld",
-		       scope, (long long)sequence);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL),
-			 SQLITE_OK);
-	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
-	envelope = (const char *)sqlite3_column_text(stmt, 0);
-	clo_verify(f.node.key, envelope, strlen(envelope), &options, &result);
-	assert_int_equal(result.exit, CLO_VERIFY_INCONCLUSIVE);
-	assert_int_equal(result.kind, CLO_KIND_GAP);
-	predicate = json_object_get(result.statement, "predicate");
-	gap = json_incref(json_object_get(predicate, "gap"));
-	assert_non_null(gap);
-	clo_verify_result_done(&result);
-	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	return gap;
-}
-
-static void assert_told(const char *scope, json_int_t sequence, const char *to)
-{
-	json_auto_t *gap = told_gap(scope, sequence);
-	json_auto_t *expected =
-		json_pack("{s:s, s:s, s:s?, s:s}", "kind", "unwatched", "from",
-			  "2026-01-02T03:04:05Z", "to", to, "reason", "mute");
-
-	assert_true(json_equal(gap, expected));
-}
-
-/* At its begin and at its end, to the node and to each scope. */
-static void test_a_gap_is_a_record_of_its_own(void **state)
-{
-	int64_t id = 0;
-
-	(void)state;
-	assert_int_equal(clo_store_gap_open(store, NOW, "mute", &id), 0);
-	audit_again("period", 6);
-	assert_told(ACME, 0, NULL);
-	assert_told(GLOBEX, 2, NULL);
-	assert_told("", 4, NULL);
-	audit_again("period", 3);
-	assert_int_equal(clo_store_gap_close(store, id, NOW + 7), 0);
-	audit_again("period", 6);
-	assert_told(ACME, 9, "2026-01-02T03:04:12Z");
-	assert_told("", 13, "2026-01-02T03:04:12Z");
-	audit_again("period", 3);
-	/* what began and ended in between is told once */
-	assert_int_equal(clo_store_gap_open(store, NOW, "mute", &id), 0);
-	assert_int_equal(clo_store_gap_close(store, id, NOW + 7), 0);
-	audit_again("period", 6);
-	audit_again("period", 3);
 }
 
 int main(void)
@@ -228,7 +152,6 @@ int main(void)
 		TEST(test_each_violation_is_news),
 		TEST(test_a_statement_grows_old),
 		TEST(test_a_lost_statement_does_not_stand),
-		TEST(test_a_gap_is_a_record_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,11 +224,11 @@ static void test_other_versions_are_refused(void **state)
 	(void)state;
 	clo_store_free(store);
 	store = NULL;
-	meddle("PRAGMA user_version = 3");
+	meddle("PRAGMA user_version = 4");
 	assert_open_fails(-EPROTO);
 	meddle("PRAGMA user_version = 0");
 	assert_open_fails(-EPROTO);
-	meddle("PRAGMA user_version = 2");
+	meddle("PRAGMA user_version = 3");
 	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 }
 

@@ -16,6 +16,7 @@
 #define V1                                                                     \
 	"DROP TABLE log; DROP TABLE leaves; DROP TABLE nodes;"                 \
 	"DROP TABLE checkpoints; DROP INDEX records_digest;"                   \
+	"DROP TABLE removed;"                                                  \
 	"PRAGMA user_version = 1;"
 
 static int append(uint64_t sequence)
@@ -280,8 +281,22 @@ static void test_a_log_of_version_1_gets_its_tree(void **state)
 	meddle(V1);
 	assert_int_equal(clo_store_open(path, &signer, &store), 0);
 	assert_tree(11);
-	assert_int_equal(ask("PRAGMA user_version"), 2);
+	assert_int_equal(ask("PRAGMA user_version"), 3);
 	assert_int_equal(ask("SELECT count(*) FROM checkpoints"), 1);
+	append_all(11, 12);
+	assert_tree(12);
+}
+
+static void test_a_log_of_version_2_keeps_its_tree(void **state)
+{
+	(void)state;
+	append_all(0, 11);
+	clo_store_free(store);
+	store = NULL;
+	meddle("DROP TABLE removed; PRAGMA user_version = 2");
+	assert_int_equal(clo_store_open(path, &signer, &store), 0);
+	assert_tree(11);
+	assert_int_equal(ask("PRAGMA user_version"), 3);
 	append_all(11, 12);
 	assert_tree(12);
 }
@@ -348,6 +363,7 @@ int main(void)
 		TEST(test_only_envelopes_are_taken),
 		TEST(test_nothing_is_signed_over_a_changed_tree),
 		TEST(test_a_log_of_version_1_gets_its_tree),
+		TEST(test_a_log_of_version_2_keeps_its_tree),
 		TEST(test_an_empty_log_of_version_1),
 		TEST(test_a_log_that_cannot_be_migrated_is_left_alone),
 		TEST(test_the_origin_stays),
