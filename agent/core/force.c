@@ -11,6 +11,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/file.h"
 #include "agent/base/log.h"
+#include "agent/core/reserve.h"
 #include "policy/parse.h"
 
 /* The received JSON as the parser's borrowed documents; -EINVAL on shape. */
@@ -138,7 +139,8 @@ size_t clo_force_breaches(const struct clo_force *force)
 
 #define POLICY_FILE "policy.json"
 
-int clo_force_save(const struct clo_force *force, const char *state_dir)
+static int save(const struct clo_force *force, const char *state_dir,
+		size_t *ret_size)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	json_auto_t *saved = NULL;
@@ -149,7 +151,20 @@ int clo_force_save(const struct clo_force *force, const char *state_dir)
 		text = json_dumps(saved, JSON_COMPACT);
 	if (!text)
 		return -ENOMEM;
+	*ret_size = strlen(text);
 	return clo_file_replace(state_dir, POLICY_FILE, text);
+}
+
+int clo_force_save(const struct clo_force *force, const char *state_dir)
+{
+	size_t size = 0;
+	int r;
+
+	r = save(force, state_dir, &size);
+	if (r == -ENOSPC && clo_reserve_drop(state_dir))
+		r = save(force, state_dir, &size);
+	clo_reserve_hold(state_dir, 2 * size);
+	return r;
 }
 
 void clo_force_forget(const char *state_dir)

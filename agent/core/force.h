@@ -47,7 +47,10 @@ CLO_DEFINE_FREEP(clo_force)
 /* Breaches of the proof that no exception admits. */
 size_t clo_force_breaches(const struct clo_force *force);
 
-/* Keep `documents` in the state directory, atomically; read them back. */
+/*
+ * Keep `documents` in the state directory, atomically, with room for those that
+ * come after them when the disk is full; read them back.
+ */
 int clo_force_save(const struct clo_force *force, const char *state_dir);
 void clo_force_forget(const char *state_dir);
 int clo_force_load(const char *state_dir, json_t **ret_documents,

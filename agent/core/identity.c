@@ -50,6 +50,8 @@ int clo_identity_init(const struct clo_options *options, char **ret_key)
 	r = state_path(options, "node.key", ret_key);
 	if (r < 0)
 		return r;
+	if (access(*ret_key, F_OK) == 0)
+		return 0; /* also where there is no room for one more */
 	r = clo_key_generate(*ret_key);
 	if (r < 0 && r != -EEXIST)
 		return clo_log_errno(CLO_LOG_ERR, r, "signing key %s",

@@ -13,11 +13,31 @@
 #include "agent/core/draft.h"
 #include "agent/core/identity.h"
 #include "agent/core/predicate.h"
+#include "agent/core/reserve.h"
 #include "agent/core/retain.h"
 #include "agent/core/share.h"
 
+static int open_log(struct clo_node *node, const char *path, const char *origin,
+		    struct clo_gap *ret_gap)
+{
+	int r;
+
+	r = clo_store_open(path,
+			   &(const struct clo_store_signer){origin, node->key},
+			   &node->store);
+	if (r == 0)
+		r = clo_store_run_begin(node->store, node->boot_id,
+					node->started, ret_gap);
+	if (r < 0) {
+		clo_store_free(node->store);
+		node->store = NULL;
+	}
+	return r;
+}
+
 int clo_record_open(struct clo_node *node, const char *path)
 {
+	const char *state_dir = node->options->state_dir;
 	char origin[CLO_NOTE_NAME_MAX];
 	struct utsname kernel = {0};
 	struct clo_gap gap = {0};
@@ -28,14 +48,12 @@ int clo_record_open(struct clo_node *node, const char *path)
 		       clo_note_check_name(kernel.nodename) < 0
 			       ? "node"
 			       : kernel.nodename);
-	r = clo_store_open(path,
-			   &(const struct clo_store_signer){origin, node->key},
-			   &node->store);
+	r = open_log(node, path, origin, &gap);
+	if (r == -ENOSPC && clo_reserve_drop(state_dir))
+		r = open_log(node, path, origin, &gap);
+	clo_reserve_hold(state_dir, 0);
 	if (r == 0)
-		r = clo_store_run_begin(node->store, node->boot_id,
-					node->started, &gap);
-	if (r == 0)
-		r = clo_share_log(node->options->state_dir, path);
+		r = clo_share_log(state_dir, path);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "log %s", path);
 	if (gap.from)

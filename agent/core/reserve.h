@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Blocks in the state directory that are held for the time when the disk is
+ * full: for the next policy, and for the log when a daemon starts.
+ */
+
+/* At least so many bytes, beside what is always held; as far as there are. */
+void clo_reserve_hold(const char *state_dir, size_t size);
+/* Give them back; false: there were none. */
+bool clo_reserve_drop(const char *state_dir);
