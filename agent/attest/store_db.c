@@ -234,7 +234,9 @@ int clo_store_configure(struct clo_store *store)
 				NULL);
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0,
 				NULL);
-	return clo_store_execute(store, "PRAGMA cell_size_check = ON;"
+	/* freed pages are written again when they are used */
+	return clo_store_execute(store, "PRAGMA secure_delete = FAST;"
+					"PRAGMA cell_size_check = ON;"
 					"PRAGMA synchronous = FULL;");
 }
 

@@ -69,6 +69,55 @@ static void compare(struct clo_store *store, const char *envelope,
 		     medians[1], medians[0] / medians[1]);
 }
 
+/* As clo_retain() does, without its gap; how many records went. */
+static uint64_t make_room(struct clo_store *store, uint64_t bytes)
+{
+	const struct clo_store_limits limits = {1, bytes};
+	CLO_AUTO(clo_removal) struct clo_removal *removal = NULL;
+	int r;
+
+	bench_check(clo_store_begin(store), "begin");
+	r = clo_store_choose(store, &limits, &removal);
+	if (r == 0)
+		bench_check(clo_store_remove(store, removal), "remove");
+	bench_check(clo_store_commit(store), "commit");
+	return r == 0 ? removal->count : 0;
+}
+
+/* So many audits of 25 statements into a log of so many bytes. */
+static void keep_to(struct clo_store *store, const char *envelope,
+		    uint64_t bytes, size_t audits)
+{
+	const struct clo_store_limits limits = {1, bytes};
+	static double samples[4 * AUDITS];
+	struct clo_store_room room = {0};
+	uint64_t records = 0;
+	uint64_t written = 0;
+	double worst = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < audits; i++) {
+		double began, took;
+		uint64_t gone;
+
+		(void)audit(store, envelope, 25, true);
+		written += 25;
+		began = clo_milliseconds();
+		gone = make_room(store, bytes);
+		took = clo_milliseconds() - began;
+		records += gone;
+		if (gone > 0 && n < CLO_ARRAY_LEN(samples))
+			samples[n++] = took;
+		worst = took > worst ? took : worst;
+	}
+	bench_check(clo_store_measure(store, &limits, &room), "measure");
+	(void)printf("budget %.1f MiB: %zu records written, %zu removed in %zu "
+		     "steps of %.2f ms (median), %.2f at most; file %.1f MiB\n",
+		     (double)bytes / 1048576, (size_t)written, (size_t)records,
+		     n, n ? bench_median(samples, n) : 0, worst,
+		     (double)room.size / 1048576);
+}
+
 /* /var/tmp: /tmp may be memory. */
 int main(int argc, char *argv[])
 {
@@ -93,6 +142,7 @@ int main(int argc, char *argv[])
 	(void)puts("statements   each, ms   group, ms    times");
 	for (size_t i = 0; i < CLO_ARRAY_LEN(statements); i++)
 		compare(store, envelope, statements[i], audits);
+	keep_to(store, envelope, UINT64_C(384) << 20, 4 * audits);
 
 	for (size_t i = 0; i < CLO_ARRAY_LEN(suffixes); i++) {
 		char file[64];

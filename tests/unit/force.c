@@ -46,6 +46,7 @@ static int tear_down(void **state)
 	(void)unlink(in_dir("policy.json"));
 	(void)unlink(in_dir("policy.json.new"));
 	(void)unlink(in_dir("elsewhere"));
+	(void)unlink(in_dir("reserve"));
 	return rmdir(dir);
 }
 
@@ -202,6 +203,10 @@ static void test_saved_and_loaded(void **state)
 		assert_int_not_equal(access(in_dir("policy.json.new"), F_OK),
 				     0);
 	}
+	/* for the next one on a full disk */
+	assert_int_equal(stat(in_dir("reserve"), &st), 0);
+	assert_true(st.st_blocks * 512 >= 1 << 20);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(clo_force_load(dir, &loaded, &accepted), 0);
 	assert_int_equal(accepted, NOW);
 	assert_true(json_equal(loaded, documents));

@@ -106,7 +106,8 @@ static void test_a_full_log(void **state)
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
 			 -ENOSPC);
 	assert_int_equal(count(), 5); /* the node's violation, and its FAILED */
-	f.audit.problems.n = 0;
+	clo_problems_done(&f.audit.problems);
+	f.audit.problems = (struct clo_problems){0};
 
 	f.node.force->policy->node.log.bytes = CLO_LOG_BYTES;
 	assert_int_equal(clo_record_audit(&f.node, &f.audit, "period", NULL),
