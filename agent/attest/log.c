@@ -12,6 +12,7 @@
 #include "agent/attest/gone.h"
 #include "agent/attest/json.h"
 #include "agent/attest/leaf.h"
+#include "agent/attest/log_chain.h"
 #include "agent/attest/node_key.h"
 #include "agent/base/hex.h"
 
@@ -37,10 +38,7 @@ struct walk {
 	const struct clo_checkpoint *kept; /* the one from elsewhere, or NULL */
 	uint8_t kept_root[32]; /* of as many entries here */
 
-	char boot[CLO_NOTE_NAME_MAX]; /* "" before the first */
-	uint64_t sequence; /* the next in it */
-	uint8_t previous[CLO_SHA256_SIZE];
-	uint64_t skipped; /* entries that are gone, since the last record */
+	struct clo_log_chain chain;
 	struct clo_gone gone;
 };
 
@@ -145,53 +143,14 @@ static bool is_of(const json_t *statement, const struct clo_record *record)
 	       is_judged(statement, record);
 }
 
-/* The first of a boot names the last of the boot before, or that it is first. */
-static bool follows_boot(const struct walk *walk, const json_t *predicate,
-			 const struct clo_chain *chain)
-{
-	if (walk->skipped > 0) /* of which that one is */
-		return chain->sequence <= walk->skipped;
-	if (!walk->boot[0])
-		return json_is_null(member(predicate, "chain", "previousBoot"));
-	return strcmp(chain->boot_id, walk->boot) == 0 &&
-	       chain->boot_sequence == walk->sequence - 1 &&
-	       memcmp(chain->boot_digest, walk->previous, 32) == 0;
-}
-
-/*
- * One after the other, from 0 in each boot, each with the one before: where
- * that was removed, the tree alone says that it was this one's place.
- */
+/* One after the other, as the boots' chains have them. */
 static int check_chain(struct walk *walk, const struct clo_entry *entry,
 		       const json_t *predicate)
 {
-	const struct clo_record *record = &entry->record;
-	struct clo_chain chain;
+	const char *flaw =
+		clo_log_chain_flaw(&walk->chain, &entry->record, predicate);
 
-	if (clo_chain_read(json_object_get(predicate, "chain"), &chain) < 0)
-		return find_at(walk, entry, "it has no place in a chain");
-	if (strcmp(walk->boot, record->boot_id) != 0) {
-		if (!follows_boot(walk, predicate, &chain))
-			return find_at(walk, entry,
-				       "it does not follow the boot before");
-		(void)snprintf(walk->boot, sizeof(walk->boot), "%s",
-			       record->boot_id);
-		walk->sequence = walk->skipped > 0 ? chain.sequence : 0;
-		walk->result->boots++;
-	} else {
-		walk->sequence += walk->skipped;
-	}
-	if (record->sequence != walk->sequence)
-		return find_at(walk, entry, "another is due in its boot");
-	if (walk->sequence > 0 && walk->skipped == 0 &&
-	    memcmp(chain.previous, walk->previous, sizeof(walk->previous)) != 0)
-		return find_at(walk, entry,
-			       "it does not follow the one before it");
-
-	walk->sequence++;
-	walk->skipped = 0;
-	memcpy(walk->previous, record->payload_digest, sizeof(walk->previous));
-	return 0;
+	return flaw ? find_at(walk, entry, flaw) : 0;
 }
 
 /* A signed gap accounts for entries that are gone. */
@@ -245,7 +204,7 @@ static int check_record(struct walk *walk, const struct clo_entry *entry)
 	int r;
 
 	if (!entry->body) {
-		walk->skipped++;
+		walk->chain.skipped++;
 		return clo_gone_add(&walk->gone, entry->index);
 	}
 	if (!entry->recorded)
@@ -450,6 +409,7 @@ static void conclude(struct walk *walk, int r)
 	struct clo_log_result *result = walk->result;
 	char gone[64] = "";
 
+	result->boots = walk->chain.boots;
 	if (r == -EUCLEAN)
 		(void)find(walk, "the file is damaged after entry %" PRIu64,
 			   result->entries);
