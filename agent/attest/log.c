@@ -27,7 +27,10 @@ struct walk {
 	struct clo_log_result *result;
 
 	struct clo_log_signers signers;
-	/* Of the entries since the last checkpoint, which is to sign the next. */
+	/*
+	 * Of the entries since the last checkpoint, which is to sign the next;
+	 * NULL: they are gone, and it may be any of the log's.
+	 */
 	const struct clo_key *due;
 	uint64_t due_from; /* the first of them */
 
@@ -289,8 +292,9 @@ static int check_checkpoint(struct walk *walk)
 			    "the checkpoint of %" PRIu64
 			    " entries is of another tree",
 			    walk->edge.size);
-	r = clo_checkpoint_open(walk->due, walk->note, strlen(walk->note),
-				&checkpoint);
+	if (walk->due)
+		r = clo_checkpoint_open(walk->due, walk->note,
+					strlen(walk->note), &checkpoint);
 	if (r == -EBADMSG)
 		return find(walk, "entry %" PRIu64 ": %s", walk->due_from,
 			    NO_SIGNER);
@@ -472,6 +476,8 @@ void clo_log_verify(struct clo_store *store,
 		if (r == -EBADMSG)
 			(void)find(walk, "the given file is no checkpoint");
 	}
+	if (r == 0)
+		r = clo_log_signers_learn(&walk->signers, store);
 	if (r == 0)
 		r = walk_through(walk, options->checkpoint,
 				 options->checkpoint_len);

@@ -147,6 +147,8 @@ static int take_key(void *userdata, const struct clo_entry *entry)
 {
 	struct clo_key **key = userdata;
 
+	if (!entry->body)
+		return 0;
 	return clo_leaf_key(entry->body, strlen(entry->body), key);
 }
 
@@ -210,4 +212,17 @@ int clo_log_own_key(struct clo_store *store, struct clo_key **ret_key)
 	if (r == 0)
 		*ret_key = CLO_TAKE(told);
 	return r == -ENOENT ? -EBADMSG : r;
+}
+
+int clo_log_signers_learn(struct clo_log_signers *signers,
+			  struct clo_store *store)
+{
+	int r;
+
+	if (!signers->own)
+		return 0;
+	r = clo_log_own_key(store, &signers->keys[0]);
+	if (r == 0)
+		signers->n = 1;
+	return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }

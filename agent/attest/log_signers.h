@@ -23,6 +23,12 @@ struct clo_log_signers {
 /* The keys, at most CLO_LOG_KEYS_MAX, are borrowed; none: as the log says. */
 void clo_log_signers_init(struct clo_log_signers *signers,
 			  struct clo_key *const *keys, size_t n);
+/*
+ * Without given keys: the one that signed the latest checkpoint is the log's,
+ * whatever is left of the entries. A log that has none is left to the walk.
+ */
+int clo_log_signers_learn(struct clo_log_signers *signers,
+			  struct clo_store *store);
 void clo_log_signers_done(struct clo_log_signers *signers);
 /*
  * For one entry after the other, in their order: the key that signed its

@@ -139,7 +139,8 @@ static int read_entry(sqlite3_stmt *stmt, struct clo_entry *entry)
 		    : clo_store_text(stmt, 2, CLO_LEAF_MAX, &entry->body);
 	if (r < 0)
 		return r;
-	if (sqlite3_column_bytes(stmt, 1) != 32)
+	if (sqlite3_column_bytes(stmt, 1) != 32 ||
+	    (entry->recorded && !entry->body))
 		return -EUCLEAN;
 	entry->hash = sqlite3_column_blob(stmt, 1);
 	return entry->recorded ? read_record(stmt, 4, &entry->record) : 0;

@@ -76,8 +76,7 @@ static int read_frame(const json_t *statement, struct clo_claims *claims,
 	if (claims->kind != CLO_KIND_ISOLATION &&
 	    claims->kind != CLO_KIND_VIOLATION &&
 	    claims->kind != CLO_KIND_HEARTBEAT &&
-	    claims->kind != CLO_KIND_POLICY_ACK &&
-	    claims->kind != CLO_KIND_GAP)
+	    claims->kind != CLO_KIND_POLICY_ACK && claims->kind != CLO_KIND_GAP)
 		return clo_verify_reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");

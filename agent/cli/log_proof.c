@@ -42,6 +42,8 @@ static int take_body(void *userdata, const struct clo_entry *entry)
 {
 	char **body = userdata;
 
+	if (!entry->body) /* it is gone */
+		return 0;
 	*body = strdup(entry->body);
 	return *body ? 0 : -ENOMEM;
 }

@@ -361,7 +361,7 @@ static void test_a_boot_follows_the_boot_before(void **state)
 		log_append_as(store_key, "");
 		log_says = NULL;
 		assert_found(NULL,
-			     "(boot-c.0): it does not follow the boot before");
+			     "(boot-c.0): it does not follow the last of the boot before");
 		clo_store_free(store);
 		store = NULL;
 	}

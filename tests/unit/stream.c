@@ -42,6 +42,7 @@ static void test_subjects(void **state)
 		clo_stream_subject("heartbeat/v1", "acme/test", "n", subject),
 		0);
 	assert_string_equal(subject, "att.v1.acme.test.n");
+	assert_int_equal(
 		clo_stream_subject("gap/v1", "acme/test", "n", subject), 0);
 	assert_string_equal(subject, "evt.v1.acme.test.n");
 	assert_int_equal(clo_stream_subject("violation/v1", "", "n", subject),
