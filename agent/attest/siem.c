@@ -130,17 +130,13 @@ static void put_host(FILE *out, const char *name)
 static char *make_cef(const struct event *event)
 {
 	int severity = passed(event) ? 1 : failed(event) ? 8 : 5;
-	int priority = passed(event) ? 6 : failed(event) ? 2 : 4;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
 		return NULL;
-	(void)fprintf(out, "<%d>1 %s ", FACILITY * 8 + priority, event->stamp);
-	put_host(out, event->node);
-	(void)fputs(" " PRODUCT " - isolation - CEF:0|Cloison|" PRODUCT "|",
-		    out);
+	(void)fputs("CEF:0|Cloison|" PRODUCT "|", out);
 	put_header(out, event->version);
 	put_header(out, event->control);
 	put_header(out, event->title);
@@ -161,7 +157,7 @@ static char *make_cef(const struct event *event)
 	return text;
 }
 
-static char *make_line(const struct event *event, enum clo_siem_format format)
+static char *make_text(const struct event *event, enum clo_siem_format format)
 {
 	json_auto_t *json = NULL;
 
@@ -169,6 +165,34 @@ static char *make_line(const struct event *event, enum clo_siem_format format)
 		return make_cef(event);
 	json = format == CLO_SIEM_OCSF ? make_ocsf(event) : make_ecs(event);
 	return json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+}
+
+/* The text behind a header of RFC 5424. */
+static char *make_syslog(const struct event *event, const char *text)
+{
+	int priority = passed(event) ? 6 : failed(event) ? 2 : 4;
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (!out)
+		return NULL;
+	(void)fprintf(out, "<%d>1 %s ", FACILITY * 8 + priority, event->stamp);
+	put_host(out, event->node);
+	(void)fprintf(out, " " PRODUCT " - isolation - %s", text);
+	if (fclose(out) != 0) {
+		free(line);
+		return NULL;
+	}
+	return line;
+}
+
+static char *make_line(const struct event *event, enum clo_siem_format format,
+		       bool syslog)
+{
+	CLO_AUTO_MEM char *text = make_text(event, format);
+
+	return text && syslog ? make_syslog(event, text) : CLO_TAKE(text);
 }
 
 /* Of the statement; false: it is none. */
@@ -208,7 +232,7 @@ static bool read_control(const json_t *entry, struct event *event)
 
 /* Of a gap/v1: what is not attested is a finding of its own. */
 static int tell_gap(const json_t *gap, struct event *event,
-		    enum clo_siem_format format,
+		    enum clo_siem_format format, bool syslog,
 		    int (*on_event)(const char *line, void *userdata),
 		    void *userdata)
 {
@@ -231,14 +255,14 @@ static int tell_gap(const json_t *gap, struct event *event,
 	event->detail = detail;
 	(void)snprintf(event->id, sizeof(event->id), "%.64s/%s", event->digest,
 		       event->control);
-	line = make_line(event, format);
+	line = make_line(event, format, syslog);
 	return line ? on_event(line, userdata) : -ENOMEM;
 }
 
-int clo_siem_events(const json_t *statement, const char *digest,
-		    enum clo_siem_format format,
-		    int (*on_event)(const char *line, void *userdata),
-		    void *userdata)
+static int each_event(const json_t *statement, const char *digest,
+		      enum clo_siem_format format, bool syslog,
+		      int (*on_event)(const char *line, void *userdata),
+		      void *userdata)
 {
 	const json_t *predicate = json_object_get(statement, "predicate");
 	const json_t *controls = json_object_get(predicate, "controls");
@@ -250,7 +274,8 @@ int clo_siem_events(const json_t *statement, const char *digest,
 	if (!read_statement(statement, &event))
 		return -EBADMSG;
 	if (json_is_object(gap))
-		return tell_gap(gap, &event, format, on_event, userdata);
+		return tell_gap(gap, &event, format, syslog, on_event,
+				userdata);
 	if (!json_is_array(controls))
 		return -EBADMSG;
 	json_array_foreach (controls, i, entry) {
@@ -259,7 +284,7 @@ int clo_siem_events(const json_t *statement, const char *digest,
 
 		if (!read_control(entry, &event))
 			continue;
-		line = make_line(&event, format);
+		line = make_line(&event, format, syslog);
 		if (!line)
 			return -ENOMEM;
 		r = on_event(line, userdata);
@@ -267,4 +292,21 @@ int clo_siem_events(const json_t *statement, const char *digest,
 			return r;
 	}
 	return 0;
+}
+
+int clo_siem_events(const json_t *statement, const char *digest,
+		    enum clo_siem_format format,
+		    int (*on_event)(const char *line, void *userdata),
+		    void *userdata)
+{
+	return each_event(statement, digest, format, format == CLO_SIEM_CEF,
+			  on_event, userdata);
+}
+
+int clo_siem_syslog(const json_t *statement, const char *digest,
+		    enum clo_siem_format format,
+		    int (*on_event)(const char *line, void *userdata),
+		    void *userdata)
+{
+	return each_event(statement, digest, format, true, on_event, userdata);
 }

@@ -32,3 +32,8 @@ int clo_siem_events(const json_t *statement, const char *digest,
 		    enum clo_siem_format format,
 		    int (*on_event)(const char *line, void *userdata),
 		    void *userdata);
+/* The same, of each format as a line of RFC 5424. */
+int clo_siem_syslog(const json_t *statement, const char *digest,
+		    enum clo_siem_format format,
+		    int (*on_event)(const char *line, void *userdata),
+		    void *userdata);

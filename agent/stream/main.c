@@ -8,15 +8,10 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
-#include <sys/random.h>
-#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -26,6 +21,7 @@
 #include "agent/stream/names.h"
 #include "agent/stream/policy.h"
 #include "agent/stream/push.h"
+#include "agent/stream/wait.h"
 
 #define RECONCILE_MS 30000 /* between questions what the stream has */
 
@@ -38,10 +34,9 @@ struct process {
 	struct options options;
 	char node[CLO_STREAM_NODE_MAX];
 	struct clo_push push;
-	int end, changes; /* signalfd, inotify on the log */
+	struct clo_wait wait;
 	unsigned int attempt; /* since the last that worked */
 	struct clo_policy_in policy;
-	int hints; /* eventfd: the policy may be another */
 	unsigned int policy_attempt;
 	double policy_due; /* ms: when it is looked at next */
 };
@@ -138,58 +133,6 @@ static int parse(int argc, char **argv, struct process *process)
 	return optind < argc ? bad("takes no operand") : check(process);
 }
 
-/*
- * SQLite writes into a file beside the log, which stays. Not their directory:
- * that is not ours to read.
- */
-static int watch_log(const char *log, int *ret_fd)
-{
-	CLO_AUTO_FD int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	CLO_AUTO_MEM char *wal = NULL;
-
-	if (asprintf(&wal, "%s-wal", log) < 0) {
-		wal = NULL;
-		return -ENOMEM;
-	}
-	if (fd < 0 || inotify_add_watch(fd, log, IN_MODIFY) < 0 ||
-	    inotify_add_watch(fd, wal, IN_MODIFY) < 0)
-		return -errno;
-	*ret_fd = clo_take_fd(&fd);
-	return 0;
-}
-
-static int watch_end(int *ret_fd)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)signal(SIGPIPE, SIG_IGN);
-	/* before any thread of the broker's library: they inherit it */
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return *ret_fd < 0 ? -errno : 0;
-}
-
-/* Until there may be news at either end, or the time is over. True: the end. */
-static bool wait_for(const struct process *process, int milliseconds, bool news)
-{
-	struct pollfd fds[] = {
-		{.fd = process->end, .events = POLLIN},
-		{.fd = news ? process->changes : -1, .events = POLLIN},
-		{.fd = news ? process->hints : -1, .events = POLLIN},
-	};
-	char events[2048];
-
-	(void)poll(fds, CLO_ARRAY_LEN(fds), milliseconds);
-	if (fds[1].revents)
-		while (read(process->changes, events, sizeof(events)) > 0)
-			continue;
-	return fds[0].revents != 0;
-}
-
 /* Until the log is sent to its end; 0: it is. */
 static int send_all(struct process *process, struct clo_broker *broker)
 {
@@ -204,21 +147,13 @@ static int send_all(struct process *process, struct clo_broker *broker)
 	return r;
 }
 
-static uint32_t chance(void)
-{
-	uint32_t random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		random = (uint32_t)getpid();
-	return random;
-}
-
 static int watch_policy(struct process *process, struct clo_broker *broker)
 {
 	process->policy_due = 0;
 	return process->policy.bucket
 		       ? clo_broker_watch(broker, process->policy.bucket,
-					  process->policy.key, &process->hints)
+					  process->policy.key,
+					  &process->wait.hints)
 		       : 0;
 }
 
@@ -226,7 +161,7 @@ static int watch_policy(struct process *process, struct clo_broker *broker)
 static int look_at_policy(struct process *process, struct clo_broker *broker)
 {
 	eventfd_t hints;
-	bool hinted = eventfd_read(process->hints, &hints) == 0;
+	bool hinted = eventfd_read(process->wait.hints, &hints) == 0;
 	double wait = RECONCILE_MS;
 	int r;
 
@@ -237,7 +172,8 @@ static int look_at_policy(struct process *process, struct clo_broker *broker)
 	if (r == 0 || hinted)
 		process->policy_attempt = 0;
 	if (r == -EAGAIN)
-		wait = clo_push_delay(process->policy_attempt++, chance());
+		wait = clo_wait_delay(process->policy_attempt++,
+				      clo_wait_chance());
 	process->policy_due = clo_milliseconds() + wait;
 	return r == -EAGAIN ? 0 : r;
 }
@@ -271,7 +207,8 @@ static int serve(struct process *process)
 			process->attempt = 0;
 			(void)sd_notifyf(0, "STATUS=sent up to record %lld",
 					 (long long)process->push.sent);
-			if (wait_for(process, until_due(process), true))
+			if (clo_wait_for(&process->wait, until_due(process),
+					 true))
 				return 0;
 		}
 	}
@@ -288,9 +225,7 @@ static int run(struct process *process)
 			return clo_log_errno(CLO_LOG_ERR, r, "broker");
 		clo_log(CLO_LOG_WARN, "broker attempt=%u: %s", process->attempt,
 			strerrordesc_np(-r));
-		if (wait_for(process,
-			     (int)clo_push_delay(process->attempt++, chance()),
-			     false))
+		if (clo_wait_retry(&process->wait, process->attempt++))
 			break;
 	}
 	(void)sd_notify(0, "STOPPING=1");
@@ -305,30 +240,22 @@ int main(int argc, char **argv)
 			    .log = "/var/lib/cloison/log.sqlite",
 			    .state = "",
 			    .socket = CLO_CONTROL_SOCKET},
-		.hints = -1,
-		.end = -1,
-		.changes = -1,
 	};
 	int r = parse(argc, argv, &process);
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;
-	process.hints = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = process.hints < 0 ? -errno : watch_end(&process.end);
+	r = clo_reader_open(process.options.log, &reader);
 	if (r == 0)
-		r = watch_log(process.options.log, &process.changes);
-	if (r == 0)
-		r = clo_reader_open(process.options.log, &reader);
-	if (r < 0)
+		r = clo_wait_begin(process.options.log, &process.wait);
+	if (r < 0) {
 		(void)clo_log_errno(CLO_LOG_ERR, r, "log %s",
 				    process.options.log);
-	if (r == 0)
-		r = clo_push_begin(&process.push, reader, process.node,
-				   process.options.state);
-	if (r == 0)
-		r = run(&process);
-	clo_fd_closep(&process.end);
-	clo_fd_closep(&process.changes);
-	clo_fd_closep(&process.hints);
+		return 1;
+	}
+	clo_push_begin(&process.push, reader, process.node,
+		       process.options.state);
+	r = run(&process);
+	clo_wait_done(&process.wait);
 	return r < 0;
 }

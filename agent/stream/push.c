@@ -2,17 +2,14 @@
 #include "agent/stream/push.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/stream/names.h"
+#include "agent/stream/place.h"
 
-#define STATE_MAX 512U
 #define BATCH_BYTES (32U << 20)
 
 /* One batch on its way. */
@@ -39,34 +36,15 @@ static void batch_freep(struct batch **batch)
 	free(*batch);
 }
 
-/* The record of an id; 0: the log has none such. */
-static int row_of(struct clo_push *push, const char *id, int64_t *ret_row)
+void clo_push_begin(struct clo_push *push, struct clo_reader *reader,
+		    const char *node, const char *state)
 {
-	char boot[64];
-	int64_t sequence;
-	int r;
-
-	*ret_row = 0;
-	if (clo_stream_id_parse(id, push->node, boot, &sequence) < 0)
-		return -EPROTO;
-	r = clo_reader_at(push->reader, boot, sequence, ret_row);
-	return r == -ENOENT ? -EPROTO : r;
-}
-
-int clo_push_begin(struct clo_push *push, struct clo_reader *reader,
-		   const char *node, const char *state)
-{
-	CLO_AUTO_MEM char *id = NULL;
-	size_t len;
-
 	*push = (struct clo_push){
-		.reader = reader, .node = node, .state = state};
-	if (!*state || clo_file_read(state, STATE_MAX, &id, &len) < 0)
-		return 0; /* the stream will say */
-	id[strcspn(id, "\n")] = '\0';
-	if (row_of(push, id, &push->sent) < 0)
-		push->sent = 0;
-	return 0;
+		.reader = reader,
+		.node = node,
+		.state = state,
+		.sent = clo_place_load(reader, node, state),
+	};
 }
 
 /* The later one of the last attestation and the last event. */
@@ -87,7 +65,7 @@ static int last_of(struct clo_push *push, struct clo_broker *broker,
 		if (r == -ENOENT)
 			continue;
 		if (r == 0)
-			r = row_of(push, id, &row);
+			r = clo_place_row(push->reader, push->node, id, &row);
 		if (r < 0)
 			return r;
 		*ret_row = row > *ret_row ? row : *ret_row;
@@ -143,22 +121,6 @@ static int add_row(struct clo_reader *reader, const struct clo_row *row,
 	return 0;
 }
 
-/* Whole or not at all; that it fails costs duplicates, not records. */
-static void save(const struct clo_push *push, const char *id)
-{
-	CLO_AUTO_MEM char *fresh = NULL;
-
-	if (!*push->state)
-		return;
-	if (asprintf(&fresh, "%s.new", push->state) < 0) {
-		fresh = NULL;
-		return;
-	}
-	if (clo_file_write(fresh, id, strlen(id)) < 0 ||
-	    rename(fresh, push->state) < 0)
-		clo_log(CLO_LOG_WARN, "cannot write %s", push->state);
-}
-
 int clo_push_round(struct clo_push *push, struct clo_broker *broker,
 		   size_t *ret_n)
 {
@@ -177,16 +139,8 @@ int clo_push_round(struct clo_push *push, struct clo_broker *broker,
 	r = clo_broker_publish(broker, batch->messages, batch->n, &acked);
 	if (acked > 0) {
 		push->sent = batch->items[acked - 1].row;
-		save(push, batch->items[acked - 1].id);
+		clo_place_save(push->state, batch->items[acked - 1].id);
 	}
 	*ret_n = acked;
 	return r;
-}
-
-unsigned int clo_push_delay(unsigned int attempt, uint32_t chance)
-{
-	unsigned int whole = 500U << (attempt < 7 ? attempt : 7);
-
-	whole = whole > 60000 ? 60000 : whole;
-	return whole / 2 + chance % (whole / 2 + 1);
 }

@@ -27,8 +27,8 @@ struct clo_push {
 };
 
 /* What is known from an earlier start. */
-int clo_push_begin(struct clo_push *push, struct clo_reader *reader,
-		   const char *node, const char *state);
+void clo_push_begin(struct clo_push *push, struct clo_reader *reader,
+		    const char *node, const char *state);
 /*
  * Go back to what the stream really has. -ENOTCONN: it does not say; -EPROTO:
  * what it has of this node is not in the log (sent from the beginning then,
@@ -41,7 +41,3 @@ int clo_push_reconcile(struct clo_push *push, struct clo_broker *broker);
  */
 int clo_push_round(struct clo_push *push, struct clo_broker *broker,
 		   size_t *ret_n);
-
-/* Milliseconds before try number `attempt`, from 0: 0.5 s to 60 s, of it the
- * half by chance. */
-unsigned int clo_push_delay(unsigned int attempt, uint32_t chance);

@@ -166,6 +166,32 @@ static void test_gap(void **state)
 	json_decref(json);
 }
 
+/* Any format is a line of its own behind the same header; CEF has it anyway. */
+static void test_syslog(void **state)
+{
+	static const char header[] =
+		"<106>1 2026-01-02T03:04:05Z hv?1 cloison - isolation - ";
+	char alone[2048 + sizeof(header)];
+
+	(void)state;
+	for (int i = 0; i < CLO_SIEM_FORMATS; i++) {
+		json_t *of = statement("a/test", "x\ny");
+
+		run(json_incref(of), (enum clo_siem_format)i);
+		(void)snprintf(alone, sizeof(alone), "%s%s",
+			       i == CLO_SIEM_CEF ? "" : header, lines[0]);
+		n_lines = 0;
+		assert_int_equal(clo_siem_syslog(of, DIGEST,
+						 (enum clo_siem_format)i, keep,
+						 NULL),
+				 0);
+		assert_int_equal(n_lines, 2);
+		assert_string_equal(lines[0], alone);
+		assert_null(strchr(lines[0], '\n'));
+		json_decref(of);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const char *const members[] = {"node", "time", "controls"};
@@ -192,7 +218,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats), cmocka_unit_test(test_ocsf),
 		cmocka_unit_test(test_ecs),     cmocka_unit_test(test_cef),
-		cmocka_unit_test(test_gap),     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_gap),     cmocka_unit_test(test_syslog),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/stream/names.h"
-#include "agent/stream/push.h"
+#include "agent/stream/wait.h"
 #include "check.h"
 
 static void test_tokens(void **state)
@@ -84,11 +84,11 @@ static void test_ids(void **state)
 static void test_delays(void **state)
 {
 	(void)state;
-	assert_int_equal(clo_push_delay(0, 0), 250);
-	assert_int_equal(clo_push_delay(0, 250), 500);
-	assert_int_equal(clo_push_delay(1, 0), 500);
+	assert_int_equal(clo_wait_delay(0, 0), 250);
+	assert_int_equal(clo_wait_delay(0, 250), 500);
+	assert_int_equal(clo_wait_delay(1, 0), 500);
 	for (unsigned int i = 0; i < 100; i++) {
-		unsigned int delay = clo_push_delay(i, i * 7919);
+		unsigned int delay = clo_wait_delay(i, i * 7919);
 
 		assert_true(delay >= 250 && delay <= 60000);
 		assert_true(i < 7 || delay >= 30000);
