@@ -14,12 +14,16 @@
 static bool take_port(const char *text, char ret_port[6])
 {
 	size_t len = strspn(text, "0123456789");
+	long port;
 
 	if (!*text) {
 		(void)snprintf(ret_port, 6, "6514");
 		return true;
 	}
-	if (text[len] || len > 5 || atoi(text) < 1 || atoi(text) > 65535)
+	if (text[len] || len > 5)
+		return false;
+	port = strtol(text, NULL, 10);
+	if (port < 1 || port > 65535)
 		return false;
 	(void)snprintf(ret_port, 6, "%s", text);
 	return true;

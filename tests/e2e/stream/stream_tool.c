@@ -6,12 +6,14 @@
  * make, make3 (of three replicas), delete; count; leader: the server's name;
  * list: each message's id and subject, in the order of the stream; data: each
  * message, a line each; bucket: make that of the policies; put:KEY: into it
- * what comes from stdin; get:KEY: from it.
+ * what comes from stdin; get:KEY: from it; follow:
+ * what comes from now on, with the message, until it is killed.
  */
 
 #include <nats/nats.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STREAM "CLOISON"
 #define BUCKET "cloison-policy"
@@ -150,6 +152,41 @@ static int get(natsConnection *connection, const char *key)
 	return 0;
 }
 
+static void on_message(natsConnection *connection,
+		       natsSubscription *subscription, natsMsg *message,
+		       void *userdata)
+{
+	const char *id = "?";
+
+	(void)connection, (void)subscription, (void)userdata;
+	(void)natsMsgHeader_Get(message, "Nats-Msg-Id", &id);
+	(void)printf("%s %s %.*s\n", id, natsMsg_GetSubject(message),
+		     natsMsg_GetDataLength(message), natsMsg_GetData(message));
+	(void)fflush(stdout);
+	natsMsg_Destroy(message);
+}
+
+static int follow(jsCtx *js)
+{
+	static const char *const subjects[] = {"att.v1.>", "evt.v1.>"};
+	jsSubOptions options;
+
+	(void)jsSubOptions_Init(&options);
+	options.Stream = STREAM;
+	options.Config.DeliverPolicy = js_DeliverNew;
+	for (int i = 0; i < 2; i++) {
+		natsSubscription *subscription = NULL;
+
+		if (js_Subscribe(&subscription, js, subjects[i], on_message,
+				 NULL, NULL, &options, NULL) != NATS_OK)
+			return 1;
+	}
+	(void)puts("following");
+	(void)fflush(stdout);
+	for (;;)
+		(void)pause();
+}
+
 int main(int argc, char **argv)
 {
 	natsConnection *connection = NULL;
@@ -180,6 +217,8 @@ int main(int argc, char **argv)
 		r = put(js, argv[2] + 4);
 	else if (strncmp(argv[2], "get:", 4) == 0)
 		r = get(connection, argv[2] + 4);
+	else if (strcmp(argv[2], "follow") == 0)
+		r = follow(js);
 	else if (strcmp(argv[2], "delete") == 0)
 		r = js_DeleteStream(js, STREAM, NULL, NULL) != NATS_OK;
 	jsCtx_Destroy(js);
