@@ -73,7 +73,9 @@ int clo_store_take_text(sqlite3_stmt *stmt, size_t max, char **ret_text)
 
 /* Came later: a log without it is no other version, it gets one. */
 static const char indexes[] =
-	"CREATE INDEX IF NOT EXISTS records_digest ON records (digest);";
+	"CREATE INDEX IF NOT EXISTS records_digest ON records (digest);"
+	"CREATE INDEX IF NOT EXISTS records_scope_time"
+	" ON records (scope, time);";
 
 int clo_store_errno(int rc)
 {

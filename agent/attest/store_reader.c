@@ -8,12 +8,9 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/statement.h"
 #include "agent/attest/store_db.h"
+#include "agent/attest/store_reader_impl.h"
 
-#define COLUMNS " id, boot, sequence, kind, scope, time, verdict, digest "
-
-struct clo_reader {
-	struct clo_store *store;
-};
+#define COLUMNS CLO_READER_COLUMNS
 
 static int open_readonly(const char *path, struct clo_store **ret_store)
 {
@@ -67,8 +64,7 @@ void clo_reader_free(struct clo_reader *reader)
 	free(reader);
 }
 
-/* What a damaged file holds is not handed on. */
-static int read_row(sqlite3_stmt *stmt, struct clo_row *row)
+int clo_reader_row(sqlite3_stmt *stmt, struct clo_row *row)
 {
 	const size_t max = CLO_STORE_NAME_MAX - 1;
 	int r;
@@ -100,7 +96,7 @@ static int each_row(struct clo_reader *reader, sqlite3_stmt *stmt,
 
 	*ret_n = 0;
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		r = read_row(stmt, &row);
+		r = clo_reader_row(stmt, &row);
 		if (r == 0)
 			r = fn(reader, &row, userdata);
 		if (r < 0)
@@ -110,49 +106,6 @@ static int each_row(struct clo_reader *reader, sqlite3_stmt *stmt,
 			return 0;
 	}
 	return clo_store_errno(rc);
-}
-
-static int bind_list(sqlite3_stmt *stmt, const struct clo_span *span,
-		     const char *from, const char *to)
-{
-	return sqlite3_bind_int64(stmt, 1, span->time) ||
-			       sqlite3_bind_int64(stmt, 2, span->id) ||
-			       sqlite3_bind_int64(stmt, 3, span->since) ||
-			       sqlite3_bind_text(stmt, 4, from, -1, NULL) ||
-			       sqlite3_bind_text(stmt, 5, to, -1, NULL) ||
-			       sqlite3_bind_text(stmt, 6, span->environment, -1,
-						 NULL)
-		       ? -ENOMEM
-		       : 0;
-}
-
-/* A tenant's scopes lie between "name/" and "name0", which follows '/'. */
-int clo_reader_list(struct clo_reader *reader, const struct clo_span *span,
-		    clo_row_fn *fn, void *userdata)
-{
-	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
-	char from[CLO_STORE_NAME_MAX] = "";
-	char to[CLO_STORE_NAME_MAX] = "~";
-	size_t n;
-	int r;
-
-	if (strlen(span->tenant) + 2 > sizeof(from))
-		return -EINVAL;
-	if (span->tenant[0]) {
-		(void)snprintf(from, sizeof(from), "%s/", span->tenant);
-		(void)snprintf(to, sizeof(to), "%s0", span->tenant);
-	}
-	r = clo_store_prepare(
-		reader->store,
-		"SELECT" COLUMNS "FROM records INDEXED BY records_time"
-		" WHERE time <= ?1 AND time >= ?3 AND (time < ?1 OR id < ?2)"
-		" AND scope >= ?4 AND scope < ?5"
-		" AND (?6 = '' OR substr(scope, instr(scope, '/') + 1) = ?6)"
-		" ORDER BY time DESC, id DESC",
-		&stmt);
-	if (r == 0)
-		r = bind_list(stmt, span, from, to);
-	return r < 0 ? r : each_row(reader, stmt, fn, userdata, &n);
 }
 
 int clo_reader_after(struct clo_reader *reader, int64_t id, clo_row_fn *fn,

@@ -44,6 +44,8 @@ struct clo_span {
 	int64_t time, id; /* before (time, id), as a pair */
 };
 
+/* -E2BIG: of more than CLO_READER_SCOPES_MAX scopes. */
+#define CLO_READER_SCOPES_MAX 4096
 int clo_reader_list(struct clo_reader *reader, const struct clo_span *span,
 		    clo_row_fn *fn, void *userdata);
 /* Those with a greater id, oldest first. */

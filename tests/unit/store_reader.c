@@ -129,6 +129,29 @@ static void test_a_tenant_is_its_name_whole(void **state)
 	assert_list("' OR 1=1 --", "", 0, INT64_MAX, INT64_MAX, "");
 }
 
+/* Its scopes by turns, from any place. */
+static void test_scopes_are_merged(void **state)
+{
+	(void)state;
+	append(0, "acme/test", NOW);
+	append(1, "acme/production", NOW);
+	append(2, "globex/test", NOW + 1);
+	append(3, "acme/test", NOW + 2);
+	append(4, "acme/production", NOW + 1);
+	append(5, "acme/test", NOW - 1);
+	assert_list("acme", "", 0, INT64_MAX, INT64_MAX,
+		    "4:acme/test 5:acme/production 2:acme/production "
+		    "1:acme/test 6:acme/test ");
+	assert_list("acme", "", NOW, NOW + 1, 5,
+		    "2:acme/production 1:acme/test ");
+	assert_list("acme", "", 0, NOW, 2, "1:acme/test 6:acme/test ");
+	assert_list("", "test", NOW, INT64_MAX, INT64_MAX,
+		    "4:acme/test 3:globex/test 1:acme/test ");
+	stop_at = 2;
+	assert_list("acme", "", 0, INT64_MAX, INT64_MAX,
+		    "4:acme/test 5:acme/production ");
+}
+
 static void test_what_came_after(void **state)
 {
 	int64_t last = 9;
@@ -320,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lists_are_newest_first),
 		TEST(test_a_tenant_is_its_name_whole),
+		TEST(test_scopes_are_merged),
 		TEST(test_what_came_after),
 		TEST(test_one_by_scope_and_digest),
 		TEST(test_heartbeats),
