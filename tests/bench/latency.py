@@ -65,6 +65,13 @@ def row(what, samples):
           f" ms  n {len(samples)}", flush=True)
 
 
+def resident(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    print(f"{fields['Name'].strip():15} resident "
+          f"{int(fields['VmRSS'].split()[0]) / 1024:6.1f} MiB", flush=True)
+
+
 def measured(consumer, act, wanted, after=None):
     since = len(consumer.arrived)
     begin = time.monotonic()
@@ -132,6 +139,8 @@ def main(build, quick=None):
             [joined(consumer, i) for i in range(rounds)])
         row("apply, from its begin, to attestation",
             [applied(daemon, consumer, i) for i in range(rounds)])
+        for process in (daemon.process, sender):
+            resident(process)
         for process in (sender, consumer.process):
             process.terminate()
             process.wait()
