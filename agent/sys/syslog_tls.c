@@ -71,13 +71,16 @@ static int wait_ssl(const struct clo_syslog *syslog, int result)
 static int expect(SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	CLO_AUTO_MEM char *name = strdup(host); /* the macro drops const */
 
+	if (!name)
+		return -ENOMEM;
 	X509_VERIFY_PARAM_set_hostflags(param,
 					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
 		return 0;
 	if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
-	    SSL_set_tlsext_host_name(ssl, host) != 1)
+	    SSL_set_tlsext_host_name(ssl, name) != 1)
 		return -EINVAL;
 	return 0;
 }
