@@ -107,7 +107,7 @@ def main(build, *options):
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         os.chmod(home, 0o711)
         fill(build, home, records[0] if records else
-             20000 if quick else 1000000)
+             2000 if quick else 1000000)
         authority = gateway_rig.Authority(f"{home}/pki")
         authority.sign("node", "IP:127.0.0.1", "serverAuth")
         authority.sign("plane", "URI:urn:cloison:role:control-plane")
