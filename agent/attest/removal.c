@@ -2,6 +2,7 @@
 #include "agent/attest/removal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,7 @@ static int read_span(const json_t *json, uint64_t from,
 	    read_number(json, "entry", from, most, &span->entry) < 0 ||
 	    read_number(json, "count", 1, CLO_REMOVAL_MAX, &span->count) < 0)
 		return -EBADMSG;
-	strcpy(span->boot_id, boot_id);
+	(void)snprintf(span->boot_id, sizeof(span->boot_id), "%s", boot_id);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -179,7 +180,8 @@ static bool take(struct choice *choice, const struct row *row)
 		last = &removal->spans[removal->n++];
 		last->sequence = (uint64_t)row->sequence;
 		last->entry = (uint64_t)row->leaf;
-		strcpy(last->boot_id, row->boot_id);
+		(void)snprintf(last->boot_id, sizeof(last->boot_id), "%s",
+			       row->boot_id);
 	}
 	last->count++;
 	memcpy(choice->hashes[removal->count++], row->hash, CLO_SHA256_SIZE);
@@ -317,7 +319,7 @@ int clo_store_measure(struct clo_store *store,
 
 static int choose_for(struct choice *choice)
 {
-	struct clo_store_room room;
+	struct clo_store_room room = {0};
 	int r;
 
 	r = choose(choice, 0);

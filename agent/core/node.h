@@ -97,16 +97,16 @@ struct clo_node {
 	struct clo_tags *tags; /* NULL: none */
 	int tags_refused; /* why the kernel did not take them; 0: not asked */
 	int tags_error; /* of the last try to have them follow the policy */
+	int unrecorded_error;
 	bool quotas_settled; /* the kernel's accounts are this policy's */
 	bool quotas_stale; /* and there may be others */
+	bool log_full; /* has no room for what passed */
 	uint64_t flows_live; /* as of the last sweep */
 	uint64_t flows_ended; /* by timing out, since the start */
 
 	uint8_t head[32]; /* of the chain, as this process appended it */
 	bool head_known;
-	bool log_full; /* has no room for what passed */
 	time_t unrecorded; /* since then audits are not in the log; 0: all are */
-	int unrecorded_error;
 	struct clo_standings standings; /* of the scopes, as this run stated */
 	struct json_t *told; /* what the last audit found: control by text */
 

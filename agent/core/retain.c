@@ -9,7 +9,7 @@
 #include "agent/core/draft.h"
 #include "agent/core/predicate.h"
 
-#define MONTH (31 * 86400)
+#define MONTH ((time_t)31 * 86400)
 
 static struct clo_log_doc policy_of(const struct clo_node *node)
 {

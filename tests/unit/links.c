@@ -2,6 +2,7 @@
 #include "agent/attest/links.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
@@ -148,7 +149,7 @@ static void without(struct clo_links *links, const char *boot,
 {
 	struct clo_removed removed = {.sequence = sequence, .count = count};
 
-	strcpy(removed.boot_id, boot);
+	(void)snprintf(removed.boot_id, sizeof(removed.boot_id), "%s", boot);
 	assert_int_equal(clo_links_remove(links, "n", &removed), 0);
 }
 

@@ -11,7 +11,7 @@
 #include "agent/attest/tlog_proof.h"
 #include "fixture_log.h"
 
-#define DAY 86400
+#define DAY ((time_t)86400)
 #define EVER 1 /* nothing is older */
 #define ROOMY ((uint64_t)1 << 40)
 
@@ -322,7 +322,7 @@ static void test_proofs_stay(void **state)
 	tile.level = 0;
 	assert_int_equal(clo_store_tile(store, &tile, &data, &len), 0);
 	assert_int_equal(len, 256 * 32);
-	assert_memory_equal(data + 7 * 32, leaf, 32);
+	assert_memory_equal(data + (size_t)7 * 32, leaf, 32);
 	free(data);
 }
 
