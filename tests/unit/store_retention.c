@@ -143,7 +143,7 @@ static void fill(time_t from, int hours)
 {
 	assert_int_equal(clo_store_begin(store), 0);
 	for (time_t t = from; t < from + (time_t)hours * 3600; t += 3600) {
-		bool failed = t % DAY == 12 * 3600;
+		bool failed = t % DAY == (time_t)12 * 3600;
 		bool unsure = t % DAY / 3600 % 5 == 3;
 		enum clo_verdict_word verdict = failed   ? CLO_FAILED
 						: unsure ? CLO_INCONCLUSIVE
