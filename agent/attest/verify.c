@@ -63,6 +63,151 @@ static bool is_nonce(const char *text)
 	return true;
 }
 
+/* The verdict must be the one that the members make. */
+static int read_verdict(struct clo_claims *claims,
+			struct clo_verify_result *result)
+{
+	const char *stated = text_of(claims->predicate, "verdict");
+
+	if (clo_statement_verdict(claims->predicate, &claims->verdict) < 0)
+		return clo_verify_reject(result, "controls, coverage or gaps");
+	if (!stated)
+		return clo_verify_reject(result, "verdict");
+	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0) {
+		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				    "it says %s, its members make %s", stated,
+				    clo_verdict_text(claims->verdict));
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static const json_t *find_control(const json_t *predicate, const char *id)
+{
+	const json_t *controls = json_object_get(predicate, "controls");
+
+	for (size_t i = 0; i < json_array_size(controls); i++) {
+		const json_t *control = json_array_get(controls, i);
+
+		if (!strcmp(text_of(control, "id"), id))
+			return control;
+	}
+	return NULL;
+}
+
+/*
+ * A statement cannot pass by leaving out what would fail: what the catalogue
+ * calls mandatory is mandatory wherever it appears, and a node's statement
+ * carries all of it.
+ */
+static int check_catalogue(const struct clo_claims *claims,
+			   struct clo_verify_result *result)
+{
+	bool of_node =
+		json_is_null(json_object_get(claims->predicate, "scope"));
+
+	for (size_t i = 0; i < clo_controls_count; i++) {
+		const char *id = clo_controls[i].id;
+		const json_t *control;
+
+		if (!clo_controls[i].mandatory)
+			continue;
+		control = find_control(claims->predicate, id);
+		if (!control && !of_node)
+			continue;
+		if (json_is_true(json_object_get(control, "mandatory")))
+			continue;
+		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
+				    "mandatory control %s is %s", id,
+				    control ? "not marked so" : "missing");
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static int read_isolation(struct clo_claims *claims,
+			  struct clo_verify_result *result)
+{
+	int r = read_verdict(claims, result);
+
+	return r < 0 ? r : check_catalogue(claims, result);
+}
+
+/* The first mandatory control that failed, or that at least did not pass. */
+static const json_t *first_bad(const json_t *predicate, bool failed)
+{
+	const json_t *controls = json_object_get(predicate, "controls");
+
+	for (size_t i = 0; i < json_array_size(controls); i++) {
+		const json_t *control = json_array_get(controls, i);
+		const char *text = text_of(control, "result");
+		bool bad = failed ? strcmp(text, "FAIL") == 0
+				  : strcmp(text, "PASS") != 0;
+
+		if (bad && json_is_true(json_object_get(control, "mandatory")))
+			return control;
+	}
+	return NULL;
+}
+
+static void conclude_control(const json_t *control, enum clo_verify_exit exit,
+			     struct clo_verify_result *result)
+{
+	const char *detail = text_of(control, "detail");
+
+	clo_verify_conclude(result, exit, "%s reads %s: %s",
+			    text_of(control, "id"), text_of(control, "result"),
+			    detail ? detail : "-");
+}
+
+static void conclude_inconclusive(const struct clo_claims *claims,
+				  struct clo_verify_result *result)
+{
+	const json_t *coverage = json_object_get(claims->predicate, "coverage");
+	const json_t *control = first_bad(claims->predicate, false);
+
+	if (control)
+		conclude_control(control, CLO_VERIFY_INCONCLUSIVE, result);
+	else if (json_is_false(json_object_get(coverage, "complete")))
+		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
+				    "coverage: %lld of %lld observed",
+				    json_integer_value(json_object_get(
+					    coverage, "observed")),
+				    json_integer_value(json_object_get(
+					    coverage, "expected")));
+	else
+		clo_verify_conclude(
+			result, CLO_VERIFY_INCONCLUSIVE,
+			"a gap is open, or no control is mandatory");
+}
+
+static void conclude_isolation(const struct clo_claims *claims, int64_t age,
+			       struct clo_verify_result *result)
+{
+	if (claims->verdict == CLO_FAILED)
+		conclude_control(first_bad(claims->predicate, true),
+				 CLO_VERIFY_FAILED, result);
+	else if (claims->verdict == CLO_INCONCLUSIVE)
+		conclude_inconclusive(claims, result);
+	else
+		clo_verify_conclude(result, CLO_VERIFY_PASSED,
+				    "%s passed, %lld s ago", claims->subject,
+				    (long long)age);
+}
+
+/* NULL: no statement of that kind is verified here. */
+static const struct clo_kind_reader *kind_reader(enum clo_kind kind)
+{
+	static const struct clo_kind_reader isolation = {read_isolation,
+							 conclude_isolation};
+
+	if (kind == CLO_KIND_ISOLATION)
+		return &isolation;
+	return kind < CLO_KINDS && clo_kind_readers[kind].read
+		       ? &clo_kind_readers[kind]
+		       : NULL;
+}
+
 static int read_frame(const json_t *statement, struct clo_claims *claims,
 		      struct clo_verify_result *result)
 {
@@ -73,10 +218,7 @@ static int read_frame(const json_t *statement, struct clo_claims *claims,
 	if (!type || strcmp(type, CLO_STATEMENT_TYPE) != 0)
 		return clo_verify_reject(result, "_type");
 	claims->kind = clo_kind_of_type(text_of(statement, "predicateType"));
-	if (claims->kind != CLO_KIND_ISOLATION &&
-	    claims->kind != CLO_KIND_VIOLATION &&
-	    claims->kind != CLO_KIND_HEARTBEAT &&
-	    claims->kind != CLO_KIND_POLICY_ACK && claims->kind != CLO_KIND_GAP)
+	if (!kind_reader(claims->kind))
 		return clo_verify_reject(result, "predicateType");
 
 	claims->subject = text_of(subject, "name");
@@ -157,68 +299,6 @@ static int check_key(const struct clo_claims *claims, const struct clo_key *key,
 	return 0;
 }
 
-/* The verdict must be the one that the members make. */
-static int read_verdict(struct clo_claims *claims,
-			struct clo_verify_result *result)
-{
-	const char *stated = text_of(claims->predicate, "verdict");
-
-	if (clo_statement_verdict(claims->predicate, &claims->verdict) < 0)
-		return clo_verify_reject(result, "controls, coverage or gaps");
-	if (!stated)
-		return clo_verify_reject(result, "verdict");
-	if (strcmp(stated, clo_verdict_text(claims->verdict)) != 0) {
-		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-				    "it says %s, its members make %s", stated,
-				    clo_verdict_text(claims->verdict));
-		return -EBADMSG;
-	}
-	return 0;
-}
-
-static const json_t *find_control(const json_t *predicate, const char *id)
-{
-	const json_t *controls = json_object_get(predicate, "controls");
-
-	for (size_t i = 0; i < json_array_size(controls); i++) {
-		const json_t *control = json_array_get(controls, i);
-
-		if (!strcmp(text_of(control, "id"), id))
-			return control;
-	}
-	return NULL;
-}
-
-/*
- * A statement cannot pass by leaving out what would fail: what the catalogue
- * calls mandatory is mandatory wherever it appears, and a node's statement
- * carries all of it.
- */
-static int check_catalogue(const struct clo_claims *claims,
-			   struct clo_verify_result *result)
-{
-	bool of_node =
-		json_is_null(json_object_get(claims->predicate, "scope"));
-
-	for (size_t i = 0; i < clo_controls_count; i++) {
-		const char *id = clo_controls[i].id;
-		const json_t *control;
-
-		if (!clo_controls[i].mandatory)
-			continue;
-		control = find_control(claims->predicate, id);
-		if (!control && !of_node)
-			continue;
-		if (json_is_true(json_object_get(control, "mandatory")))
-			continue;
-		clo_verify_conclude(result, CLO_VERIFY_NOT_AUTHENTIC,
-				    "mandatory control %s is %s", id,
-				    control ? "not marked so" : "missing");
-		return -EBADMSG;
-	}
-	return 0;
-}
-
 static int read_statement(const json_t *statement, const struct clo_key *key,
 			  struct clo_claims *claims,
 			  struct clo_verify_result *result)
@@ -240,80 +320,7 @@ static int read_statement(const json_t *statement, const struct clo_key *key,
 	r = check_key(claims, key, result);
 	if (r < 0)
 		return r;
-	if (claims->kind == CLO_KIND_VIOLATION)
-		return clo_verify_read_violations(claims, result);
-	if (claims->kind == CLO_KIND_HEARTBEAT)
-		return clo_verify_read_heartbeat(claims, result);
-	if (claims->kind == CLO_KIND_POLICY_ACK)
-		return clo_verify_read_ack(claims, result);
-	if (claims->kind == CLO_KIND_GAP)
-		return clo_verify_read_gap(claims, result);
-	r = read_verdict(claims, result);
-	if (r < 0)
-		return r;
-	return check_catalogue(claims, result);
-}
-
-/* The first mandatory control that failed, or that at least did not pass. */
-static const json_t *first_bad(const json_t *predicate, bool failed)
-{
-	const json_t *controls = json_object_get(predicate, "controls");
-
-	for (size_t i = 0; i < json_array_size(controls); i++) {
-		const json_t *control = json_array_get(controls, i);
-		const char *text = text_of(control, "result");
-		bool bad = failed ? strcmp(text, "FAIL") == 0
-				  : strcmp(text, "PASS") != 0;
-
-		if (bad && json_is_true(json_object_get(control, "mandatory")))
-			return control;
-	}
-	return NULL;
-}
-
-static void conclude_control(const json_t *control, enum clo_verify_exit exit,
-			     struct clo_verify_result *result)
-{
-	const char *detail = text_of(control, "detail");
-
-	clo_verify_conclude(result, exit, "%s reads %s: %s",
-			    text_of(control, "id"), text_of(control, "result"),
-			    detail ? detail : "-");
-}
-
-static void conclude_inconclusive(const struct clo_claims *claims,
-				  struct clo_verify_result *result)
-{
-	const json_t *coverage = json_object_get(claims->predicate, "coverage");
-	const json_t *control = first_bad(claims->predicate, false);
-
-	if (control)
-		conclude_control(control, CLO_VERIFY_INCONCLUSIVE, result);
-	else if (json_is_false(json_object_get(coverage, "complete")))
-		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
-				    "coverage: %lld of %lld observed",
-				    json_integer_value(json_object_get(
-					    coverage, "observed")),
-				    json_integer_value(json_object_get(
-					    coverage, "expected")));
-	else
-		clo_verify_conclude(
-			result, CLO_VERIFY_INCONCLUSIVE,
-			"a gap is open, or no control is mandatory");
-}
-
-static void conclude_failed(const struct clo_claims *claims, int64_t age,
-			    struct clo_verify_result *result)
-{
-	if (claims->kind == CLO_KIND_VIOLATION)
-		clo_verify_conclude_violation(claims, result);
-	else if (claims->kind == CLO_KIND_HEARTBEAT)
-		clo_verify_conclude_heartbeat(claims, age, result);
-	else if (claims->kind == CLO_KIND_POLICY_ACK)
-		clo_verify_conclude_ack(claims, result);
-	else
-		conclude_control(first_bad(claims->predicate, true),
-				 CLO_VERIFY_FAILED, result);
+	return kind_reader(claims->kind)->read(claims, result);
 }
 
 /* Failed wins over stale: old bad news is no better for its age. */
@@ -321,35 +328,23 @@ static void judge(const struct clo_claims *claims,
 		  const struct clo_verify_options *options,
 		  struct clo_verify_result *result)
 {
+	const struct clo_kind_reader *reader = kind_reader(claims->kind);
 	int64_t max_age =
 		options->max_age < 0 ? 3 * claims->period : options->max_age;
 	int64_t age = options->now - claims->time;
-	bool ack = claims->kind == CLO_KIND_POLICY_ACK;
 
-	/* that tells what happened, and ages only if it is asked for */
-	result->stale = age > max_age && !(ack && options->max_age < 0);
-	if (claims->verdict == CLO_FAILED)
-		conclude_failed(claims, age, result);
-	else if (claims->kind == CLO_KIND_GAP)
-		clo_verify_conclude_gap(claims, result);
-	else if (age < -CLOCK_SKEW)
+	result->stale =
+		age > max_age && !(reader->ageless && options->max_age < 0);
+	if (claims->verdict != CLO_FAILED && age < -CLOCK_SKEW)
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "dated %lld s in the future",
 				    -(long long)age);
-	else if (result->stale)
+	else if (claims->verdict != CLO_FAILED && result->stale)
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "stale: %lld s old, at most %lld allowed",
 				    (long long)age, (long long)max_age);
-	else if (claims->kind == CLO_KIND_HEARTBEAT)
-		clo_verify_conclude_heartbeat(claims, age, result);
-	else if (claims->verdict == CLO_INCONCLUSIVE)
-		conclude_inconclusive(claims, result);
-	else if (ack)
-		clo_verify_conclude_ack(claims, result);
 	else
-		clo_verify_conclude(result, CLO_VERIFY_PASSED,
-				    "%s passed, %lld s ago", claims->subject,
-				    (long long)age);
+		reader->conclude(claims, age, result);
 }
 
 /* NULL: the options ask for no more than it has. */

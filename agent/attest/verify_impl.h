@@ -26,23 +26,15 @@ void clo_verify_signed(const struct clo_key *key, const char *envelope,
 		       size_t len, const struct clo_verify_options *options,
 		       struct clo_verify_result *ret_result);
 
-/*
- * The records that are no attestation of the whole: their own members, to
- * claims->verdict, and what they come to.
- */
-int clo_verify_read_violations(struct clo_claims *claims,
-			       struct clo_verify_result *result);
-int clo_verify_read_heartbeat(struct clo_claims *claims,
-			      struct clo_verify_result *result);
-int clo_verify_read_ack(struct clo_claims *claims,
-			struct clo_verify_result *result);
-int clo_verify_read_gap(struct clo_claims *claims,
-			struct clo_verify_result *result);
-void clo_verify_conclude_gap(const struct clo_claims *claims,
-			     struct clo_verify_result *result);
-void clo_verify_conclude_violation(const struct clo_claims *claims,
-				   struct clo_verify_result *result);
-void clo_verify_conclude_heartbeat(const struct clo_claims *claims, int64_t age,
-				   struct clo_verify_result *result);
-void clo_verify_conclude_ack(const struct clo_claims *claims,
-			     struct clo_verify_result *result);
+/* A kind of record: its own members, to claims->verdict, and what they come to. */
+struct clo_kind_reader {
+	int (*read)(struct clo_claims *claims,
+		    struct clo_verify_result *result);
+	void (*conclude)(const struct clo_claims *claims, int64_t age,
+			 struct clo_verify_result *result);
+	/* It tells what happened, and ages only if that is asked for. */
+	bool ageless;
+};
+
+/* Of all but isolation/v1, the attestation of the whole; without `read`: none. */
+extern const struct clo_kind_reader clo_kind_readers[CLO_KINDS];

@@ -14,8 +14,8 @@ static bool is_digest(const char *text)
 }
 
 /* Each names its control; there is no violation that passed. */
-int clo_verify_read_violations(struct clo_claims *claims,
-			       struct clo_verify_result *result)
+static int read_violations(struct clo_claims *claims,
+			   struct clo_verify_result *result)
 {
 	const json_t *list = json_object_get(claims->predicate, "violations");
 	const char *stated = text_of(claims->predicate, "verdict");
@@ -35,8 +35,8 @@ int clo_verify_read_violations(struct clo_claims *claims,
 }
 
 /* It is worth no more than the statement that it names. */
-int clo_verify_read_heartbeat(struct clo_claims *claims,
-			      struct clo_verify_result *result)
+static int read_heartbeat(struct clo_claims *claims,
+			  struct clo_verify_result *result)
 {
 	const json_t *named = json_object_get(claims->predicate, "statement");
 	const char *digest = text_of(named, "digest");
@@ -74,8 +74,7 @@ static bool is_unwatched(const json_t *gap)
 }
 
 /* It is neither good news nor bad. */
-int clo_verify_read_gap(struct clo_claims *claims,
-			struct clo_verify_result *result)
+static int read_gap(struct clo_claims *claims, struct clo_verify_result *result)
 {
 	CLO_AUTO(clo_removal) struct clo_removal *removal = NULL;
 	const json_t *gap = json_object_get(claims->predicate, "gap");
@@ -96,13 +95,14 @@ int clo_verify_read_gap(struct clo_claims *claims,
 	return 0;
 }
 
-void clo_verify_conclude_gap(const struct clo_claims *claims,
-			     struct clo_verify_result *result)
+static void conclude_gap(const struct clo_claims *claims, int64_t age,
+			 struct clo_verify_result *result)
 {
 	const json_t *gap = json_object_get(claims->predicate, "gap");
 	const json_t *count = json_object_get(gap, "count");
 	const char *to = text_of(gap, "to");
 
+	(void)age;
 	if (count)
 		clo_verify_conclude(result, CLO_VERIFY_INCONCLUSIVE,
 				    "%lld records of %s to %s were removed: %s",
@@ -116,20 +116,21 @@ void clo_verify_conclude_gap(const struct clo_claims *claims,
 				    text_of(gap, "reason"));
 }
 
-void clo_verify_conclude_violation(const struct clo_claims *claims,
-				   struct clo_verify_result *result)
+static void conclude_violation(const struct clo_claims *claims, int64_t age,
+			       struct clo_verify_result *result)
 {
 	const json_t *list = json_object_get(claims->predicate, "violations");
 	const json_t *first = json_array_get(list, 0);
 
+	(void)age;
 	clo_verify_conclude(result, CLO_VERIFY_FAILED,
 			    "%zu violations, the first of %s: %s",
 			    json_array_size(list), text_of(first, "control"),
 			    text_of(first, "detail"));
 }
 
-void clo_verify_conclude_heartbeat(const struct clo_claims *claims, int64_t age,
-				   struct clo_verify_result *result)
+static void conclude_heartbeat(const struct clo_claims *claims, int64_t age,
+			       struct clo_verify_result *result)
 {
 	const json_t *named = json_object_get(claims->predicate, "statement");
 
@@ -145,8 +146,7 @@ void clo_verify_conclude_heartbeat(const struct clo_claims *claims, int64_t age,
 }
 
 /* It passed if the bundle was applied, and then some policy is in force. */
-int clo_verify_read_ack(struct clo_claims *claims,
-			struct clo_verify_result *result)
+static int read_ack(struct clo_claims *claims, struct clo_verify_result *result)
 {
 	const json_t *bundle = json_object_get(claims->predicate, "bundle");
 	const json_t *policy = json_object_get(claims->predicate, "policy");
@@ -170,12 +170,13 @@ int clo_verify_read_ack(struct clo_claims *claims,
 	return 0;
 }
 
-void clo_verify_conclude_ack(const struct clo_claims *claims,
-			     struct clo_verify_result *result)
+static void conclude_ack(const struct clo_claims *claims, int64_t age,
+			 struct clo_verify_result *result)
 {
 	const json_t *bundle = json_object_get(claims->predicate, "bundle");
 	const char *reason = text_of(claims->predicate, "reason");
 
+	(void)age;
 	clo_verify_conclude(
 		result,
 		claims->verdict == CLO_PASSED ? CLO_VERIFY_PASSED
@@ -185,3 +186,10 @@ void clo_verify_conclude_ack(const struct clo_claims *claims,
 		text_of(claims->predicate, "outcome"), *reason ? ": " : "",
 		reason);
 }
+
+const struct clo_kind_reader clo_kind_readers[CLO_KINDS] = {
+	[CLO_KIND_VIOLATION] = {read_violations, conclude_violation},
+	[CLO_KIND_HEARTBEAT] = {read_heartbeat, conclude_heartbeat},
+	[CLO_KIND_POLICY_ACK] = {read_ack, conclude_ack, .ageless = true},
+	[CLO_KIND_GAP] = {read_gap, conclude_gap, .ageless = true},
+};
