@@ -139,8 +139,7 @@ size_t clo_force_breaches(const struct clo_force *force)
 
 #define POLICY_FILE "policy.json"
 
-static int save(const struct clo_force *force, const char *state_dir,
-		size_t *ret_size)
+int clo_force_save(const struct clo_force *force, const char *state_dir)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	json_auto_t *saved = NULL;
@@ -151,20 +150,7 @@ static int save(const struct clo_force *force, const char *state_dir,
 		text = json_dumps(saved, JSON_COMPACT);
 	if (!text)
 		return -ENOMEM;
-	*ret_size = strlen(text);
-	return clo_file_replace(state_dir, POLICY_FILE, text);
-}
-
-int clo_force_save(const struct clo_force *force, const char *state_dir)
-{
-	size_t size = 0;
-	int r;
-
-	r = save(force, state_dir, &size);
-	if (r == -ENOSPC && clo_reserve_drop(state_dir))
-		r = save(force, state_dir, &size);
-	clo_reserve_hold(state_dir, 2 * size);
-	return r;
+	return clo_reserve_replace(state_dir, POLICY_FILE, text);
 }
 
 void clo_force_forget(const char *state_dir)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/core/reserve.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "agent/base/auto.h"
+#include "agent/base/file.h"
 
 #define FILE_NAME "reserve"
 #define ALWAYS (1 << 20)
@@ -34,4 +37,16 @@ bool clo_reserve_drop(const char *state_dir)
 	CLO_AUTO_FD int dirfd = open_dir(state_dir);
 
 	return dirfd >= 0 && unlinkat(dirfd, FILE_NAME, 0) == 0;
+}
+
+int clo_reserve_replace(const char *state_dir, const char *name,
+			const char *text)
+{
+	int r;
+
+	r = clo_file_replace(state_dir, name, text);
+	if (r == -ENOSPC && clo_reserve_drop(state_dir))
+		r = clo_file_replace(state_dir, name, text);
+	clo_reserve_hold(state_dir, 2 * strlen(text));
+	return r;
 }

@@ -9,6 +9,7 @@
 #include "agent/attest/policy_bundle.h"
 #include "agent/base/file.h"
 #include "agent/base/hex.h"
+#include "agent/core/reserve.h"
 
 #define FILE_NAME "bundle.json"
 #define FILE_MAX 8192
@@ -115,7 +116,7 @@ int clo_seen_save(const struct clo_seen *seen, const char *state_dir)
 		"reason", seen->reason, "inForce", (json_int_t)seen->in_force,
 		"inForceDigest", seen->in_force_digest, "told", told);
 	text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
-	return text ? clo_file_replace(state_dir, FILE_NAME, text) : -ENOMEM;
+	return text ? clo_reserve_replace(state_dir, FILE_NAME, text) : -ENOMEM;
 }
 
 enum clo_seen_as clo_seen_as(const struct clo_seen *seen, int64_t revision,

@@ -8,9 +8,11 @@ import contextlib
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
 
+import gateway_rig
 import veth
 import violations
 import world
@@ -51,6 +53,31 @@ def gaps(daemon):
     return [(scope, json.loads(base64.b64decode(
         json.loads(envelope)["payload"]))["predicate"]["gap"])
         for scope, envelope in rows]
+
+
+def trust_of(directory):
+    """A store with the control plane's key."""
+    key = f"{directory}/plane.key"
+    veth.run("openssl", "genpkey", "-algorithm", "ed25519", "-out", key,
+             stderr=subprocess.DEVNULL)
+    os.chmod(key, 0o600)
+    pem = veth.output("openssl", "pkey", "-in", key, "-pubout")
+    path = f"{directory}/policy-trust.json"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"apiVersion": "cloison/v1", "kind": "TrustStore", "keys": [
+            {"name": "plane", "roles": ["policy"], "pem": pem}]}, file)
+    return path
+
+
+def bring(daemon, directory, revision):
+    """The world's policy as a signed bundle; what became of it."""
+    envelope = daemon.cloison(
+        "bundle", f"{directory}/policy", "--node", "e2e", "--revision",
+        str(revision), "--signing-key", f"{directory}/plane.key").stdout
+    reply = gateway_rig.ask(daemon, {"op": "bundle",
+                                     "envelope": envelope.strip()},
+                            0)
+    return reply["result"]["outcome"] if reply["ok"] else reply["error"]
 
 
 def guarded(daemon):
@@ -104,12 +131,14 @@ def through(daemon, directory, guests):
     daemon.start()
     check(guarded(daemon), "a daemon starts on a full disk")
     enforced_again(daemon, guests)
+    check(bring(daemon, directory, 1) == "applied",
+          "and the control plane's bundle")
 
     os.unlink(ballast)
     veth.wait_for("with room audits are recorded again",
                   lambda: not is_short(daemon) and gaps(daemon))
     verified(daemon, directory)
-    daemon.apply(world.policy())
+    check(bring(daemon, directory, 2) == "applied", "and the next bundle")
     check(daemon.stop() == 0, "the daemon stops in order")
 
 
@@ -117,7 +146,9 @@ def main(build):
     veth.inside()
     guests = world.build()
     with tempfile.TemporaryDirectory() as directory:
-        daemon = veth.Daemon(build, directory, period=1)
+        daemon = veth.Daemon(build, directory, period=1,
+                             options=["--policy-trust",
+                                      trust_of(directory)])
         os.mkdir(daemon.state, 0o700)
         veth.run("mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "full",
                  daemon.state)
