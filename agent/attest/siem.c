@@ -36,6 +36,13 @@ enum clo_siem_format clo_siem_format(const char *name)
 	return CLO_SIEM_FORMATS;
 }
 
+bool clo_siem_takes(const char *kind)
+{
+	enum clo_kind known = clo_kind_of_name(kind);
+
+	return known == CLO_KIND_ISOLATION || known == CLO_KIND_GAP;
+}
+
 static bool failed(const struct event *event)
 {
 	return strcmp(event->result, "FAIL") == 0;

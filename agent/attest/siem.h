@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 /*
@@ -22,6 +24,8 @@ enum clo_siem_format {
 /* "ocsf", "ecs", "cef"; CLO_SIEM_FORMATS: none of them. */
 enum clo_siem_format clo_siem_format(const char *name);
 
+/* Are there events in records of this kind? */
+bool clo_siem_takes(const char *kind);
 /*
  * Calls on_event for each, a line without its newline. `digest`: of the
  * statement's payload, hex; with the control it is the event's identity, the

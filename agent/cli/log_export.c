@@ -80,9 +80,7 @@ static bool is_wanted(const struct lines *lines,
 {
 	const struct clo_store_range *range = lines->range;
 
-	const enum clo_kind kind = clo_kind_of_name(record->kind);
-
-	return (kind == CLO_KIND_ISOLATION || kind == CLO_KIND_GAP) &&
+	return clo_siem_takes(record->kind) &&
 	       (!range->until ||
 		(record->time >= range->since && record->time <= range->until));
 }

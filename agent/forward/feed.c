@@ -74,13 +74,13 @@ static int put_row(struct clo_reader *reader, const struct clo_row *row,
 
 	if (round->n == ROUND)
 		return 1;
-	if (strcmp(row->kind, "isolation/v1") == 0) {
+	if (clo_siem_takes(row->kind)) {
 		r = clo_reader_envelope(reader, row->id, &envelope);
 		if (r == 0)
 			r = put_statement(round, row, envelope);
 	}
 	if (r == -EBADMSG) { /* it would be the same next time */
-		clo_log(CLO_LOG_WARN, "record %lld is no attestation: passed",
+		clo_log(CLO_LOG_WARN, "record %lld is no statement: passed",
 			(long long)row->id);
 		r = 0;
 	}

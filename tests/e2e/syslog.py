@@ -245,7 +245,11 @@ def main(build):
         daemon = veth.Daemon(build, directory)
         daemon.start()
         daemon.apply(world.policy())
-        attest(daemon, 3)
+        attest(daemon, 2)
+        daemon.kill() # a gap is a finding, too
+        daemon.start()
+        attest(daemon, 1)
+        check(any("log.gap" in event for event in exported(daemon)), "a gap")
         sender = Sender(build, daemon, authority)
         usage(sender)
         refused(sender, Receiver(other, authority), "not for this host, or not "
