@@ -12,6 +12,7 @@
 #include "agent/base/file.h"
 #include "agent/core/bundle.h"
 #include "agent/core/control.h"
+#include "agent/core/reserve.h"
 #include "agent/core/seen.h"
 #include "check.h"
 #include "fixture_force.h"
@@ -74,6 +75,7 @@ static int end(void **state)
 	reply = NULL;
 	(void)unlink(trust_path);
 	(void)unlink(seen_path);
+	(void)clo_reserve_drop(dir);
 	return tear_down(state);
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent/base/auto.h"
 #include "agent/base/file.h"
+#include "agent/core/reserve.h"
 #include "check.h"
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -32,6 +33,7 @@ static int end(void **state)
 {
 	(void)state;
 	(void)unlink(path);
+	(void)clo_reserve_drop(dir);
 	return rmdir(dir);
 }
 
