@@ -16,12 +16,12 @@ static char log_boot[8] = "boot-a";
 static uint64_t log_sequence;
 static char log_previous[CLO_SHA256_HEX];
 /* What the first of a boot says of the boot before; NULL: as it is. */
-static const struct clo_chain *log_says;
+static const struct clo_chain_place *log_says;
 
 /* Of the record that is due. */
-static inline struct clo_chain log_place(void)
+static inline struct clo_chain_place log_place(void)
 {
-	struct clo_chain chain = {0};
+	struct clo_chain_place chain = {0};
 
 	assert_int_equal(clo_store_chain(store, log_boot, &chain), 0);
 	if (log_sequence == 0 && log_says)
@@ -35,8 +35,8 @@ static inline struct clo_chain log_place(void)
 
 static inline char *log_chain(void)
 {
-	const struct clo_chain chain = log_place();
-	json_auto_t *json = clo_chain_make(&chain);
+	const struct clo_chain_place chain = log_place();
+	json_auto_t *json = clo_chain_place_make(&chain);
 
 	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 }

@@ -42,7 +42,7 @@ static void link_done(struct link *link)
 
 static int link_init(struct link *link, const struct clo_link_of *of)
 {
-	const struct clo_chain *chain = of->chain;
+	const struct clo_chain_place *chain = of->chain;
 
 	*link = (struct link){.sequence = chain->sequence,
 			      .last_before = chain->boot_sequence};

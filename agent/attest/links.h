@@ -17,7 +17,7 @@ struct clo_links;
 
 struct clo_link_of {
 	const char *node, *boot; /* copied */
-	const struct clo_chain *chain; /* as it says itself */
+	const struct clo_chain_place *chain; /* as it says itself */
 	const uint8_t *digest; /* 32 bytes, of its payload */
 };
 

@@ -6,7 +6,7 @@
 
 /* The first of a boot names the last of the boot before, or that it is first. */
 static bool follows_boot(const struct clo_log_chain *at, const json_t *member,
-			 const struct clo_chain *chain)
+			 const struct clo_chain_place *chain)
 {
 	if (at->skipped > 0) /* of which that one is */
 		return chain->sequence <= at->skipped;
@@ -23,9 +23,9 @@ const char *clo_log_chain_flaw(struct clo_log_chain *at,
 			       const json_t *predicate)
 {
 	const json_t *member = json_object_get(predicate, "chain");
-	struct clo_chain chain;
+	struct clo_chain_place chain;
 
-	if (clo_chain_read(member, &chain) < 0)
+	if (clo_chain_place_read(member, &chain) < 0)
 		return "it has no place in a chain";
 	if (strcmp(at->boot, record->boot_id) != 0) {
 		if (!follows_boot(at, member, &chain))

@@ -30,8 +30,8 @@ static json_t *predicate_of(const struct clo_node_key_parts *parts,
 		"{s:{s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s}, s:s?, "
 		"s:o, s:o, s:o, s:o}",
 		"node", "name", parts->node, "bootId", parts->boot_id, "time",
-		when, "chain", clo_chain_make(parts->chain), "key", "id", id,
-		"pem", pem, "protection", "tpm", "logKey", log_pem, "ak",
+		when, "chain", clo_chain_place_make(parts->chain), "key", "id",
+		id, "pem", pem, "protection", "tpm", "logKey", log_pem, "ak",
 		clo_hex_to_json(parts->ak, parts->ak_len), "ek",
 		clo_hex_to_json(parts->ek, parts->ek_len), "ekCertificate",
 		parts->certificate_len ? clo_hex_to_json(parts->certificate,
@@ -146,7 +146,7 @@ static const char *read_members(struct clo_node_key *node_key)
 	const json_t *predicate =
 		json_object_get(node_key->statement, "predicate");
 	const json_t *node = json_object_get(predicate, "node");
-	struct clo_chain chain;
+	struct clo_chain_place chain;
 	const char *id = text_of(json_object_get(predicate, "key"), "id");
 	const char *when = text_of(predicate, "time");
 	uint8_t ak[AK_MAX];
@@ -157,7 +157,8 @@ static const char *read_members(struct clo_node_key *node_key)
 	if (!node_key->boot_id || !text_of(node, "name") || !when ||
 	    clo_time_parse(when, &node_key->time) < 0)
 		return "node, boot or time is missing";
-	if (clo_chain_read(json_object_get(predicate, "chain"), &chain) < 0)
+	if (clo_chain_place_read(json_object_get(predicate, "chain"), &chain) <
+	    0)
 		return "chain";
 	if (!id || clo_key_id(node_key->key, node_key->id) < 0 ||
 	    strcmp(id, node_key->id) != 0)

@@ -28,7 +28,7 @@
 struct clo_node_key_parts {
 	const char *node, *boot_id;
 	time_t time;
-	const struct clo_chain *chain;
+	const struct clo_chain_place *chain;
 	const struct clo_key *key;
 	const struct clo_key *log_key; /* or NULL */
 	const uint8_t *ak, *ek, *certificate;

@@ -300,7 +300,7 @@ int clo_statement_verdict(const json_t *predicate,
 	return 0;
 }
 
-json_t *clo_chain_make(const struct clo_chain *chain)
+json_t *clo_chain_place_make(const struct clo_chain_place *chain)
 {
 	char previous[65] = "";
 	char digest[65] = "";
@@ -338,7 +338,7 @@ static int read_digest(const json_t *json, uint8_t ret_digest[32])
 }
 
 /* Only the first record of a boot says it. */
-static int read_boot(const json_t *json, struct clo_chain *chain)
+static int read_boot(const json_t *json, struct clo_chain_place *chain)
 {
 	const char *boot_id =
 		json_string_value(json_object_get(json, "bootId"));
@@ -353,10 +353,10 @@ static int read_boot(const json_t *json, struct clo_chain *chain)
 	return read_digest(json_object_get(json, "digest"), chain->boot_digest);
 }
 
-int clo_chain_read(const json_t *json, struct clo_chain *ret_chain)
+int clo_chain_place_read(const json_t *json, struct clo_chain_place *ret_chain)
 {
 	const json_t *previous = json_object_get(json, "previous");
-	struct clo_chain chain = {0};
+	struct clo_chain_place chain = {0};
 	int r;
 
 	r = read_sequence(json, &chain.sequence);

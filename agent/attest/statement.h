@@ -137,7 +137,7 @@ enum clo_verdict_word {
  */
 
 /* A record's place in its boot, and at 0 what was there before the boot. */
-struct clo_chain {
+struct clo_chain_place {
 	uint64_t sequence;
 	uint8_t previous[32]; /* unless sequence is 0 */
 	char boot_id[CLO_BOOT_ID_MAX]; /* of the boot before; "": none */
@@ -146,9 +146,9 @@ struct clo_chain {
 };
 
 /* The member "chain"; NULL without memory. */
-json_t *clo_chain_make(const struct clo_chain *chain);
+json_t *clo_chain_place_make(const struct clo_chain_place *chain);
 /* -EBADMSG: no such member. boot_id is filled where previousBoot is given. */
-int clo_chain_read(const json_t *json, struct clo_chain *ret_chain);
+int clo_chain_place_read(const json_t *json, struct clo_chain_place *ret_chain);
 
 const char *clo_verdict_text(enum clo_verdict_word verdict);
 

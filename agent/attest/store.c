@@ -153,7 +153,7 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 }
 
 /* What the log ends with; nothing if it is empty. */
-static int read_tail(struct clo_store *store, struct clo_chain *chain)
+static int read_tail(struct clo_store *store, struct clo_chain_place *chain)
 {
 	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
 	const char *boot_id;
@@ -182,9 +182,9 @@ static int read_tail(struct clo_store *store, struct clo_chain *chain)
 }
 
 int clo_store_chain(struct clo_store *store, const char *boot_id,
-		    struct clo_chain *ret_chain)
+		    struct clo_chain_place *ret_chain)
 {
-	struct clo_chain chain = {0};
+	struct clo_chain_place chain = {0};
 	int r;
 
 	r = clo_store_head(store, boot_id, &chain.sequence, chain.previous);

@@ -78,7 +78,7 @@ int clo_store_head(struct clo_store *store, const char *boot_id,
 		   uint64_t *ret_next, uint8_t ret_previous[32]);
 /* The place of the next record of a boot. */
 int clo_store_chain(struct clo_store *store, const char *boot_id,
-		    struct clo_chain *ret_chain);
+		    struct clo_chain_place *ret_chain);
 /*
  * The latest of a scope ("" = node) whose kind stands (statement.h); caller
  * frees. -ENOENT if none.

@@ -258,10 +258,10 @@ static int check_place(const struct clo_claims *claims,
 static int check_chain(const struct clo_claims *claims,
 		       struct clo_verify_result *result)
 {
-	struct clo_chain chain;
+	struct clo_chain_place chain;
 
-	return clo_chain_read(json_object_get(claims->predicate, "chain"),
-			      &chain) < 0
+	return clo_chain_place_read(json_object_get(claims->predicate, "chain"),
+				    &chain) < 0
 		       ? clo_verify_reject(result, "chain")
 		       : 0;
 }

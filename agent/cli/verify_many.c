@@ -98,12 +98,12 @@ static int link_up(struct many *many, const struct clo_verify_result *result)
 	const json_t *predicate =
 		json_object_get(result->statement, "predicate");
 	const json_t *node = json_object_get(predicate, "node");
-	struct clo_chain chain = {0};
+	struct clo_chain_place chain = {0};
 
 	if (result->kind == CLO_KIND_GAP && excuse(many, predicate) < 0)
 		return -ENOMEM;
 	/* what verified has one */
-	(void)clo_chain_read(json_object_get(predicate, "chain"), &chain);
+	(void)clo_chain_place_read(json_object_get(predicate, "chain"), &chain);
 	return clo_links_add(many->links,
 			     &(const struct clo_link_of){
 				     .node = clo_member_text(node, "name"),

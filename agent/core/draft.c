@@ -13,13 +13,14 @@
 static int set_chain(struct clo_node *node, json_t *predicate,
 		     uint64_t *ret_sequence)
 {
-	struct clo_chain chain;
+	struct clo_chain_place chain;
 	int r;
 
 	r = clo_store_chain(node->store, node->boot_id, &chain);
 	if (r < 0)
 		return r;
-	if (json_object_set_new(predicate, "chain", clo_chain_make(&chain)) < 0)
+	if (json_object_set_new(predicate, "chain",
+				clo_chain_place_make(&chain)) < 0)
 		return -ENOMEM;
 
 	*ret_sequence = chain.sequence;

@@ -264,7 +264,7 @@ static struct clo_quote_parts parts_of(const struct clo_tpm_quote *quote)
 	};
 }
 
-static int make_text(struct clo_node *node, const struct clo_chain *chain,
+static int make_text(struct clo_node *node, const struct clo_chain_place *chain,
 		     time_t now, char **ret_text)
 {
 	const struct clo_tpm_identity *identity = node->identity;
@@ -301,7 +301,7 @@ static int append(struct clo_node *node)
 {
 	CLO_AUTO_MEM char *text = NULL;
 	CLO_AUTO_MEM char *envelope = NULL;
-	struct clo_chain chain;
+	struct clo_chain_place chain;
 	uint8_t digest[32];
 	time_t now = time(NULL);
 	int r;

@@ -17,7 +17,7 @@ static struct clo_links *chain(const char *order)
 	assert_int_equal(clo_links_new(&links), 0);
 	for (; *order; order++) {
 		uint8_t digest[32] = {(uint8_t)(*order - '0' + 1)};
-		struct clo_chain place = {
+		struct clo_chain_place place = {
 			.sequence = (uint64_t)(*order - '0'),
 			.previous = {(uint8_t)(*order - '0')},
 		};
@@ -36,8 +36,8 @@ static struct clo_links *chain(const char *order)
 static void add(struct clo_links *links, const char *boot, uint64_t sequence,
 		uint8_t previous, uint8_t digest)
 {
-	const struct clo_chain place = {.sequence = sequence,
-					.previous = {previous}};
+	const struct clo_chain_place place = {.sequence = sequence,
+					      .previous = {previous}};
 	uint8_t own[32] = {digest};
 	struct clo_link_of of = {"n", boot, &place, own};
 
@@ -47,7 +47,7 @@ static void add(struct clo_links *links, const char *boot, uint64_t sequence,
 /* The first of boot "c": after that one of boot "b". */
 static void add_boot(struct clo_links *links, uint64_t last, uint8_t digest)
 {
-	const struct clo_chain place = {
+	const struct clo_chain_place place = {
 		.boot_id = "b", .boot_sequence = last, .boot_digest = {digest}};
 	uint8_t own[32] = {200};
 	struct clo_link_of of = {"n", "c", &place, own};

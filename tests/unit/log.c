@@ -327,12 +327,12 @@ static void put_back(const char *saved)
 /* What a log ended with is known to the boot after, however it was cut. */
 static void test_a_boot_follows_the_boot_before(void **state)
 {
-	struct clo_chain before;
-	struct clo_chain altered;
-	struct clo_chain none = {0};
+	struct clo_chain_place before;
+	struct clo_chain_place altered;
+	struct clo_chain_place none = {0};
 
 	const struct {
-		const struct clo_chain *says;
+		const struct clo_chain_place *says;
 		const char *cut;
 	} cases[] = {
 		{&before, CUT_TO_9}, /* the tail of boot-b is gone */
@@ -360,8 +360,9 @@ static void test_a_boot_follows_the_boot_before(void **state)
 		log_says = cases[i].says;
 		log_append_as(store_key, "");
 		log_says = NULL;
-		assert_found(NULL,
-			     "(boot-c.0): it does not follow the last of the boot before");
+		assert_found(
+			NULL,
+			"(boot-c.0): it does not follow the last of the boot before");
 		clo_store_free(store);
 		store = NULL;
 	}

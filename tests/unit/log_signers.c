@@ -27,7 +27,7 @@ static void append_record(const struct clo_key *key,
 			  const struct clo_key *log_key)
 {
 	uint8_t der[CLO_KEY_DER_SIZE], binding[32];
-	const struct clo_chain chain = log_place();
+	const struct clo_chain_place chain = log_place();
 	const struct clo_record record = {.kind = "node-key/v1",
 					  .scope = CLO_NODE_KEY_SCOPE,
 					  .time = NOW,

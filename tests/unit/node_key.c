@@ -35,7 +35,7 @@ static json_t *quote_now(uint64_t epoch, const char *nonce)
 /* The record of this key, as text of its payload; caller frees. */
 static char *make_text(void)
 {
-	const struct clo_chain first = {0};
+	const struct clo_chain_place first = {0};
 	struct clo_quote_parts quoted;
 	struct clo_node_key_parts parts = {
 		.node = "n1",

@@ -390,7 +390,8 @@ static void test_all_or_nothing(void **state)
 	assert_int_equal(clo_store_cancel(store, -EIO), -EIO);
 	log_sequence--;
 	assert_int_equal(
-		clo_store_chain(store, log_boot, &(struct clo_chain){0}), 0);
+		clo_store_chain(store, log_boot, &(struct clo_chain_place){0}),
+		0);
 	assert_whole(0);
 }
 
