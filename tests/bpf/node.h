@@ -5,6 +5,7 @@
 #include "agent/core/control.h"
 #include "agent/core/fencing.h"
 #include "agent/core/requests.h"
+#include "agent/core/reserve.h"
 #include "agent/core/tagging.h"
 #include "agent/core/tend.h"
 #include "bpf/sandbox.h"
@@ -78,6 +79,7 @@ static inline int end(void **state)
 	(void)unlink(saved);
 	(void)snprintf(saved, sizeof(saved), "%s/policy.json.new", dir);
 	(void)unlink(saved);
+	(void)clo_reserve_drop(dir);
 	r = tear_down(NULL);
 	if (if_nametoindex("tap1"))
 		sandbox_run("ip link del tap1");
