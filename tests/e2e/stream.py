@@ -3,7 +3,8 @@
 """A node's log into a real JetStream: nothing lost, nothing twice, in order,
 whatever happens to the broker, the sender and the stream.
 
-usage: stream.py BUILD
+usage: stream.py BUILD [Stream.test_NAME]
+PARTITION in the environment: for how many seconds the broker is not reached.
 """
 
 import os
@@ -21,6 +22,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build/release"
 SECONDS = 120
+PARTITION = int(os.environ.get("PARTITION", "0"))
 NODE = "hv-1"
 
 
@@ -147,6 +149,9 @@ class Stream(unittest.TestCase):
             time.sleep(0.1)
         self.assertEqual(seen, self.expected)
 
+    def attempts(self) -> int:
+        return (self.home / "sender.log").read_text().count(" attempt=")
+
     # -- the claims
 
     def test_order_and_subjects(self) -> None:
@@ -211,6 +216,29 @@ class Stream(unittest.TestCase):
         self.assertEqual(len(self.ids()), 300)
         self.fill(5)
         self.await_all()
+
+    def test_partition(self) -> None:
+        """Connections stay, and nothing comes back; tries are few, and when
+        the broker is reached again it gets what it has not."""
+        self.fill(300)
+        self.start_sender()
+        self.await_all()
+        began = time.monotonic()
+        self.broker.process.send_signal(signal.SIGSTOP)
+        try:
+            self.fill(50)
+            while (self.attempts() < 2
+                   or time.monotonic() < began + PARTITION):
+                self.assertLess(time.monotonic(), began + PARTITION + SECONDS)
+                time.sleep(0.1)
+        finally:
+            self.broker.process.send_signal(signal.SIGCONT)
+        lasted, attempts = time.monotonic() - began, self.attempts()
+        self.await_all()
+        # each takes 10 s to fail, and doubles what is waited after it
+        self.assertLessEqual(attempts, 1 + lasted / 10)
+        print(f"{attempts} tries in {lasted:.0f} s ... ", end="", flush=True,
+              file=sys.stderr)
 
     def test_state_is_lost(self) -> None:
         self.fill(300)
