@@ -253,9 +253,9 @@ static bool is_url(const char *operand)
 static int fetch(const struct clo_cli *cli, char **ret_text, size_t *ret_len)
 {
 	const struct clo_https options = {
-		.certificate = cli->values[OPT_CERT],
-		.key = cli->values[OPT_KEY_FILE],
-		.ca = cli->values[OPT_CA],
+		.client.certificate = cli->values[OPT_CERT],
+		.client.key = cli->values[OPT_KEY_FILE],
+		.client.ca = cli->values[OPT_CA],
 		.max = CLO_DSSE_MAX,
 		.timeout = FETCH_SECONDS,
 	};

@@ -127,9 +127,9 @@ static int serve(struct process *process)
 	const struct clo_syslog_config config = {
 		.host = process->target.host,
 		.port = process->target.port,
-		.ca = process->options.ca,
-		.certificate = process->options.certificate,
-		.key = process->options.key,
+		.client.ca = process->options.ca,
+		.client.certificate = process->options.certificate,
+		.client.key = process->options.key,
 	};
 	CLO_AUTO(clo_syslog) struct clo_syslog *syslog = NULL;
 	int64_t before = process->feed.kept;

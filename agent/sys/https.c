@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sys/https.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/http.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 #include <time.h>
 
 #include "agent/base/auto.h"
+#include "agent/sys/tls_client.h"
 
 #define HEAD_MAX 16384 /* bytes of an answer before its body */
 #define URL_MAX 2048
@@ -86,56 +85,20 @@ static int read_url(struct get *get, const char *url)
 	return get->path ? 0 : -ENOMEM;
 }
 
-static int make_context(struct get *get)
-{
-	const struct clo_https *options = get->options;
-	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-
-	get->context = context;
-	if (!context ||
-	    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1)
-		return -ENOMEM;
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	if (options->ca ? SSL_CTX_load_verify_file(context, options->ca) != 1
-			: SSL_CTX_set_default_verify_paths(context) != 1)
-		return fail(get, -EINVAL, "no certificate authority in %s",
-			    options->ca);
-	if (!options->certificate)
-		return 0;
-	if (SSL_CTX_use_certificate_chain_file(context, options->certificate) !=
-	    1)
-		return fail(get, -EINVAL, "no certificate in %s",
-			    options->certificate);
-	if (SSL_CTX_use_PrivateKey_file(context, options->key,
-					SSL_FILETYPE_PEM) != 1)
-		return fail(get, -EINVAL, "%s is not the key of %s",
-			    options->key, options->certificate);
-	return 0;
-}
-
 /* The name or address of the URL is the one that is certified. */
 static int expect_host(struct get *get, SSL *ssl)
 {
 	bool bracketed = get->host[0] == '[';
 	size_t len = strlen(get->host) - (bracketed ? 2 : 0);
-	struct in6_addr address;
 	char host[256];
 
 	if (len >= sizeof(host))
 		return fail(get, -EINVAL, "its host is no name");
 	(void)snprintf(host, sizeof(host), "%.*s", (int)len,
 		       get->host + bracketed);
-	if (inet_pton(AF_INET, host, &address) == 1 ||
-	    inet_pton(AF_INET6, host, &address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl),
-						     host) == 1
-			       ? 0
-			       : -ENOMEM;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set_tlsext_host_name(ssl, host) == 1 &&
-			       SSL_set1_host(ssl, host) == 1
-		       ? 0
-		       : -ENOMEM;
+	return clo_tls_client_expect(ssl, host) < 0
+		       ? fail(get, -EINVAL, "its host is no name")
+		       : 0;
 }
 
 static int left(const struct get *get)
@@ -305,7 +268,8 @@ int clo_https_get(const struct clo_https *options, const char *url,
 	(void)snprintf(reterr_text, 160, "out of memory");
 	r = read_url(&get, url);
 	if (r == 0)
-		r = make_context(&get);
+		r = clo_tls_client_context(&options->client, &get.context,
+					   reterr_text);
 	if (r == 0)
 		r = connect_to(&get);
 	if (r == 0)

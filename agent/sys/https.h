@@ -3,14 +3,15 @@
 
 #include <stddef.h>
 
+#include "agent/sys/tls_client.h"
+
 /*
  * One GET over TLS, by OpenSSL: the server's certificate must be of that host
  * and of a known authority, the client shows its own if it has one. No proxy,
  * no redirection.
  */
 struct clo_https {
-	const char *certificate, *key; /* PEM files; NULL: none is shown */
-	const char *ca; /* PEM file; NULL: what the system trusts */
+	struct clo_tls_client client;
 	size_t max; /* bytes of the answer */
 	int timeout; /* seconds for all of it */
 };

@@ -10,13 +10,15 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include "agent/base/log.h"
 
 #define DEADLINE_MS 10000
 #define UNACKNOWLEDGED_MS 30000 /* until the kernel gives a peer up */
@@ -67,46 +69,20 @@ static int wait_ssl(const struct clo_syslog *syslog, int result)
 	}
 }
 
-/* Who may be at the other end: one of that CA, for that host. */
-static int expect(SSL *ssl, const char *host)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-	CLO_AUTO_MEM char *name = strdup(host); /* the macro drops const */
-
-	if (!name)
-		return -ENOMEM;
-	X509_VERIFY_PARAM_set_hostflags(param,
-					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1)
-		return 0;
-	if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
-	    SSL_set_tlsext_host_name(ssl, name) != 1)
-		return -EINVAL;
-	return 0;
-}
-
 static int make_ssl(const struct clo_syslog_config *config, SSL **ret_ssl)
 {
-	__attribute__((cleanup(context_freep))) SSL_CTX *context =
-		SSL_CTX_new(TLS_client_method());
+	__attribute__((cleanup(context_freep))) SSL_CTX *context = NULL;
+	char text[160];
 	SSL *ssl;
 	int r;
 
-	if (!context)
-		return -ENOMEM;
-	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_load_verify_file(context, config->ca) != 1 ||
-	    SSL_CTX_use_certificate_chain_file(context, config->certificate) !=
-		    1 ||
-	    SSL_CTX_use_PrivateKey_file(context, config->key,
-					SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(context) != 1)
-		return -EINVAL;
+	r = clo_tls_client_context(&config->client, &context, text);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "%s", text);
 	ssl = SSL_new(context);
 	if (!ssl)
 		return -ENOMEM;
-	r = expect(ssl, config->host);
+	r = clo_tls_client_expect(ssl, config->host);
 	if (r < 0) {
 		SSL_free(ssl);
 		return r;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/base/auto.h"
+#include "agent/sys/tls_client.h"
 
 /*
  * Syslog over TLS (RFC 5425): messages of RFC 5424, each behind its length.
@@ -17,7 +18,7 @@ struct clo_syslog;
 struct clo_syslog_config {
 	const char *host; /* a name, or an address */
 	const char *port;
-	const char *ca, *certificate, *key; /* PEM files */
+	struct clo_tls_client client; /* all of it */
 };
 
 /*
