@@ -17,6 +17,7 @@ static uint64_t log_sequence;
 static char log_previous[CLO_SHA256_HEX];
 /* What the first of a boot says of the boot before; NULL: as it is. */
 static const struct clo_chain_place *log_says;
+static bool log_silent; /* or it says nothing of that, as it once did not */
 
 /* Of the record that is due. */
 static inline struct clo_chain_place log_place(void)
@@ -38,6 +39,8 @@ static inline char *log_chain(void)
 	const struct clo_chain_place chain = log_place();
 	json_auto_t *json = clo_chain_place_make(&chain);
 
+	if (log_silent)
+		(void)json_object_del(json, "previousBoot");
 	return json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 }
 

@@ -8,10 +8,14 @@
 static bool follows_boot(const struct clo_log_chain *at, const json_t *member,
 			 const struct clo_chain_place *chain)
 {
+	const json_t *before = json_object_get(member, "previousBoot");
+
 	if (at->skipped > 0) /* of which that one is */
 		return chain->sequence <= at->skipped;
+	if (!before) /* of an agent that did not say it yet */
+		return true;
 	if (!at->boot[0])
-		return json_is_null(json_object_get(member, "previousBoot"));
+		return json_is_null(before);
 	return strcmp(chain->boot_id, at->boot) == 0 &&
 	       chain->boot_sequence == at->sequence - 1 &&
 	       memcmp(chain->boot_digest, at->previous, sizeof(at->previous)) ==

@@ -374,6 +374,16 @@ static void test_a_boot_follows_the_boot_before(void **state)
 	assert_whole(NULL, ENTRIES + 1);
 }
 
+static void test_boots_that_say_nothing_of_the_one_before(void **state)
+{
+	(void)state;
+	log_silent = true;
+	log_reboot("boot-c");
+	log_append_as(store_key, "");
+	log_silent = false;
+	assert_whole(NULL, ENTRIES + 1);
+}
+
 static void test_a_signature_that_is_false(void **state)
 {
 	CLO_AUTO(clo_key) struct clo_key *second = fixture_key(FIXTURE_KEY_2);
@@ -449,6 +459,7 @@ int main(void)
 		TEST(test_the_chain_counts),
 		TEST(test_each_follows_the_one_before),
 		TEST(test_a_boot_follows_the_boot_before),
+		TEST(test_boots_that_say_nothing_of_the_one_before),
 		TEST(test_a_signature_that_is_false),
 		TEST(test_read_only),
 		TEST(test_found_by_name),
