@@ -155,6 +155,9 @@ struct clo_store_room {
 int clo_store_measure(struct clo_store *store,
 		      const struct clo_store_limits *limits,
 		      struct clo_store_room *ret_room);
+/* Is there a record of between these times? */
+int clo_store_is_between(struct clo_store *store, time_t from, time_t to,
+			 bool *ret_is);
 /*
  * In a group: what is to be removed next, not more than takes a moment. First
  * what is too old; where room ends then heartbeats that passed, then

@@ -317,6 +317,27 @@ int clo_store_measure(struct clo_store *store,
 	return 0;
 }
 
+int clo_store_is_between(struct clo_store *store, time_t from, time_t to,
+			 bool *ret_is)
+{
+	CLO_AUTO(sqlite3_stmt) sqlite3_stmt *stmt = NULL;
+	int rc;
+	int r;
+
+	r = clo_store_prepare(store,
+			      "SELECT 1 FROM records INDEXED BY records_time"
+			      " WHERE time >= ? AND time <= ? LIMIT 1",
+			      &stmt);
+	if (r < 0)
+		return r;
+	if (sqlite3_bind_int64(stmt, 1, from) ||
+	    sqlite3_bind_int64(stmt, 2, to))
+		return -ENOMEM;
+	rc = sqlite3_step(stmt);
+	*ret_is = rc == SQLITE_ROW;
+	return rc == SQLITE_ROW ? 0 : clo_store_errno(rc);
+}
+
 static int choose_for(struct choice *choice)
 {
 	struct clo_store_room room = {0};

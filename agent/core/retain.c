@@ -9,7 +9,10 @@
 #include "agent/core/draft.h"
 #include "agent/core/predicate.h"
 
-#define MONTH ((time_t)31 * 86400)
+#define DAY ((time_t)86400)
+#define MONTH (31 * DAY)
+#define WEEK (7 * DAY)
+#define NEVER 1 /* no record is that old */
 
 static struct clo_log_doc policy_of(const struct clo_node *node)
 {
@@ -26,6 +29,22 @@ static struct clo_store_limits limits_of(const struct clo_node *node)
 		.before = time(NULL) - (time_t)log.months * MONTH,
 		.bytes = log.bytes,
 	};
+}
+
+/*
+ * A clock that is years ahead would make the whole log too old. So age counts
+ * only where the log goes back for a week by this clock, and not to then alone.
+ */
+static int trust_clock(const struct clo_node *node,
+		       struct clo_store_limits *limits)
+{
+	bool there = false;
+	int r = clo_store_is_between(node->store, limits->before,
+				     time(NULL) - WEEK, &there);
+
+	if (!there)
+		limits->before = NEVER;
+	return r;
 }
 
 static int record_removal(struct clo_node *node,
@@ -72,6 +91,9 @@ static int make_room(struct clo_node *node)
 	int end;
 	int r;
 
+	r = trust_clock(node, &limits);
+	if (r < 0)
+		return r;
 	r = clo_store_begin(node->store);
 	if (r < 0)
 		return r == -ENOSPC ? -EIO : r; /* the disk's, not the log's */

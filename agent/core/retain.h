@@ -8,7 +8,8 @@
 /*
  * How much of the past the node's log holds, as the policy's "log" says (12
  * months and 8 GiB where it says nothing), and what becomes of audits that it
- * has no room for. A month has 31 days.
+ * has no room for. A month has 31 days. What a clock that leapt ahead calls old
+ * stays until the log goes back for a week by that clock.
  *
  * What goes, goes a little at a time, with a signed gap/v1 that says what it
  * was. When nothing may go any more, what passed is not recorded until there is
