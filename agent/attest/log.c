@@ -11,10 +11,8 @@
 #include "agent/attest/dsse.h"
 #include "agent/attest/gone.h"
 #include "agent/attest/json.h"
-#include "agent/attest/leaf.h"
 #include "agent/attest/log_chain.h"
 #include "agent/attest/node_key.h"
-#include "agent/base/hex.h"
 
 #define PAYLOAD_DEPTH 64
 #define NO_SIGNER                                                              \

@@ -43,13 +43,6 @@ int clo_verify_reject(struct clo_verify_result *result, const char *what)
 	return -EBADMSG;
 }
 
-static bool is_digest(const char *text)
-{
-	uint8_t digest[32];
-
-	return text && clo_hex_decode(text, sizeof(digest), digest) == 0;
-}
-
 static bool is_nonce(const char *text)
 {
 	size_t len = strlen(text);

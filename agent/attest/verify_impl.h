@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/attest/verify.h"
+#include "agent/base/hex.h"
 
 /* What a statement says of itself; strings are borrowed from it. */
 struct clo_claims {
@@ -17,6 +18,14 @@ struct clo_claims {
 static inline const char *text_of(const json_t *object, const char *member)
 {
 	return json_string_value(json_object_get(object, member));
+}
+
+/* SHA-256 in hex? */
+static inline bool is_digest(const char *text)
+{
+	uint8_t digest[32];
+
+	return text && clo_hex_decode(text, sizeof(digest), digest) == 0;
 }
 
 /* Signed, but not a sound statement: -EBADMSG. */

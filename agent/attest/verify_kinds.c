@@ -6,13 +6,6 @@
 #include "agent/attest/verify_impl.h"
 #include "agent/base/hex.h"
 
-static bool is_digest(const char *text)
-{
-	uint8_t digest[32];
-
-	return text && clo_hex_decode(text, sizeof(digest), digest) == 0;
-}
-
 /* Each names its control; there is no violation that passed. */
 static int read_violations(struct clo_claims *claims,
 			   struct clo_verify_result *result)
