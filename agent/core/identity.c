@@ -21,6 +21,7 @@
 
 #define DEVICE "/dev/tpmrm0"
 #define FILE_MAX 4096
+#define NAMES_FILE "tpm.json"
 #define NAME_TEXT 69 /* "000b", a SHA-256 in hex and a 0 */
 /* Firmware, its configuration, boot loader and kernel, and shim's keys. */
 #define PCRS 0x43ffU
@@ -82,7 +83,7 @@ static int load_names(const struct clo_node *node, struct names *ret_names)
 	size_t len;
 	int r;
 
-	r = state_path(node->options, "tpm.json", &path);
+	r = state_path(node->options, NAMES_FILE, &path);
 	if (r == 0)
 		r = clo_file_read(path, FILE_MAX, &text, &len);
 	if (r == 0)
@@ -102,25 +103,12 @@ static int save_names(const struct clo_node *node, const struct names *names)
 {
 	json_auto_t *root =
 		json_pack("{s:s, s:s}", "ek", names->ek, "ak", names->ak);
-	CLO_AUTO_MEM char *path = NULL;
-	CLO_AUTO_MEM char *draft = NULL;
-	CLO_AUTO_FD int fd = -1;
-	int r;
+	CLO_AUTO_MEM char *text =
+		root ? json_dumps(root, JSON_INDENT(1)) : NULL;
 
-	if (!root)
-		return -ENOMEM;
-	r = state_path(node->options, "tpm.json", &path);
-	if (r == 0)
-		r = state_path(node->options, "tpm.json.new", &draft);
-	if (r < 0)
-		return r;
-	fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return -errno;
-	if (json_dumpfd(root, fd, JSON_INDENT(1)) < 0)
-		return -EIO;
-	return fsync(fd) < 0 || rename(draft, path) < 0 ? -errno : 0;
+	return text ? clo_file_replace(node->options->state_dir, NAMES_FILE,
+				       text)
+		    : -ENOMEM;
 }
 
 static int name_of(const uint8_t *area, size_t len, char ret_name[NAME_TEXT])
