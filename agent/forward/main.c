@@ -7,7 +7,6 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -15,7 +14,9 @@
 #include "agent/base/log.h"
 #include "agent/forward/feed.h"
 #include "agent/forward/target.h"
-#include "agent/stream/wait.h"
+#include "agent/stream/carry.h"
+
+#define NAME "cloison-forward"
 
 struct options {
 	const char *to, *format, *log, *state;
@@ -51,8 +52,7 @@ static const char usage[] =
 
 static int bad(const char *why)
 {
-	(void)fprintf(stderr, "cloison-forward: %s; see --help\n", why);
-	return -EINVAL;
+	return clo_carry_bad(NAME, why);
 }
 
 static int check(struct process *process)
@@ -92,19 +92,10 @@ static int parse(int argc, char **argv, struct process *process)
 		['f'] = &options->format,      ['l'] = &options->log,
 		['s'] = &options->state,
 	};
-	int option;
+	const struct clo_carrier carrier = {NAME, usage, known, places};
+	int r = clo_carry_parse(&carrier, argc, argv);
 
-	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0) {
-		if (option == 'h')
-			return fputs(usage, stdout) < 0 ? -EIO : 1;
-		if (option == 'v')
-			return puts("cloison-forward " CLO_VERSION) < 0 ? -EIO
-									: 1;
-		if (option >= 128 || !places[option])
-			return -EINVAL; /* getopt has said why */
-		*places[option] = optarg;
-	}
-	return optind < argc ? bad("takes no operand") : check(process);
+	return r == 0 ? check(process) : r;
 }
 
 /* Until the log is sent to its end; 0: it is. */
@@ -202,13 +193,8 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;
-	r = clo_reader_open(options->log, &reader);
-	if (r == 0)
-		r = clo_wait_begin(options->log, &process.wait);
-	if (r < 0) {
-		(void)clo_log_errno(CLO_LOG_ERR, r, "log %s", options->log);
+	if (clo_carry_begin(options->log, &reader, &process.wait) < 0)
 		return 1;
-	}
 	clo_feed_begin(&process.feed, reader, process.format, options->state);
 	r = run(&process);
 	clo_wait_done(&process.wait);

@@ -7,7 +7,6 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +17,12 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/core/control.h"
+#include "agent/stream/carry.h"
 #include "agent/stream/names.h"
 #include "agent/stream/policy.h"
 #include "agent/stream/push.h"
-#include "agent/stream/wait.h"
 
+#define NAME "cloison-stream"
 #define RECONCILE_MS 30000 /* between questions what the stream has */
 
 struct options {
@@ -65,8 +65,7 @@ static const char usage[] =
 
 static int bad(const char *why)
 {
-	(void)fprintf(stderr, "cloison-stream: %s; see --help\n", why);
-	return -EINVAL;
+	return clo_carry_bad(NAME, why);
 }
 
 static int check(struct process *process)
@@ -118,19 +117,10 @@ static int parse(int argc, char **argv, struct process *process)
 		['l'] = &options->log,
 		['s'] = &options->state,
 	};
-	int option;
+	const struct clo_carrier carrier = {NAME, usage, known, places};
+	int r = clo_carry_parse(&carrier, argc, argv);
 
-	while ((option = getopt_long(argc, argv, "", known, NULL)) >= 0) {
-		if (option == 'h')
-			return fputs(usage, stdout) < 0 ? -EIO : 1;
-		if (option == 'v')
-			return puts("cloison-stream " CLO_VERSION) < 0 ? -EIO
-								       : 1;
-		if (option >= 128 || !places[option])
-			return -EINVAL; /* getopt has said why */
-		*places[option] = optarg;
-	}
-	return optind < argc ? bad("takes no operand") : check(process);
+	return r == 0 ? check(process) : r;
 }
 
 /* Until the log is sent to its end; 0: it is. */
@@ -245,14 +235,8 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;
-	r = clo_reader_open(process.options.log, &reader);
-	if (r == 0)
-		r = clo_wait_begin(process.options.log, &process.wait);
-	if (r < 0) {
-		(void)clo_log_errno(CLO_LOG_ERR, r, "log %s",
-				    process.options.log);
+	if (clo_carry_begin(process.options.log, &reader, &process.wait) < 0)
 		return 1;
-	}
 	clo_push_begin(&process.push, reader, process.node,
 		       process.options.state);
 	r = run(&process);
