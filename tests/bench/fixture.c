@@ -29,8 +29,10 @@ static const char *const names[IFACES] = {"web", "db", "wire", "spare"};
 void fixture_enter(void)
 {
 	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		(void)fprintf(stderr, "skipped: needs root, and namespaces\n");
 		exit(77);
+	}
 	if (!mkdtemp(mount_dir) ||
 	    mount("bpf", mount_dir, "bpf", 0, "mode=0700") < 0)
 		bench_check(-errno, "bpffs");

@@ -41,6 +41,7 @@ def inside():
         veth.inside()
         return
     if os.geteuid() != 0:
+        print("skipped: needs root")
         sys.exit(77)
     found = threads()
     env = dict(os.environ, CLO_INSIDE="1", PYTHONDONTWRITEBYTECODE="1")

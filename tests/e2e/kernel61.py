@@ -32,6 +32,7 @@ def command(build, test):
 
 def main(build, *tests):
     if os.geteuid() != 0 or not (vm.NODE / "release").exists():
+        print("skipped: needs root, and the node kernel of scripts/install-deps")
         sys.exit(77)
     release = image.release(vm.NODE)
     if not release.startswith("6.1."):

@@ -134,5 +134,6 @@ class Leftovers(unittest.TestCase):
 
 if __name__ == "__main__":
     if os.geteuid() != 0 or not (image.CACHE / "release").exists():
+        print("skipped: needs root, and the guest kernel of scripts/install-deps")
         sys.exit(77)
     unittest.main(argv=sys.argv[:1])

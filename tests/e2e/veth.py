@@ -27,6 +27,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 def inside():
     """Run this script again in namespaces of its own; return only there."""
     if os.geteuid() != 0:
+        print("skipped: needs root")
         sys.exit(77)
     if os.environ.get("CLO_INSIDE") == "1":
         setup_mounts()

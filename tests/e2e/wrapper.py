@@ -329,6 +329,7 @@ def furnish() -> list[socket.socket]:
 
 if __name__ == "__main__":
     if os.geteuid() != 0:
+        print("skipped: needs root")
         sys.exit(77)
     if sys.argv[2:3] != ["inside"]:
         namespaced()
