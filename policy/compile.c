@@ -20,8 +20,15 @@ struct clo_identity clo_scope_identity(const struct clo_tenant_doc *tenant,
 		.space = tenant->space,
 		.kind = CLO_IDENTITY_ENDPOINTS,
 		.environment = (uint8_t)environment,
-		.flags = tenant->test_dev ? CLO_IDENTITY_TEST_DEV : 0,
+		.flags = clo_tenant_flags(tenant),
 	};
+}
+
+uint8_t clo_tenant_flags(const struct clo_tenant_doc *tenant)
+{
+	return (uint8_t)((tenant->test_dev ? CLO_IDENTITY_TEST_DEV : 0U) |
+			 (tenant->qualification == 2 ? CLO_IDENTITY_LEVEL_2
+						     : 0U));
 }
 
 static size_t count_rules(const struct clo_policy *policy)

@@ -51,3 +51,6 @@ int clo_compile(const struct clo_policy *policy, time_t now,
 		struct clo_compiled **ret_compiled, struct clo_flaws *flaws);
 void clo_compiled_free(struct clo_compiled *compiled);
 CLO_DEFINE_FREEP(clo_compiled)
+
+/* The flags that the identities of the tenant's endpoints have. */
+uint8_t clo_tenant_flags(const struct clo_tenant_doc *tenant);

@@ -14,7 +14,8 @@
  * rule is a pair of peers.
  */
 #define CLO_SET_NODE 1U
-#define CLO_SET_SERVICE(i) (2U + (uint32_t)(i)) /* then forensics */
+/* Then forensics, national. */
+#define CLO_SET_SERVICE(i) (2U + (uint32_t)(i))
 #define CLO_PORTS_ANY 0xffffffffU
 
 struct clo_build_rule {
@@ -94,6 +95,9 @@ uint32_t clo_build_peer(const struct clo_build *build, enum clo_peer_kind kind,
 			uint32_t tenant, uint32_t environment, uint32_t index);
 bool clo_build_is_service(const struct clo_build *build, uint32_t set);
 uint32_t clo_build_forensics(const struct clo_build *build); /* the set */
+uint32_t clo_build_national(const struct clo_build *build); /* the set */
+/* Somebody's data must stay in the national prefixes. */
+bool clo_build_has_level_2(const struct clo_build *build);
 /* A set that a scope's rules may mean. */
 bool clo_build_is_cidr_set(const struct clo_build *build, uint32_t set);
 /* An entry of the address tables. */

@@ -57,7 +57,14 @@ static void find_meaning(const struct clo_build *build, const uint32_t *sets,
 
 		if (sets[i] == clo_build_forensics(build) &&
 		    meaning->kind == CLO_IDENTITY_EXTERNAL)
-			meaning->flags = CLO_IDENTITY_FORENSICS;
+			meaning->flags |= CLO_IDENTITY_FORENSICS;
+		if (sets[i] == clo_build_national(build) &&
+		    meaning->kind != CLO_IDENTITY_NODE)
+			meaning->flags |= CLO_IDENTITY_NATIONAL;
+		if (meaning->kind == CLO_IDENTITY_SERVICE &&
+		    (node || node_service(build, sets[i])) &&
+		    clo_build_has_level_2(build))
+			meaning->flags |= CLO_IDENTITY_NATIONAL;
 
 		if (meaning->kind == CLO_IDENTITY_EXTERNAL)
 			mine = cidr;

@@ -122,6 +122,10 @@ static void put_services(const struct clo_build *build,
 		(void)fprintf(file, "%s%s", i ? "+" : "service ",
 			      build->policy->node.services[service].name);
 	}
+	/* The part of it that is at home has the plain name. */
+	if (clo_build_has_level_2(build) &&
+	    !(identity->entry.flags & CLO_IDENTITY_NATIONAL))
+		(void)fputs(" abroad", file);
 }
 
 /* After the first block of the class, unique to it, and how many follow. */
@@ -139,6 +143,8 @@ static int name_external(struct clo_build *build, uint32_t index,
 		(void)fputs(identity->entry.kind == CLO_IDENTITY_NODE ? "node "
 			    : identity->entry.flags & CLO_IDENTITY_FORENSICS
 				    ? "forensics "
+			    : identity->entry.flags & CLO_IDENTITY_NATIONAL
+				    ? "national "
 				    : "external ",
 			    text.file);
 		put_cidr(text.file, &identity->lowest);

@@ -3,23 +3,52 @@
 #include <errno.h>
 #include <string.h>
 
+#include "policy/address.h"
 #include "policy/compile_build.h"
 #include "policy/prove.h"
 
-/* What the endpoints that a peer names have in common, if it names some. */
-static struct clo_identity peer_identity(const struct clo_peer *peer)
+static bool is_national(const struct clo_node_doc *node,
+			const struct clo_cidr *block)
+{
+	for (size_t i = 0; i < node->n_national; i++)
+		if (clo_cidr_contains(&node->national[i], block))
+			return true;
+	return false;
+}
+
+/* All of what the peer means is at home. */
+static bool at_home(const struct clo_node_doc *node,
+		    const struct clo_peer *peer)
+{
+	const struct clo_provided *service = peer->service;
+
+	if (peer->kind == CLO_PEER_CIDR)
+		return is_national(node, &peer->cidr);
+	for (size_t i = 0; !service->node && i < service->n_addresses; i++)
+		if (!is_national(node, &service->addresses[i]))
+			return false;
+	return true;
+}
+
+/* What all that a peer names has in common, as far as invariants ask. */
+static struct clo_identity peer_identity(const struct clo_node_doc *node,
+					 const struct clo_peer *peer)
 {
 	if (peer->kind == CLO_PEER_GROUP || peer->kind == CLO_PEER_SEGMENT)
 		return clo_scope_identity(peer->tenant, peer->environment);
-	return (struct clo_identity){.kind = CLO_IDENTITY_EXTERNAL};
+	return (struct clo_identity){
+		.kind = peer->kind == CLO_PEER_SERVICE ? CLO_IDENTITY_SERVICE
+						       : CLO_IDENTITY_EXTERNAL,
+		.flags = at_home(node, peer) ? CLO_IDENTITY_NATIONAL : 0};
 }
 
 /* An exception lifts the invariant of its own control and no other. */
-static bool may_admit(const struct clo_exception_doc *exception,
+static bool may_admit(const struct clo_node_doc *node,
+		      const struct clo_exception_doc *exception,
 		      const struct clo_rule_doc *rule)
 {
-	const struct clo_identity from = peer_identity(&rule->from);
-	const struct clo_identity to = peer_identity(&rule->to);
+	const struct clo_identity from = peer_identity(node, &rule->from);
+	const struct clo_identity to = peer_identity(node, &rule->to);
 
 	for (size_t i = 0; i < clo_invariants_count; i++) {
 		if (clo_invariants[i].forbids(&from, &to) &&
@@ -89,7 +118,8 @@ static void apply_exception(struct clo_build *build, const uint32_t *sorted,
 		build->rules[rule].listed = true;
 		build->rules[rule].awake |= in_force;
 		if (in_force && !out->excepted[rule] &&
-		    may_admit(exception, out->rules[rule]))
+		    may_admit(&build->policy->node, exception,
+			      out->rules[rule]))
 			out->excepted[rule] = exception;
 	}
 }
@@ -119,7 +149,7 @@ uint32_t clo_build_peer(const struct clo_build *build, enum clo_peer_kind kind,
 
 bool clo_build_is_cidr_set(const struct clo_build *build, uint32_t set)
 {
-	return set > clo_build_forensics(build);
+	return set > clo_build_national(build);
 }
 
 bool clo_build_is_service(const struct clo_build *build, uint32_t set)
@@ -132,36 +162,58 @@ uint32_t clo_build_forensics(const struct clo_build *build)
 	return CLO_SET_SERVICE(build->policy->node.n_services);
 }
 
-/* Sets 1 and up: the node, its services, forensics, then the rules' cidrs. */
+uint32_t clo_build_national(const struct clo_build *build)
+{
+	return clo_build_forensics(build) + 1;
+}
+
+bool clo_build_has_level_2(const struct clo_build *build)
+{
+	const struct clo_policy *policy = build->policy;
+
+	for (size_t t = 0; t < policy->n_tenants; t++)
+		if (clo_tenant_flags(&policy->tenants[t]) &
+		    CLO_IDENTITY_LEVEL_2)
+			return true;
+	return false;
+}
+
+/* A set without a name that a rule could mean. */
+static int add_set(struct clo_build *build, uint32_t kind,
+		   const struct clo_cidr *blocks, size_t n)
+{
+	const uint32_t key[2] = {kind, 0};
+	uint32_t set = 0;
+	int r = clo_lists_intern(&build->set_keys, key, 2, &set);
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = clo_blocks_add(&build->blocks, set, &blocks[i], NULL, 0);
+	return r;
+}
+
+/* Sets 1 and up: the node, its services, forensics, national; then cidrs. */
 static int fixed_sets(struct clo_build *build)
 {
 	const struct clo_node_doc *node = &build->policy->node;
-	uint32_t set = 0;
-	uint32_t key[2] = {0, 0};
-	int r;
+	int r = add_set(build, 0, node->addresses, node->n_addresses);
 
-	r = clo_lists_intern(&build->set_keys, key, 2, &set);
-	for (size_t i = 0; i < node->n_addresses && r == 0; i++)
-		r = clo_blocks_add(&build->blocks, set, &node->addresses[i],
-				   NULL, 0);
 	for (uint32_t s = 0; s < node->n_services && r == 0; s++) {
 		const struct clo_provided *service = &node->services[s];
+		const uint32_t key[2] = {1, s};
+		uint32_t set = 0;
 
-		key[0] = 1;
-		key[1] = s;
 		r = clo_lists_intern(&build->set_keys, key, 2, &set);
 		assert(r < 0 || set == CLO_SET_SERVICE(s));
 		for (size_t i = 0; i < service->n_addresses && r == 0; i++)
 			r = clo_blocks_add(&build->blocks, set,
 					   &service->addresses[i], NULL, 0);
 	}
-	key[0] = 2;
-	key[1] = 0;
 	if (r == 0)
-		r = clo_lists_intern(&build->set_keys, key, 2, &set);
-	for (size_t i = 0; i < node->n_forensics && r == 0; i++)
-		r = clo_blocks_add(&build->blocks, set, &node->forensics[i],
-				   NULL, 0);
+		r = add_set(build, 2, node->forensics, node->n_forensics);
+	if (r == 0)
+		r = add_set(build, 3, node->national,
+			    clo_build_has_level_2(build) ? node->n_national
+							 : 0);
 	return r;
 }
 

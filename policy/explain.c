@@ -10,10 +10,11 @@
 #include "policy/explain_service.h"
 #include "policy/host_view.h"
 
-#define PACKET_MAX (2 * INET6_ADDRSTRLEN + CLO_SERVICE_TEXT + 8)
+_Static_assert(CLO_PACKET_TEXT >= 2 * INET6_ADDRSTRLEN + CLO_SERVICE_TEXT + 8,
+	       "room for two addresses and a service");
 
-static void packet_text(const struct clo_witness *witness,
-			char text[PACKET_MAX])
+void clo_explain_packet(const struct clo_witness *witness,
+			char ret_text[CLO_PACKET_TEXT])
 {
 	int family = witness->family == 4 ? AF_INET : AF_INET6;
 	uint32_t slot = clo_judge_slot(witness->proto, witness->number);
@@ -24,7 +25,8 @@ static void packet_text(const struct clo_witness *witness,
 	(void)inet_ntop(family, witness->src, src, sizeof(src));
 	(void)inet_ntop(family, witness->dst, dst, sizeof(dst));
 	clo_service_text(slot, slot, service);
-	(void)snprintf(text, PACKET_MAX, "%s > %s %s", src, dst, service);
+	(void)snprintf(ret_text, CLO_PACKET_TEXT, "%s > %s %s", src, dst,
+		       service);
 }
 
 json_t *clo_explain_breach(const struct clo_compiled *compiled,
@@ -33,13 +35,13 @@ json_t *clo_explain_breach(const struct clo_compiled *compiled,
 	const char *rule = clo_name_rule(compiled, breach->rule);
 	const struct clo_rule_doc *doc =
 		rule ? compiled->rules[breach->rule] : NULL;
-	char packet[PACKET_MAX];
+	char packet[CLO_PACKET_TEXT];
 	char from[CLO_NAME_MAX];
 	char to[CLO_NAME_MAX];
 	char service[CLO_NAME_MAX];
 
 	if (breach->witness.family)
-		packet_text(&breach->witness, packet);
+		clo_explain_packet(&breach->witness, packet);
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:i, s:s?, s:b}",
 		"invariant", breach->invariant->name, "control",

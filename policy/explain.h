@@ -34,12 +34,11 @@ json_t *clo_explain_matrix(const struct clo_compiled *compiled,
 			   const struct clo_tables *tables);
 
 /*
- * The judgement of one new flow, run through ebpf/lib/judge.h on `tables`:
- * {"verdict": "allow"|"drop", "reason": drop text, "rule": name or null,
- * "invariant": name or null, "steps": [{"lookup":, "key":, "result":}]}.
- * `from` and `to` are endpoint names ("tenant/env/workload/0"), a workload
- * name, or an address (at most one of the two); `proto` is "tcp", "udp",
- * "sctp", "icmp", "icmpv6", "esp", "ah", "gre", "ipip", "ipv6" or a number. An endpoint of another tenant is judged
+ * The judgement of one new flow on `tables` as if every endpoint were here:
+ * clo_trace_by_fields() without a kernel. `from` and `to` are endpoint names
+ * ("tenant/env/workload/0"), a workload name, or an address (at most one of
+ * the two); `proto` is "tcp", "udp", "sctp", "icmp", "icmpv6", "esp", "ah",
+ * "gre", "ipip", "ipv6" or a number. An endpoint of another tenant is judged
  * as the source's port would: its address in the source's space. On a bad
  * argument: NULL and reterr_text says which.
  */
@@ -47,6 +46,11 @@ json_t *clo_explain_trace(const struct clo_compiled *compiled,
 			  const struct clo_tables *tables, const char *from,
 			  const char *to, const char *proto, uint16_t number,
 			  char reterr_text[160]);
+
+/* "10.0.0.5 > 10.1.0.7 tcp/80", of a witness that has a family. */
+#define CLO_PACKET_TEXT 136
+void clo_explain_packet(const struct clo_witness *witness,
+			char ret_text[CLO_PACKET_TEXT]);
 
 /* {"invariant":, "control":, "from":, "to":, "service":, "rule":, "file":,
  * "line":, "packet": "10.0.0.5 > 10.1.0.7 tcp/80" or null, "excepted": bool} */

@@ -64,13 +64,14 @@ static int add_scopes(struct matrix *matrix, const struct clo_policy *policy)
 			scope->like.space = tenant->space;
 			scope->like.kind = CLO_IDENTITY_ENDPOINTS;
 			scope->like.environment = (uint8_t)e;
-			scope->like.flags =
-				tenant->test_dev ? CLO_IDENTITY_TEST_DEV : 0;
+			scope->like.flags = clo_tenant_flags(tenant);
 			matrix->n++;
 		}
 	}
 	outside = &matrix->scopes[matrix->n++];
 	outside->like.kind = CLO_IDENTITY_EXTERNAL;
+	/* Some of it may be: what is not, the prover tells. */
+	outside->like.flags = CLO_IDENTITY_NATIONAL;
 	outside->name = strdup("outside");
 	return outside->name ? 0 : -ENOMEM;
 }

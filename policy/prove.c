@@ -5,61 +5,25 @@
 #include <errno.h>
 #include <string.h>
 
-#include "policy/partition.h"
 #include "policy/prove_check.h"
 
-static bool both_endpoints(const struct clo_identity *src,
-			   const struct clo_identity *dst)
-{
-	return src->kind == CLO_IDENTITY_ENDPOINTS &&
-	       dst->kind == CLO_IDENTITY_ENDPOINTS;
-}
-
-static bool separates_tenants(const struct clo_identity *src,
-			      const struct clo_identity *dst)
-{
-	return both_endpoints(src, dst) && src->space != dst->space;
-}
-
-/* Only test and development of a tenant that says so may meet. */
-static bool separates_environments(const struct clo_identity *src,
-				   const struct clo_identity *dst)
-{
-	if (!both_endpoints(src, dst) || src->space != dst->space ||
-	    src->environment == dst->environment)
-		return false;
-	return src->environment == CLO_ENV_PRODUCTION ||
-	       dst->environment == CLO_ENV_PRODUCTION ||
-	       !(src->flags & dst->flags & CLO_IDENTITY_TEST_DEV);
-}
-
-/* A declared service has a kind of its own: here is the rest of the node. */
-static bool guards_node(const struct clo_identity *src,
-			const struct clo_identity *dst)
-{
-	return (src->kind == CLO_IDENTITY_ENDPOINTS &&
-		dst->kind == CLO_IDENTITY_NODE) ||
-	       (src->kind == CLO_IDENTITY_NODE &&
-		dst->kind == CLO_IDENTITY_ENDPOINTS);
-}
-
-const struct clo_invariant clo_invariants[] = {
-	{1, "tenant separation", "net.cross-tenant-deny", separates_tenants},
-	{2, "environment separation", "env.prod-nonprod-deny",
-	 separates_environments},
-	{3, "node services only", "net.no-bypass-path", guards_node},
-};
-const size_t clo_invariants_count = CLO_ARRAY_LEN(clo_invariants);
-
-#define INVARIANTS CLO_ARRAY_LEN(clo_invariants)
-
-_Static_assert(INVARIANTS <= CLO_ARRAY_LEN(((struct clo_proof *)0)->broken),
-	       "struct clo_proof has a counter for each invariant");
+/*
+ * Invariants see of an identity its kind, space, environment and flags alone:
+ * the many identities that have these in common, a bucket, are judged at once.
+ * What a bucket pair forbids is counted by multiplication; the allowed bits are
+ * walked, entry by entry of table pairs: the rest of the pairs has none.
+ */
 
 /* What a walk over one row found; its bits are the same for every pair. */
 struct walked {
-	bool done[INVARIANTS];
+	uint32_t done; /* by invariant, a bit each */
 	uint32_t excepted;
+};
+
+/* An entry of table pairs that an invariant forbids. */
+struct offence {
+	struct clo_pair pair;
+	uint32_t row;
 };
 
 struct proof {
@@ -70,8 +34,11 @@ struct proof {
 	uint32_t *allowed; /* classes, by row */
 	struct walked *walked; /* by row */
 	uint8_t *shown; /* by rule: invariants with a breach kept */
-	uint32_t *rows; /* of one source: row + 1 by destination */
-	struct clo_index pairs; /* source -> entries of table pairs */
+	struct clo_identity *buckets; /* without their segments */
+	uint64_t *members; /* by bucket */
+	size_t n_buckets;
+	struct offence *offences;
+	size_t n_offences;
 	struct clo_proof result;
 	struct clo_breach admitted[CLO_BREACHES_MAX];
 	size_t n_admitted;
@@ -85,8 +52,9 @@ static void proof_free(struct proof *proof)
 	free(proof->allowed);
 	free(proof->walked);
 	free(proof->shown);
-	free(proof->rows);
-	clo_index_done(&proof->pairs);
+	free(proof->buckets);
+	free(proof->members);
+	free(proof->offences);
 	free(proof);
 }
 CLO_DEFINE_FREEP(proof)
@@ -118,17 +86,18 @@ static void keep(struct proof *proof, const struct clo_breach *breach)
 }
 
 /* Every allowed bit of a row that an invariant forbids to this pair. */
-static void walk(struct proof *proof, const struct clo_pair *pair, uint32_t row,
+static void walk(struct proof *proof, const struct offence *offence,
 		 size_t invariant)
 {
 	uint32_t words = proof->tables->gen.words;
-	const struct clo_rules *rules = clo_tables_value(
-		proof->tables, CLO_TABLE_RULES, (size_t)row * words * 32);
-	const uint64_t *bits = clo_tables_value(proof->tables, CLO_TABLE_ROWS,
-						(size_t)row * words);
-	struct walked *walked = &proof->walked[row];
+	size_t first = (size_t)offence->row * words;
+	const struct clo_rules *rules =
+		clo_tables_value(proof->tables, CLO_TABLE_RULES, first * 32);
+	const uint64_t *bits =
+		clo_tables_value(proof->tables, CLO_TABLE_ROWS, first);
+	struct walked *walked = &proof->walked[offence->row];
 	struct clo_breach breach = {.invariant = &clo_invariants[invariant],
-				    .pair = *pair};
+				    .pair = offence->pair};
 
 	walked->excepted = 0;
 	for (uint32_t w = 0; w < words; w++) {
@@ -140,57 +109,175 @@ static void walk(struct proof *proof, const struct clo_pair *pair, uint32_t row,
 			keep(proof, &breach);
 		}
 	}
-	walked->done[invariant] = true;
+	walked->done |= 1U << invariant;
 }
 
-static void judge(struct proof *proof, const struct clo_pair *pair,
-		  uint32_t row_plus_1)
+static void judge(struct proof *proof, const struct offence *offence)
 {
-	const struct clo_identity *src = &proof->identities[pair->src];
-	const struct clo_identity *dst = &proof->identities[pair->dst];
+	const struct clo_identity *src = &proof->identities[offence->pair.src];
+	const struct clo_identity *dst = &proof->identities[offence->pair.dst];
 	struct clo_proof *result = &proof->result;
+	const struct walked *walked = &proof->walked[offence->row];
+	uint32_t allowed = proof->allowed[offence->row];
 
-	for (size_t i = 0; i < INVARIANTS; i++) {
-		uint32_t row = row_plus_1 - 1;
-
+	for (size_t i = 0; i < CLO_INVARIANTS; i++) {
 		if (!clo_invariants[i].forbids(src, dst))
 			continue;
-		result->forbidden[i] += result->classes;
-		if (!row_plus_1)
-			continue;
-		if (!proof->walked[row].done[i])
-			walk(proof, pair, row, i);
-		result->broken[i] += proof->allowed[row];
-		result->breached += proof->allowed[row];
-		result->excepted += proof->walked[row].excepted;
+		if (!(walked->done & 1U << i))
+			walk(proof, offence, i);
+		result->broken[i] += allowed;
+		result->breached += allowed;
+		result->admitted[i] += walked->excepted;
+		result->excepted += walked->excepted;
 	}
 }
 
-static void enumerate_source(struct proof *proof, uint32_t src)
+static int order_identities(const void *left, const void *right)
 {
-	uint32_t n_identities = proof->tables->gen.identities;
-	size_t n;
-	const uint32_t *entries = clo_index_get(&proof->pairs, src, &n);
+	return memcmp(left, right, sizeof(struct clo_identity));
+}
 
-	memset(proof->rows, 0, n_identities * sizeof(*proof->rows));
+/* Sort, then fold what is equal. */
+static int make_buckets(struct proof *proof)
+{
+	size_t n = proof->tables->gen.identities - 1;
+	struct clo_identity *buckets = calloc(n + 1, sizeof(*buckets));
+
+	proof->buckets = buckets;
+	proof->members = calloc(n + 1, sizeof(*proof->members));
+	if (!buckets || !proof->members)
+		return -ENOMEM;
+
 	for (size_t i = 0; i < n; i++) {
-		const struct clo_pair *pair = clo_tables_key(
-			proof->tables, CLO_TABLE_PAIRS, entries[i]);
-		const uint32_t *row = clo_tables_value(
-			proof->tables, CLO_TABLE_PAIRS, entries[i]);
-
-		proof->rows[pair->dst] = *row + 1;
-		proof->result.allowed += proof->allowed[*row];
+		buckets[i] = proof->identities[i + 1];
+		buckets[i].segment = 0;
 	}
+	if (n)
+		qsort(buckets, n, sizeof(*buckets), order_identities);
+	for (size_t i = 0; i < n; i++) {
+		size_t last = proof->n_buckets;
 
-	for (uint32_t dst = 1; dst < n_identities; dst++) {
-		const struct clo_pair pair = {src, dst};
+		if (last && !order_identities(&buckets[last - 1], &buckets[i]))
+			last--;
+		else
+			buckets[proof->n_buckets++] = buckets[i];
+		proof->members[last]++;
+	}
+	return 0;
+}
 
-		proof->result.pairs++;
-		proof->result.verdicts += proof->result.classes;
-		judge(proof, &pair, proof->rows[dst]);
+/* Verdicts that each invariant forbids, whatever the tables say of them. */
+static void count_forbidden(struct proof *proof)
+{
+	struct clo_proof *result = &proof->result;
+
+	for (size_t src = 0; src < proof->n_buckets; src++) {
+		for (size_t dst = 0; dst < proof->n_buckets; dst++) {
+			uint64_t verdicts = proof->members[src] *
+					    proof->members[dst] *
+					    result->classes;
+
+			for (size_t i = 0; i < CLO_INVARIANTS; i++)
+				if (clo_invariants[i].forbids(
+					    &proof->buckets[src],
+					    &proof->buckets[dst]))
+					result->forbidden[i] += verdicts;
+		}
 	}
 }
+
+static bool is_forbidden(const struct clo_identity *src,
+			 const struct clo_identity *dst)
+{
+	for (size_t i = 0; i < CLO_INVARIANTS; i++)
+		if (clo_invariants[i].forbids(src, dst))
+			return true;
+	return false;
+}
+
+/* All that is allowed, and what of it should not be. */
+static int enumerate(struct proof *proof)
+{
+	const struct clo_tables *tables = proof->tables;
+	size_t room = 0;
+
+	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+		const struct clo_pair *pair =
+			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
+		const uint32_t *row =
+			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+		struct offence *moved;
+
+		proof->result.allowed += proof->allowed[*row];
+		if (!is_forbidden(&proof->identities[pair->src],
+				  &proof->identities[pair->dst]))
+			continue;
+		moved = clo_array_room(proof->offences, proof->n_offences,
+				       &room, sizeof(*moved));
+		if (!moved)
+			return -ENOMEM;
+		proof->offences = moved;
+		moved[proof->n_offences++] = (struct offence){*pair, *row};
+	}
+	return 0;
+}
+
+static int order_offences(const void *left, const void *right)
+{
+	const struct clo_pair *a = &((const struct offence *)left)->pair;
+	const struct clo_pair *b = &((const struct offence *)right)->pair;
+
+	if (a->src != b->src)
+		return a->src < b->src ? -1 : 1;
+	return (a->dst > b->dst) - (a->dst < b->dst);
+}
+
+static int prove_flows(struct proof *proof)
+{
+	int r = make_buckets(proof);
+
+	if (r == 0)
+		r = enumerate(proof);
+	if (r < 0)
+		return r;
+
+	count_forbidden(proof);
+	/* By number, so that the same breaches are kept wherever they stand. */
+	if (proof->n_offences)
+		qsort(proof->offences, proof->n_offences,
+		      sizeof(*proof->offences), order_offences);
+	for (size_t i = 0; i < proof->n_offences; i++)
+		judge(proof, &proof->offences[i]);
+	return 0;
+}
+
+static int prove_bindings(struct proof *proof)
+{
+	struct clo_proof *result = &proof->result;
+	struct clo_bound bound;
+
+	for (size_t i = 0; i < CLO_INVARIANTS; i++) {
+		int r;
+
+		if (!clo_invariants[i].bindings)
+			continue;
+		r = clo_invariants[i].bindings(proof->tables, &bound);
+		if (r < 0)
+			return r;
+		result->forbidden[i] += bound.subjects;
+		result->broken[i] += bound.broken;
+		result->breached += bound.broken;
+		for (size_t b = 0; b < bound.n_breaches; b++) {
+			bound.breaches[b].invariant = &clo_invariants[i];
+			result->breaches[result->n_breaches++] =
+				bound.breaches[b];
+		}
+	}
+	return 0;
+}
+
+_Static_assert(CLO_BOUND_MAX < CLO_BREACHES_MAX, "there is room for flows");
+_Static_assert(CLO_INVARIANTS <= 8, "a bit of `shown` for each invariant");
 
 static int prepare(struct proof *proof)
 {
@@ -200,10 +287,15 @@ static int prepare(struct proof *proof)
 	proof->identities = clo_tables_value(tables, CLO_TABLE_IDENTITIES, 0);
 	proof->walked = calloc(n_rows + 1, sizeof(*proof->walked));
 	proof->shown = calloc((size_t)tables->gen.rules + 1, 1);
-	proof->rows = calloc(tables->gen.identities, sizeof(*proof->rows));
-	if (!proof->walked || !proof->shown || !proof->rows)
+	if (!proof->walked || !proof->shown)
 		return -ENOMEM;
-	return clo_pairs_index(tables, &proof->pairs);
+
+	proof->result.identities = tables->gen.identities - 1;
+	proof->result.classes = tables->gen.classes;
+	proof->result.pairs =
+		proof->result.identities * proof->result.identities;
+	proof->result.verdicts = proof->result.pairs * proof->result.classes;
+	return 0;
 }
 
 int clo_prove(const struct clo_tables *tables, const bool *excepted,
@@ -222,14 +314,14 @@ int clo_prove(const struct clo_tables *tables, const bool *excepted,
 	r = clo_tables_check(tables, &proof->allowed, reterr_text);
 	if (r == 0)
 		r = prepare(proof);
+	if (r == 0)
+		r = prove_bindings(proof);
+	if (r == 0)
+		r = prove_flows(proof);
 	if (r < 0)
 		return r;
 
 	result = &proof->result;
-	result->identities = tables->gen.identities - 1;
-	result->classes = tables->gen.classes;
-	for (uint32_t src = 1; src < tables->gen.identities; src++)
-		enumerate_source(proof, src);
 	for (size_t i = 0;
 	     i < proof->n_admitted && result->n_breaches < CLO_BREACHES_MAX;
 	     i++)
@@ -237,4 +329,30 @@ int clo_prove(const struct clo_tables *tables, const bool *excepted,
 
 	*ret_proof = *result;
 	return 0;
+}
+
+const char *clo_proven_text(enum clo_proven proven)
+{
+	static const char *const texts[] = {
+		[CLO_PROVEN] = "PROVED",
+		[CLO_NOT_COVERED] = "NOT-COVERED",
+		[CLO_VIOLATED] = "VIOLATED",
+		[CLO_PROOF_ERROR] = "ERROR",
+	};
+
+	return texts[proven];
+}
+
+enum clo_proven clo_proven_worse(enum clo_proven a, enum clo_proven b)
+{
+	return a > b ? a : b;
+}
+
+enum clo_proven clo_proof_verdict(const struct clo_proof *proof,
+				  size_t invariant)
+{
+	assert(invariant < CLO_INVARIANTS);
+	if (proof->broken[invariant])
+		return CLO_VIOLATED;
+	return proof->forbidden[invariant] ? CLO_PROVEN : CLO_NOT_COVERED;
 }

@@ -36,7 +36,10 @@
  *    "policy": {"digest":, "epoch":, "attached": "tcx"|"clsact"},
  *    "programs": [{"name":, "id":, "tag":, "xlated": sha256, "asBuilt":}],
  *    "tables": {"<table>": sha256 as read back, ...},
- *    "proof": {...clo_explain_proof...},
+ *    "proof": {...clo_explain_proof..., and of the node: "readMs":, "proveMs":,
+ *              "decided": null or {"epoch":, "pairs":, "classes":, "verdicts":,
+ *              "allowed":, "slots":, "wrong":, "ms":, "time":} when the
+ *              decision code in the kernel was last asked all it can be},
  *    "coverage": {"expected": n, "observed": n, "complete": bool,
  *                 "sources": ["libvirt", "rtnetlink"], "missing": [names]},
  *    "controls": [{"id":, "result": "PASS"|"FAIL"|"INCONCLUSIVE"|

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <string.h>
+
+#include "agent/base/hex.h"
 #include "agent/cli/client.h"
 #include "agent/cli/documents.h"
 #include "agent/cli/output.h"
@@ -6,6 +10,7 @@
 
 enum {
 	OPT_OVERRIDE,
+	OPT_APPROVED,
 };
 
 static void print_milliseconds(const json_t *ms)
@@ -46,6 +51,9 @@ static int print(const struct clo_cli *cli, json_t *result)
 
 	clo_report_plan(cli, plan);
 	clo_report_line("in force", policy);
+	clo_report_line(
+		"matrix",
+		clo_member_text(json_object_get(result, "matrix"), "digest"));
 	clo_report_label("epoch");
 	(void)printf("%" JSON_INTEGER_FORMAT "\n", epoch);
 	clo_report_label("figures");
@@ -62,18 +70,31 @@ static int print(const struct clo_cli *cli, json_t *result)
 	return CLO_EXIT_OK;
 }
 
+static bool is_digest(const char *text)
+{
+	uint8_t digest[32];
+
+	return strncmp(text, "sha256:", 7) == 0 &&
+	       clo_hex_decode(text + 7, sizeof(digest), digest) == 0;
+}
+
 static int run(const struct clo_cli *cli)
 {
 	json_auto_t *documents = NULL, *request = NULL, *result = NULL;
 	int code;
 
+	if (cli->values[OPT_APPROVED] && !is_digest(cli->values[OPT_APPROVED]))
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"apply: --approved needs sha256: and 64 "
+				"lower-case digits, as cloison plan prints");
 	code = clo_documents_read(cli, cli->operand, &documents);
 	if (code != CLO_EXIT_OK)
 		return code;
 
-	request = json_pack("{s:s, s:O, s:b}", "op", "apply", "documents",
+	request = json_pack("{s:s, s:O, s:b, s:s*}", "op", "apply", "documents",
 			    documents, "override",
-			    cli->values[OPT_OVERRIDE] != NULL);
+			    cli->values[OPT_OVERRIDE] != NULL, "approved",
+			    cli->values[OPT_APPROVED]);
 	code = clo_client_call(cli, request, &result);
 	if (code != CLO_EXIT_OK)
 		return code;
@@ -95,6 +116,9 @@ const struct clo_command clo_command_apply = {
 			[OPT_OVERRIDE] =
 				{"override", NULL,
 				 "also over the control plane's bundle"},
+			[OPT_APPROVED] =
+				{"approved", "DIGEST",
+				 "only if this is the digest of its matrix"},
 		},
 	.run = run,
 };

@@ -13,7 +13,7 @@ static const struct clo_command *const commands[] = {
 	&clo_command_apply,
 	&clo_command_plan,
 	&clo_command_status,
-	&clo_command_matrix,
+	&clo_command_matrix, &clo_command_prove,
 	&clo_command_endpoints,
 	&clo_command_trace,
 	&clo_command_flows,

@@ -59,6 +59,7 @@ extern const struct clo_command clo_command_log;
 extern const struct clo_command clo_command_matrix;
 extern const struct clo_command clo_command_monitor;
 extern const struct clo_command clo_command_plan;
+extern const struct clo_command clo_command_prove;
 extern const struct clo_command clo_command_status;
 extern const struct clo_command clo_command_trace;
 extern const struct clo_command clo_command_verify;

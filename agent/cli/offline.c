@@ -8,6 +8,7 @@
 #include "agent/cli/output.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
+#include "policy/matrix_digest.h"
 #include "policy/parse.h"
 #include "policy/prove.h"
 
@@ -58,8 +59,8 @@ int clo_offline_refuse(const struct clo_cli *cli, const struct clo_flaws *flaws)
 	return clo_refuse(cli, CLO_EXIT_REFUSED, error, kept, NULL);
 }
 
-static int prove(const struct clo_compiled *compiled,
-		 struct clo_proof *ret_proof, char reterr_text[160])
+int clo_offline_prove(const struct clo_compiled *compiled,
+		      struct clo_proof *ret_proof, char reterr_text[160])
 {
 	CLO_AUTO_MEM bool *excepted = NULL;
 	size_t i, n = compiled->tables->gen.rules;
@@ -78,6 +79,7 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 {
 	CLO_AUTO_MEM struct clo_proof *proof = NULL;
 	json_auto_t *breaches = json_array();
+	char matrix[CLO_MATRIX_DIGEST];
 	json_t *result;
 	size_t i;
 	int r;
@@ -85,7 +87,7 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 	proof = calloc(1, sizeof(*proof));
 	if (!proof)
 		return -ENOMEM;
-	r = prove(compiled, proof, reterr_text);
+	r = clo_offline_prove(compiled, proof, reterr_text);
 	if (r < 0)
 		return r;
 
@@ -97,10 +99,13 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 			return -ENOMEM;
 	}
 
-	result = json_pack("{s:o, s:o, s:O, s:b}", "plan",
-			   clo_explain_plan(NULL, compiled), "proof",
-			   clo_explain_proof(compiled, proof), "breaches",
-			   breaches, "changed", 1);
+	r = clo_matrix_digest(compiled, NULL, matrix);
+	if (r < 0)
+		return r;
+	result = json_pack("{s:o, s:{s:s}, s:o, s:O, s:b}", "plan",
+			   clo_explain_plan(NULL, compiled), "matrix", "digest",
+			   matrix, "proof", clo_explain_proof(compiled, proof),
+			   "breaches", breaches, "changed", 1);
 	if (!result)
 		return -ENOMEM;
 
@@ -108,27 +113,95 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 	return 0;
 }
 
-int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
-		     json_t **ret_result)
+void clo_chain_done(struct clo_chain *chain)
 {
-	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
-	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
+	clo_compiled_free(chain->compiled);
+	clo_policy_free(chain->policy);
+	*chain = (struct clo_chain){0};
+}
+
+int clo_offline_make(const struct clo_cli *cli, const json_t *documents,
+		     struct clo_chain *chain)
+{
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	const time_t now = time(NULL);
-	char error[160] = "";
 	int r;
 
 	r = clo_flaws_new(&flaws);
 	if (r == 0)
-		r = clo_offline_parse(documents, now, &policy, flaws);
+		r = clo_offline_parse(documents, now, &chain->policy, flaws);
 	if (r == 0)
-		r = clo_compile(policy, now, &compiled, flaws);
-	if (r == 0)
-		r = explain(compiled, ret_result, error);
-	if (r == 0)
-		return CLO_EXIT_OK;
-	if (r != -EINVAL)
-		return clo_fail(cli, CLO_EXIT_FAILED, "cannot plan: %s",
-				error[0] ? error : strerrordesc_np(-r));
-	return clo_offline_refuse(cli, flaws);
+		r = clo_compile(chain->policy, now, &chain->compiled, flaws);
+	if (r == -EINVAL)
+		return clo_offline_refuse(cli, flaws);
+	return r < 0 ? clo_fail(cli, CLO_EXIT_FAILED, "cannot compile: %s",
+				strerrordesc_np(-r))
+		     : CLO_EXIT_OK;
+}
+
+int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
+		     json_t **ret_result)
+{
+	struct clo_chain chain = {0};
+	char error[160] = "";
+	int code, r;
+
+	code = clo_offline_make(cli, documents, &chain);
+	if (code != CLO_EXIT_OK) {
+		clo_chain_done(&chain);
+		return code;
+	}
+	r = explain(chain.compiled, ret_result, error);
+	clo_chain_done(&chain);
+	return r < 0 ? clo_fail(cli, CLO_EXIT_FAILED, "cannot plan: %s",
+				error[0] ? error : strerrordesc_np(-r))
+		     : CLO_EXIT_OK;
+}
+
+static int write_matrix(const struct clo_cli *cli,
+			const struct clo_compiled *compiled, const char *path)
+{
+	char digest[CLO_MATRIX_DIGEST];
+	FILE *file = fopen(path, "we");
+	int r;
+
+	if (!file)
+		return clo_fail(cli, CLO_EXIT_FAILED, "%s: %m", path);
+	r = clo_matrix_digest(compiled, file, digest);
+	if (fclose(file) != 0 && r == 0)
+		r = -errno;
+	return r < 0 ? clo_fail(cli, CLO_EXIT_FAILED,
+				"%s: the matrix cannot be written whole: %s",
+				path, strerrordesc_np(-r))
+		     : CLO_EXIT_OK;
+}
+
+/* Nothing is written of a matrix that is not the daemon's. */
+static int check_and_write(const struct clo_cli *cli,
+			   const struct clo_compiled *compiled,
+			   const char *digest, const char *path)
+{
+	char own[CLO_MATRIX_DIGEST];
+
+	if (clo_matrix_digest(compiled, NULL, own) < 0)
+		return clo_fail(cli, CLO_EXIT_FAILED, "no memory");
+	if (strcmp(own, digest) != 0)
+		return clo_fail(cli, CLO_EXIT_FAILED,
+				"the daemon's matrix is %s, here it is %s: an "
+				"exception began or ended, or they are of "
+				"two versions; ask again",
+				digest, own);
+	return write_matrix(cli, compiled, path);
+}
+
+int clo_offline_matrix(const struct clo_cli *cli, const json_t *documents,
+		       const char *digest, const char *path)
+{
+	struct clo_chain chain = {0};
+	int code = clo_offline_make(cli, documents, &chain);
+
+	if (code == CLO_EXIT_OK)
+		code = check_and_write(cli, chain.compiled, digest, path);
+	clo_chain_done(&chain);
+	return code;
 }

@@ -4,7 +4,9 @@
 #include <jansson.h>
 
 #include "agent/cli/cli.h"
+#include "policy/compile.h"
 #include "policy/parse.h"
+#include "policy/prove.h"
 
 /*
  * The daemon's `plan` without a daemon, against an empty policy. CLO_EXIT_OK
@@ -13,9 +15,30 @@
 int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
 		     json_t **ret_result);
 
+/* Documents, parsed and compiled as of now. */
+struct clo_chain {
+	struct clo_policy *policy;
+	struct clo_compiled *compiled;
+};
+
+/* CLO_EXIT_OK, or it has been printed why; done with it in any case. */
+int clo_offline_make(const struct clo_cli *cli, const json_t *documents,
+		     struct clo_chain *chain);
+void clo_chain_done(struct clo_chain *chain);
+
+/*
+ * The flow matrix of the documents, as a canonical document at `path`. `digest`
+ * is what it must have.
+ */
+int clo_offline_matrix(const struct clo_cli *cli, const json_t *documents,
+		       const char *digest, const char *path);
+
 /* What clo_documents_read() gave, as clo_policy_parse(). */
 int clo_offline_parse(const json_t *documents, time_t now,
 		      struct clo_policy **ret_policy, struct clo_flaws *flaws);
+/* With the exceptions that were in force when it was compiled. */
+int clo_offline_prove(const struct clo_compiled *compiled,
+		      struct clo_proof *ret_proof, char reterr_text[160]);
 /* That it has flaws, and which. */
 int clo_offline_refuse(const struct clo_cli *cli,
 		       const struct clo_flaws *flaws);

@@ -7,6 +7,7 @@
 
 enum {
 	OPT_OFFLINE,
+	OPT_MATRIX,
 };
 
 static int print(const struct clo_cli *cli, const json_t *result)
@@ -25,6 +26,10 @@ static int print(const struct clo_cli *cli, const json_t *result)
 		clo_report_plan(cli, plan);
 		clo_report_proof(json_object_get(result, "proof"));
 		clo_report_breaches(stdout, breaches);
+		clo_report_line(
+			"matrix",
+			clo_member_text(json_object_get(result, "matrix"),
+					"digest"));
 		clo_report_label("result");
 		clo_color_print(cli, breached ? CLO_COLOR_BAD : CLO_COLOR_GOOD,
 				breached ? "apply would refuse it"
@@ -54,7 +59,13 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
-	return print(cli, result);
+	if (cli->values[OPT_MATRIX])
+		code = clo_offline_matrix(
+			cli, documents,
+			clo_member_text(json_object_get(result, "matrix"),
+					"digest"),
+			cli->values[OPT_MATRIX]);
+	return code == CLO_EXIT_OK ? print(cli, result) : code;
 }
 
 const struct clo_command clo_command_plan = {
@@ -69,6 +80,9 @@ const struct clo_command clo_command_plan = {
 			[OPT_OFFLINE] =
 				{"offline", NULL,
 				 "no daemon: prove here, against no policy"},
+			[OPT_MATRIX] =
+				{"matrix", "FILE",
+				 "write the flow matrix, canonical, to approve"},
 		},
 	.run = run,
 };

@@ -54,6 +54,9 @@ static void print_policy(const struct clo_cli *cli, const json_t *status)
 		clo_text_print(stdout, clo_member_text(status, "policy"));
 		(void)printf(", epoch %" JSON_INTEGER_FORMAT "\n",
 			     clo_member_int(status, "epoch"));
+		if (json_is_string(json_object_get(status, "matrix")))
+			clo_report_line("matrix",
+					clo_member_text(status, "matrix"));
 	} else {
 		clo_color_print(cli, CLO_COLOR_WARN, "none in force");
 		(void)putchar('\n');

@@ -158,21 +158,6 @@ static int read_key(const struct clo_cli *cli, struct clo_key **ret_key)
 	return code;
 }
 
-static int read_trust(const struct clo_cli *cli, struct clo_trust **ret_trust)
-{
-	const char *path = cli->values[OPT_TRUST];
-	CLO_AUTO_MEM char *text = NULL;
-	char reason[200] = "out of memory";
-	size_t len;
-	int code;
-
-	code = read_file(cli, path, CLO_TRUST_MAX, &text, &len);
-	if (code == CLO_EXIT_OK &&
-	    clo_trust_parse(text, len, ret_trust, reason) < 0)
-		return clo_fail(cli, CLO_EXIT_USAGE, "%s: %s", path, reason);
-	return code;
-}
-
 /* What is no node-key record is passed over: it may be a whole log. */
 static int on_record(const char *name, const char *text, size_t len,
 		     void *userdata)
@@ -276,8 +261,10 @@ static int read_inputs(const struct clo_cli *cli, struct inputs *inputs,
 		       struct clo_verify_request *request)
 {
 	const char *policy = cli->values[OPT_POLICY];
-	int code = cli->values[OPT_KEY] ? read_key(cli, &inputs->key)
-					: read_trust(cli, &inputs->trust);
+	int code = cli->values[OPT_KEY]
+			   ? read_key(cli, &inputs->key)
+			   : clo_verify_trust(cli, cli->values[OPT_TRUST],
+					      &inputs->trust);
 
 	if (code == CLO_EXIT_OK)
 		code = read_node_keys(cli, &inputs->node_keys);

@@ -6,6 +6,7 @@
 
 #include "agent/attest/inclusion.h"
 #include "agent/attest/logged.h"
+#include "agent/base/file.h"
 #include "agent/cli/output.h"
 
 int clo_verify_unwrap(const char **text, size_t *len,
@@ -21,6 +22,22 @@ int clo_verify_unwrap(const char **text, size_t *len,
 	*text = (*ret_bundled)->envelope;
 	*len = strlen(*text);
 	return 0;
+}
+
+int clo_verify_trust(const struct clo_cli *cli, const char *path,
+		     struct clo_trust **ret_trust)
+{
+	CLO_AUTO_MEM char *text = NULL;
+	char reason[200] = "out of memory";
+	size_t len;
+	int r = clo_file_read(path, CLO_TRUST_MAX, &text, &len);
+
+	if (r < 0)
+		return clo_fail(cli, CLO_EXIT_USAGE, "cannot read %s: %s", path,
+				strerrordesc_np(-r));
+	if (clo_trust_parse(text, len, ret_trust, reason) < 0)
+		return clo_fail(cli, CLO_EXIT_USAGE, "%s: %s", path, reason);
+	return CLO_EXIT_OK;
 }
 
 static void reject(struct clo_verify_result *result, const char *flaw)

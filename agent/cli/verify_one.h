@@ -29,6 +29,9 @@ struct clo_verify_request {
 	enum clo_verify_format format;
 };
 
+/* A trust store; CLO_EXIT_OK, else it has been printed why. */
+int clo_verify_trust(const struct clo_cli *cli, const char *path,
+		     struct clo_trust **ret_trust);
 /*
  * The envelope of what may be a bundle: *text itself, or what *ret_bundled,
  * which the caller frees, has of it. -EBADMSG: a bundle that is none.

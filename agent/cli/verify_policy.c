@@ -79,6 +79,12 @@ int clo_verify_policy_read(const struct clo_cli *cli, const char *dir,
 	return CLO_EXIT_OK;
 }
 
+const struct clo_compiled *
+clo_verify_policy_compiled(const struct clo_verify_policy *policy)
+{
+	return policy->compiled;
+}
+
 int clo_verify_policy_check(struct clo_verify_policy *policy,
 			    const json_t *statement, time_t then,
 			    char ret_reason[200])

@@ -96,9 +96,10 @@ static json_t *applied(struct clo_node *node, const json_t *plan,
 	(void)clo_bpf_epoch(node->bpf, &epoch);
 	clo_hex_encode(gen->policy_digest, sizeof(gen->policy_digest), digest);
 	return clo_reply_accept(json_pack(
-		"{s:s, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, s:f, s:f, "
-		"s:f, s:f}, s:s}",
-		"policy", digest, "epoch", (json_int_t)epoch, "endpoints",
+		"{s:s, s:{s:s}, s:I, s:I, s:i, s:i, s:i, s:o, s:O, s:{s:f, "
+		"s:f, s:f, s:f, s:f}, s:s}",
+		"policy", digest, "matrix", "digest", force->matrix, "epoch",
+		(json_int_t)epoch, "endpoints",
 		(json_int_t)clo_report_declared(force->policy), "identities",
 		(int)gen->identities - 1, "classes", (int)gen->classes, "rules",
 		(int)gen->rules - 1, "proof",
@@ -142,8 +143,21 @@ static json_t *refuse_name(const struct clo_policy *policy, const char *name)
 			     policy->node.name, name));
 }
 
+/* What a person approved, and nothing else. */
+static json_t *refuse_unapproved(const struct clo_force *force,
+				 const char *approved)
+{
+	if (!approved || strcmp(force->matrix, approved) == 0)
+		return NULL;
+	return clo_reply_because(
+		CLO_EXIT_REFUSED,
+		json_sprintf("the flow matrix of this policy is %s, approved "
+			     "was %s: look at cloison plan and approve again",
+			     force->matrix, approved));
+}
+
 json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
-			    const char *name)
+			    const char *name, const char *approved)
 {
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	json_auto_t *plan = NULL;
@@ -155,6 +169,8 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 	if (!force)
 		return refused;
 	refused = refuse_name(force->policy, name);
+	if (!refused)
+		refused = refuse_unapproved(force, approved);
 	if (!refused)
 		refused = refuse_relabel(node, force->policy);
 	if (refused)
@@ -184,8 +200,9 @@ json_t *clo_apply_plan(struct clo_node *node, const json_t *request)
 	if (!force)
 		return refused;
 	return clo_reply_accept(json_pack(
-		"{s:o, s:o, s:o, s:b}", "plan",
-		clo_explain_plan(before, force->compiled), "proof",
+		"{s:o, s:{s:s}, s:o, s:o, s:b}", "plan",
+		clo_explain_plan(before, force->compiled), "matrix", "digest",
+		force->matrix, "proof",
 		clo_explain_proof(force->compiled, &force->proof), "breaches",
 		breaches_of(force), "changed",
 		!before || memcmp(before->tables->gen.tables_digest,

@@ -9,8 +9,12 @@
  * (agent/core/control.h).
  */
 
-/* name NULL: of whatever node the policy says that it is. */
+/*
+ * name NULL: of whatever node the policy says that it is. approved: the digest
+ * of the flow matrix that was approved; NULL: any. It is compared with that of
+ * the tables that are then loaded.
+ */
 json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
-			    const char *name);
+			    const char *name, const char *approved);
 /* What it would change. */
 json_t *clo_apply_plan(struct clo_node *node, const json_t *request);

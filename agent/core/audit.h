@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "agent/core/enumerate.h"
 #include "agent/core/node.h"
 #include "agent/core/probe.h"
 #include "agent/core/problem.h"
@@ -50,6 +51,7 @@ struct clo_audit {
 	struct clo_tables *observed; /* NULL: no policy in force */
 	struct clo_proof proof;
 	double ms_read, ms_prove;
+	struct clo_enumeration decided; /* epoch 0: it could not be */
 	struct clo_bpf_program programs[2];
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */

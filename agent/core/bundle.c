@@ -210,8 +210,8 @@ static void reason_of(const json_t *reply, struct verdict *verdict)
 static void apply(struct clo_node *node, const struct clo_policy_bundle *bundle,
 		  struct verdict *verdict)
 {
-	json_auto_t *reply =
-		clo_apply_documents(node, bundle->documents, bundle->node);
+	json_auto_t *reply = clo_apply_documents(node, bundle->documents,
+						 bundle->node, NULL);
 
 	if (json_is_true(json_object_get(reply, "ok"))) {
 		conclude(verdict, CLO_OUTCOME_APPLIED, "%s", "");
@@ -334,18 +334,23 @@ static json_t *refuse_local(const struct clo_seen *seen)
 json_t *clo_bundle_apply(struct clo_node *node, const json_t *request)
 {
 	json_t *documents = json_object_get(request, "documents");
+	const json_t *approved = json_object_get(request, "approved");
 	struct verdict verdict = {0};
 	struct clo_seen seen;
 	json_t *reply;
 	int r = clo_seen_load(node->options->state_dir, &seen);
 
+	if (approved && !json_is_null(approved) && !json_is_string(approved))
+		return clo_reply_refuse(CLO_EXIT_USAGE,
+					"approved is not a text");
 	/* an operator is let in also where the file is damaged */
 	if (r < 0)
 		(void)clo_log_errno(CLO_LOG_ERR, r, "bundle.json");
 	if (r == 0 && seen.in_force &&
 	    !json_is_true(json_object_get(request, "override")))
 		return refuse_local(&seen);
-	reply = clo_apply_documents(node, documents, NULL);
+	reply = clo_apply_documents(node, documents, NULL,
+				    json_string_value(approved));
 	if (r < 0 || !seen.in_force ||
 	    !json_is_true(json_object_get(reply, "ok")))
 		return reply;

@@ -18,15 +18,17 @@
  * op        members                      result
  * apply     documents: [{name, text}],   {policy: digest, epoch, endpoints,
  *           override?: bool, over a         identities, classes, rules, proof,
- *           bundle that is in force         plan, ms: {parse, compile, prove,
- *                                         load, readback}, verdict}
+ *           bundle that is in force,        matrix: {digest}, plan, ms: {parse,
+ *           approved?: digest of the        compile, prove, load, readback},
+ *           matrix                          verdict}
  * bundle    envelope: text of a DSSE     {revision, digest, outcome, reason,
  *           envelope (policy_bundle.h)    final: bool}: as in policy-ack/v1;
  *                                         not final: it may be handed in again
- * plan      documents                    {plan, proof, breaches: [...],
- *                                         changed: bool}
+ * plan      documents                    {plan, matrix: {digest}, proof,
+ *                                         breaches: [...], changed: bool}
  * status    -                            {node, version, bootId, pid, uptime,
- *                                         policy: digest|null, epoch, attach,
+ *                                         policy: digest|null,
+ *                                         matrix: digest|null, epoch, attach,
  *                                         libvirt: bool, endpoints:
  *                                         {expected, guarded}, undeclared: n,
  *                                         connections, verdict, lastProof,

@@ -110,6 +110,9 @@ int clo_force_make(json_t *documents, time_t accepted, time_t now,
 	r = prove(force, flaws);
 	if (r < 0)
 		return r;
+	r = clo_matrix_digest(force->compiled, NULL, force->matrix);
+	if (r < 0)
+		return r;
 	r = clo_quotas_make(force->policy, &force->quotas, &force->n_quotas);
 	if (r < 0)
 		return r;

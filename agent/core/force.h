@@ -10,6 +10,7 @@
 #include "agent/core/setting.h"
 #include "policy/compile.h"
 #include "policy/flaw.h"
+#include "policy/matrix_digest.h"
 #include "policy/prove.h"
 
 /*
@@ -26,6 +27,7 @@ struct clo_force {
 	size_t n_quotas;
 	bool *excepted; /* by rule index */
 	struct clo_proof proof;
+	char matrix[CLO_MATRIX_DIGEST]; /* of what was compiled */
 	double ms_parse, ms_compile, ms_prove;
 };
 

@@ -7,6 +7,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/store.h"
+#include "agent/core/enumerate.h"
 #include "agent/core/flowlog.h"
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
@@ -75,6 +76,8 @@ struct clo_node {
 	time_t started;
 
 	struct clo_force *force; /* policy in force, NULL before the first */
+	struct clo_enumeration enumerated; /* last; epoch 0: none yet */
+	double enumerate_due; /* ms: the same tables again */
 
 	/* As of the last look; domains stay while libvirt does not answer. */
 	struct clo_inventory *inventory;

@@ -34,14 +34,22 @@ static json_t *policy_member(const struct clo_node *node,
 			     const struct clo_audit *audit)
 {
 	const struct clo_tables *observed = audit->observed;
+	uint8_t tables[32];
+	bool known;
 
 	if (!observed)
 		return json_pack("{s:n, s:i, s:s}", "digest", "epoch", 0,
 				 "attached", clo_bpf_attach_name(node->bpf));
-	return json_pack("{s:o, s:I, s:s}", "digest",
+	/* The matrix that was approved: of tables that are the kernel's. */
+	clo_tables_digest_all(observed, tables);
+	known = node->force &&
+		memcmp(node->force->compiled->tables->gen.tables_digest, tables,
+		       sizeof(tables)) == 0;
+	return json_pack("{s:o, s:I, s:s, s:s*}", "digest",
 			 hex(observed->gen.policy_digest, 32), "epoch",
 			 (json_int_t)observed->gen.epoch, "attached",
-			 clo_bpf_attach_name(node->bpf));
+			 clo_bpf_attach_name(node->bpf), "matrix",
+			 known ? node->force->matrix : NULL);
 }
 
 static json_t *programs_member(const struct clo_audit *audit)
@@ -76,6 +84,24 @@ static json_t *tables_member(const struct clo_audit *audit)
 	return tables;
 }
 
+/* What the attached programs' code says, over all that it can be asked. */
+static json_t *decided_member(const struct clo_enumeration *decided)
+{
+	char at[21];
+
+	if (!decided->epoch)
+		return json_null();
+	clo_time_format(decided->at, at);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "epoch",
+		(json_int_t)decided->epoch, "pairs", (json_int_t)decided->pairs,
+		"classes", (json_int_t)decided->classes, "verdicts",
+		(json_int_t)decided->verdicts, "allowed",
+		(json_int_t)decided->allowed, "slots",
+		(json_int_t)decided->slots, "wrong", (json_int_t)decided->wrong,
+		"ms", decided->ms, "time", at);
+}
+
 /* A scope reads that its borders were enumerated, not how large others are. */
 static json_t *proof_member(const struct clo_node *node,
 			    const struct clo_audit *audit, const char *scope)
@@ -91,6 +117,8 @@ static json_t *proof_member(const struct clo_node *node,
 	proof = clo_explain_proof(node->force->compiled, &audit->proof);
 	(void)json_object_set_new(proof, "readMs", json_real(audit->ms_read));
 	(void)json_object_set_new(proof, "proveMs", json_real(audit->ms_prove));
+	(void)json_object_set_new(proof, "decided",
+				  decided_member(&audit->decided));
 	return proof;
 }
 

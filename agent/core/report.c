@@ -246,6 +246,9 @@ json_t *clo_report_status(struct clo_node *node)
 		"findings", findings(node), "drops", drops(node), "rules",
 		rules(node));
 	kernel_done(&kernel);
+	(void)json_object_set_new(status, "matrix",
+				  node->force ? json_string(node->force->matrix)
+					      : json_null());
 	return status;
 }
 

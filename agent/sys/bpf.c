@@ -68,6 +68,7 @@ static int bpf_new(const char *dir, struct clo_bpf **ret_bpf)
 
 	memcpy(bpf->dir, dir, strlen(dir) + 1);
 	bpf->dir_fd = -1;
+	bpf->enumerated = -1;
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++)
 		bpf->maps[i] = -1;
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++)
@@ -101,6 +102,7 @@ void clo_bpf_free(struct clo_bpf *bpf)
 		clo_fd_closep(&bpf->grace[i]);
 		clo_fd_closep(&bpf->resize[i].old);
 	}
+	clo_fd_closep(&bpf->enumerated);
 	clo_fd_closep(&bpf->dir_fd);
 	free(bpf);
 }

@@ -75,6 +75,41 @@ int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables);
 int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch); /* 0: none */
 
 /*
+ * What the decision code in the kernel says: the guards' own lines, run on the
+ * tables in force.
+ */
+struct clo_bpf_verdicts {
+	uint64_t epoch; /* of the tables */
+	uint32_t words; /* of a row, as the kernel has it */
+	struct clo_pair first; /* the rest in the order of (src, dst) */
+	size_t n; /* pairs */
+	const uint8_t *allowed; /* of each pair; 0: no class is */
+	const uint64_t *word; /* `words` for each other; bit = class */
+};
+
+/*
+ * Every pair of identities below `identities`, stretch by stretch. A negative
+ * return of on_verdicts ends it. -ENOENT: no policy is in force. -EBUSY:
+ * another one came into force meanwhile.
+ */
+int clo_bpf_enumerate_pairs(
+	struct clo_bpf *bpf, uint32_t identities,
+	int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
+			   void *userdata),
+	void *userdata);
+
+/* The whole verdict on one (pair, protocol, number). */
+struct clo_bpf_judged {
+	uint16_t drop; /* enum clo_drop */
+	uint16_t class;
+	uint32_t rule;
+};
+
+/* Of one pair on all CLO_SLOTS, by slot; the same errors. */
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_pair pair,
+			    struct clo_bpf_judged *ret_judged);
+
+/*
  * Ports. set adds or replaces; it chooses the meter (port->slot is ignored)
  * and sets its limits, but not what was used of them: a bucket's `paid` is
  * ignored. A port that becomes another endpoint's drops all for the moment in
@@ -171,11 +206,36 @@ int clo_bpf_programs_read(struct clo_bpf *bpf,
 /* Pin our two programs again, whatever stands in their place. */
 int clo_bpf_programs_restore(struct clo_bpf *bpf);
 
+/* A frame as the hook of an interface would see it. */
+struct clo_bpf_frame {
+	const void *data;
+	size_t len;
+	uint32_t ifindex;
+	uint32_t mark;
+	uint16_t gso_size; /* of each segment; 0: it is one frame */
+};
+
+/* What a program did with it. Nothing leaves the kernel. */
+struct clo_bpf_said {
+	bool drop;
+	bool redirect; /* sent straight to its receiver's interface */
+	/*
+	 * Why it was refused, also if it passes in audit mode. Our own programs
+	 * say it; CLO_DROP_NONE with `drop`: the program is none of ours.
+	 */
+	enum clo_drop reason;
+	uint32_t mark; /* that it went on with */
+};
+
 /*
- * Run the program `prog_id` (of clo_bpf_guard_query()) on one frame as if it
- * came by that interface with that mark. ret_drop: it would drop. Counts like
- * real traffic. -ENOENT: no such program.
+ * Run the program `prog_id` (of clo_bpf_guard_query()) on one frame. Counts
+ * like real traffic, and a flow that it opens is tracked. -ENOENT: no such
+ * program. -EINVAL: the kernel runs no program on such a frame.
  */
+int clo_bpf_run(struct clo_bpf *bpf, uint32_t prog_id,
+		const struct clo_bpf_frame *frame,
+		struct clo_bpf_said *ret_said);
+/* The same, of a frame that is one; ret_drop: it would drop. */
 int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
 		  uint32_t mark, const void *frame, size_t len, bool *ret_drop);
 

@@ -115,6 +115,8 @@ enum clo_bpf_call {
 	CLO_BPF_CALL_SWEEP,
 	CLO_BPF_CALL_ACCOUNT,
 	CLO_BPF_CALL_CLOCK,
+	CLO_BPF_CALL_PAIRS,
+	CLO_BPF_CALL_SLOTS,
 	CLO_BPF_CALL_COUNT,
 };
 
@@ -130,6 +132,7 @@ struct clo_bpf {
 	__u32 program_ids[CLO_BPF_SIDES];
 	__u8 built_tags[CLO_BPF_SIDES][8];
 	int calls[CLO_BPF_CALL_COUNT];
+	int enumerated; /* map of the two that enumerate */
 	int grace[2]; /* clo_bpf_grace(): a map of maps, its one inner map */
 	struct clo_bpf_resize resize[2]; /* of conn4, conn6 */
 	__u32 meter_owner[CLO_METERS]; /* ifindex by slot; 0: it is free */

@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/pkt_cls.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -197,7 +196,10 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 		[CLO_BPF_CALL_SWEEP] = "clo_sweep",
 		[CLO_BPF_CALL_ACCOUNT] = "clo_account",
 		[CLO_BPF_CALL_CLOCK] = "clo_clock",
+		[CLO_BPF_CALL_PAIRS] = "clo_enumerate_pairs",
+		[CLO_BPF_CALL_SLOTS] = "clo_enumerate_slots",
 	};
+	int page = bpf_object__find_map_fd_by_name(obj, "clo_enumerated");
 
 	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++) {
 		const struct bpf_program *program =
@@ -210,7 +212,8 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 			return -errno;
 	}
 
-	return 0;
+	bpf->enumerated = fcntl(page, F_DUPFD_CLOEXEC, 3);
+	return bpf->enumerated < 0 ? -errno : 0;
 }
 
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
@@ -343,31 +346,5 @@ int clo_bpf_programs_read(struct clo_bpf *bpf,
 	}
 
 	memcpy(ret_programs, programs, sizeof(programs));
-	return 0;
-}
-
-int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
-		  uint32_t mark, const void *frame, size_t len, bool *ret_drop)
-{
-	struct __sk_buff context = {.ifindex = ifindex, .mark = mark};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
-		    .data_size_in = (__u32)len, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context));
-	CLO_AUTO_FD int fd = -1;
-	int r;
-
-	(void)bpf;
-	if (len > UINT16_MAX)
-		return -EMSGSIZE;
-	if (prog_id == 0)
-		return -ENOENT;
-	fd = bpf_prog_get_fd_by_id(prog_id);
-	if (fd < 0)
-		return fd;
-	r = bpf_prog_test_run_opts(fd, &opts);
-	if (r < 0)
-		return r;
-
-	*ret_drop = opts.retval == TC_ACT_SHOT;
 	return 0;
 }

@@ -69,6 +69,22 @@ CLO_INLINE __u32 clo_judge_slot(__u8 proto, __u16 number)
 	}
 }
 
+/* What stands at that place: the opposite of clo_judge_slot(). */
+CLO_INLINE __u8 clo_judge_proto(__u32 slot)
+{
+	if (slot < CLO_SLOT_UDP)
+		return IPPROTO_TCP;
+	if (slot < CLO_SLOT_SCTP)
+		return IPPROTO_UDP;
+	if (slot < CLO_SLOT_ICMP)
+		return IPPROTO_SCTP;
+	if (slot < CLO_SLOT_ICMPV6)
+		return IPPROTO_ICMP;
+	if (slot < CLO_SLOT_OTHER)
+		return IPPROTO_ICMPV6;
+	return (__u8)(slot - CLO_SLOT_OTHER);
+}
+
 /* Look-up 1: address -> endpoint identity, else external class. */
 CLO_INLINE void clo_judge_side(const struct clo_view *view, __u32 space,
 			       __u8 family, const __u8 *addr,
@@ -90,14 +106,34 @@ CLO_INLINE void clo_judge_side(const struct clo_view *view, __u32 space,
 	ret->segment = 0;
 }
 
+/* The row of a pair of identities; CLO_ROW_NONE: nothing is allowed. */
+CLO_INLINE __u32 clo_judge_row(const struct clo_view *view, __u32 src,
+			       __u32 dst)
+{
+	const __u32 *row;
+
+	if (!src || !dst)
+		return CLO_ROW_NONE;
+	row = clo_view_row(view, src, dst);
+	return row ? *row : CLO_ROW_NONE;
+}
+
+/* Whether classes 64 * index to 64 * index + 63 are allowed, by bit. */
+CLO_INLINE __u64 clo_judge_word(const struct clo_view *view, __u32 row,
+				__u32 words, __u32 index)
+{
+	const __u64 *word = clo_view_word(view, row * words + index);
+
+	return word ? *word : 0;
+}
+
 /* Look-ups 2 and 3: the bit of (source, destination, service class). */
 CLO_INLINE void clo_judge_pair(const struct clo_view *view, __u32 src,
 			       __u32 dst, __u8 proto, __u16 number,
 			       struct clo_verdict *ret)
 {
 	__u32 words = clo_view_words(view);
-	const __u32 *row;
-	const __u64 *word;
+	__u64 word;
 
 	ret->class = CLO_CLASS_NONE;
 	ret->row = CLO_ROW_NONE;
@@ -112,13 +148,12 @@ CLO_INLINE void clo_judge_pair(const struct clo_view *view, __u32 src,
 		return;
 
 	ret->drop = CLO_DROP_POLICY;
-	row = clo_view_row(view, src, dst);
-	if (!row)
+	ret->row = clo_judge_row(view, src, dst);
+	if (ret->row == CLO_ROW_NONE)
 		return;
-	ret->row = *row;
 
-	word = clo_view_word(view, ret->row * words + ret->class / 64);
-	if (!word || !(*word >> (ret->class % 64) & 1))
+	word = clo_judge_word(view, ret->row, words, ret->class / 64);
+	if (!(word >> (ret->class % 64) & 1))
 		return;
 
 	ret->drop = CLO_DROP_NONE;

@@ -3,7 +3,7 @@
 /*
  * The guard of a tap or uplink: clo_from_guest on its ingress hook,
  * clo_to_guest on its egress hook. Read the context, ask ebpf/lib, count,
- * tell, send on. Two programs for the agent: clo_sweep, clo_account.
+ * tell, send on. The rest are programs for the agent: upkeep.h, enumerate.h.
  */
 
 #include <linux/bpf.h>
@@ -14,6 +14,7 @@
 
 #include "ebpf/lib/answer.h"
 #include "ebpf/lib/quick.h"
+#include "ebpf/prog/enumerate.h"
 #include "ebpf/prog/gate.h"
 #include "ebpf/prog/tell.h"
 #include "ebpf/prog/upkeep.h"

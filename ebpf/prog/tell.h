@@ -6,8 +6,8 @@
 #include "ebpf/prog/gate.h"
 
 /*
- * What was decided, in one number: the drop, whether it was on its way to the
- * guest, whether it passes all the same. Each function returns what the guard
+ * What was decided, in one number, which skb->cb[0] shows (abi.h): the drop,
+ * whether it was on its way to the guest, whether it passes all the same. Each function returns what the guard
  * shall return: the compiler leaves garbage where nobody uses a result, and
  * the verifier may refuse it.
  */
@@ -177,6 +177,7 @@ CLO_INLINE int refuse(const struct clo_hook *hook, enum clo_drop drop,
 			  hook->port && hook->port->mode == CLO_MODE_AUDIT);
 
 	count_drop(hook->ifindex, what);
+	hook->view->skb->cb[0] = what;
 	if (!capture)
 		return tell(hook, what);
 	hook->view->scratch->what = what;

@@ -272,6 +272,9 @@ static void test_probe(void **state)
 	CLO_AUTO_FD int foreign = sandbox_program("foreign");
 	CLO_AUTO_MEM struct clo_bpf_drop *drops = NULL;
 	struct sandbox *box = *state;
+	const struct clo_bpf_frame whole = {
+		.data = frame, .len = sizeof(frame), .ifindex = box->ifindex};
+	struct clo_bpf_said said = {0};
 	uint64_t counted = 0;
 	bool dropped = false;
 	uint32_t id;
@@ -286,6 +289,9 @@ static void test_probe(void **state)
 				       sizeof(frame), &dropped),
 			 0);
 	assert_true(dropped);
+	assert_int_equal(clo_bpf_run(box->bpf, id, &whole, &said), 0);
+	assert_true(said.drop);
+	assert_int_equal(said.reason, CLO_DROP_NO_ENDPOINT);
 	assert_int_equal(clo_bpf_drops_read(box->bpf, &drops, &n), 0);
 	for (size_t i = 0; i < n; i++)
 		if (drops[i].key.ifindex == box->ifindex &&

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/replay.h"
 #include "bpf/node.h"
 
 /* The first endpoint of acme's production, as `endpoints` shows it. */
@@ -205,6 +206,45 @@ static void test_an_uplink(void **state)
 	assert_string_equal(node.verdict, "FAILED");
 }
 
+/* A frame meets the attached program, which says why it refuses. */
+static void test_a_frame_is_replayed(void **state)
+{
+	uint8_t arp[60] = {0x06, 0,    0, 0, 0, 1, 0x52, 0x54, 0, 0, 0,
+			   1,    0x08, 6, 0, 1, 8, 0,    6,    4, 0, 1};
+	struct sandbox *box = *state;
+	const struct clo_bpf_frame frame = {
+		.data = arp, .len = sizeof(arp), .ifindex = box->ifindex};
+	const struct clo_interface_doc *interface;
+	struct clo_replay replay = {0};
+
+	assert_int_equal(
+		clo_replay_frame(node.bpf, CLO_REPLAY_FROM, &frame, &replay),
+		-ENOENT);
+	(void)ask(apply());
+	assert_int_equal(
+		clo_replay_frame(node.bpf, CLO_REPLAY_FROM, &frame, &replay),
+		0);
+	assert_true(replay.ours && replay.said.drop);
+	assert_int_equal(replay.said.reason, CLO_DROP_SPOOFED_ARP);
+	/* it announces its own address */
+	interface = clo_inventory_find(node.inventory, box->ifindex)->interface;
+	assert_int_equal(interface->addresses[0].family, 4);
+	memcpy(arp + 22, arp + 6, 6);
+	memcpy(arp + 28, interface->addresses[0].addr, 4);
+	memcpy(arp + 38, interface->addresses[0].addr, 4);
+	assert_int_equal(clo_replay_frame(node.bpf, CLO_REPLAY_TO,
+					  &(struct clo_bpf_frame){
+						  .data = arp,
+						  .len = sizeof(arp),
+						  .ifindex = box->ifindex,
+						  .mark = CLO_MARK_ENDPOINT |
+							  CLO_ENDPOINT_MAX},
+					  &replay),
+			 0);
+	assert_true(replay.said.drop);
+	assert_int_equal(replay.said.reason, CLO_DROP_NOT_FOR_ENDPOINT);
+}
+
 #undef TEST
 
 int main(void)
@@ -216,6 +256,7 @@ int main(void)
 		NODE_TEST(test_a_tap_that_changes_its_bridge),
 		NODE_TEST(test_a_bridge_that_is_released),
 		NODE_TEST(test_an_uplink),
+		NODE_TEST(test_a_frame_is_replayed),
 	};
 
 	if (!sandbox_enter())

@@ -2,8 +2,11 @@
 
 /* `cloison plan --offline`: the real parser, compiler and prover. */
 
+#include <openssl/evp.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "agent/base/hex.h"
 #include "check.h"
 #include "cli_run.h"
 
@@ -50,6 +53,56 @@ static void sound(void **state)
 	assert_int_equal(cli->exit, 0);
 	assert_non_null(strstr(cli->out, "by acme/production/r: tcp/80\n"));
 	assert_non_null(strstr(cli->out, "1 flows gained, 0 lost"));
+}
+
+/* "sha256:" and the digest of the file. */
+static void hash_file(const char *path, char ret_text[72])
+{
+	static char bytes[CLI_OUTPUT_MAX];
+	FILE *file = fopen(path, "re");
+	uint8_t digest[32];
+	size_t n;
+
+	assert_non_null(file);
+	n = fread(bytes, 1, sizeof(bytes), file);
+	(void)fclose(file);
+	assert_in_range(n, 100, sizeof(bytes) - 1);
+	assert_int_equal(EVP_Digest(bytes, n, digest, NULL, EVP_sha256(), NULL),
+			 1);
+	(void)strcpy(ret_text, "sha256:");
+	clo_hex_encode(digest, sizeof(digest), ret_text + 7);
+}
+
+/* The file is what the digest is of; a daemon that says other is not believed. */
+static void matrix_is_written(void **state)
+{
+	CLO_AUTO_MEM char *path = NULL, *none = NULL;
+	json_auto_t *document = NULL;
+	struct cli *cli = *state;
+	char digest[72];
+
+	path = cli_path(cli, "matrix");
+	none = cli_path(cli, "none");
+	write_policy(cli, TENANT(""));
+	cli_run(cli, "plan", "--offline", "--json", "--matrix", path, cli->dir,
+		NULL);
+	assert_int_equal(cli->exit, 0);
+	hash_file(path, digest);
+	document = json_loads(cli->out, 0, NULL);
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_object_get(document, "matrix"), "digest")),
+		digest);
+
+	cli_serve(cli,
+		  CLI_OK("{\"plan\":{},\"breaches\":[],\"matrix\":{"
+			 "\"digest\":\"sha256:00\"}}"),
+		  NULL);
+	cli_run(cli, "plan", "--matrix", none, cli->dir, NULL);
+	assert_int_equal(cli->exit, 1);
+	assert_non_null(strstr(cli->err, "sha256:00"));
+	assert_non_null(strstr(cli->err, digest));
+	assert_int_not_equal(access(none, F_OK), 0);
 }
 
 static void breached(void **state)
@@ -111,10 +164,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
-		TEST(sound),
-		TEST(breached),
-		TEST(flawed),
-		TEST(the_labs_policy),
+		TEST(sound),  TEST(matrix_is_written), TEST(breached),
+		TEST(flawed), TEST(the_labs_policy),
 #undef TEST
 	};
 

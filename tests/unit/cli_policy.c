@@ -109,6 +109,31 @@ static void apply_overrides(void **state)
 	assert_true(json_is_true(json_object_get(cli->request, "override")));
 }
 
+/* What was approved goes to the daemon, which compares it. */
+static void apply_of_what_was_approved(void **state)
+{
+#define SHA                                                                    \
+	"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789"    \
+	"abcdef"
+	static const char *const bad[] = {"", "0123", "sha256:0123", SHA "0",
+					  "SHA256:0"};
+	struct cli *cli = *state;
+
+	cli_write(cli, "a.json", "{}");
+	cli_serve(cli, "{\"ok\":false,\"error\":\"e\",\"exit\":3}", NULL);
+	cli_run(cli, "apply", "--approved", SHA, cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_string_equal(
+		json_string_value(json_object_get(cli->request, "approved")),
+		SHA);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(bad); i++) {
+		cli_run(cli, "apply", "--approved", bad[i], cli->dir, NULL);
+		assert_int_equal(cli->exit, 2);
+		assert_non_null(strstr(cli->err, "--approved needs sha256:"));
+	}
+#undef SHA
+}
+
 static void unreadable_documents(void **state)
 {
 	CLO_AUTO_MEM char *directory = NULL, *huge = NULL, *fifo = NULL;
@@ -175,8 +200,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
-		TEST(apply_sends_the_documents), TEST(apply_is_refused),
-		TEST(apply_overrides),           TEST(unreadable_documents),
+		TEST(apply_sends_the_documents),
+		TEST(apply_is_refused),
+		TEST(apply_overrides),
+		TEST(apply_of_what_was_approved),
+		TEST(unreadable_documents),
 		TEST(plan_tells_what_changes),
 #undef TEST
 	};

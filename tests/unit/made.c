@@ -280,6 +280,13 @@ void made_forensics(struct made *made, const char *blocks)
 	node->forensics = parse_cidrs(made, blocks, ",", &node->n_forensics);
 }
 
+void made_national(struct made *made, const char *blocks)
+{
+	struct clo_node_doc *node = &made->policy.node;
+
+	node->national = parse_cidrs(made, blocks, ",", &node->n_national);
+}
+
 void made_multicast(struct made *made, const char *tenant,
 		    enum clo_environment environment, size_t segment,
 		    const char *groups)

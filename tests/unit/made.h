@@ -39,6 +39,7 @@ void made_service(struct made *made, const char *name, bool node,
 /* The tenant lists the service; after all services were made. */
 void made_use(struct made *made, const char *tenant, const char *service);
 void made_forensics(struct made *made, const char *blocks);
+void made_national(struct made *made, const char *blocks);
 void made_multicast(struct made *made, const char *tenant,
 		    enum clo_environment environment, size_t segment,
 		    const char *groups);

@@ -53,7 +53,7 @@ static void models_the_node(void **state)
 	assert_string_equal(node->uplinks[0].interface, "eth0");
 	assert_int_equal(node->n_addresses, 2);
 	assert_cidr(&node->addresses[1], "fd00::1");
-	assert_int_equal(node->n_national, 2);
+	assert_int_equal(node->n_national, 3);
 	assert_cidr(&node->national[0], "196.200.0.0/16");
 
 	assert_int_equal(node->n_services, 2);

@@ -80,6 +80,13 @@ enum clo_drop {
 #define CLO_SEGMENT_MAX 0x3fffffffU /* segment ids: 1 to this; 0 = outside */
 #define CLO_SPACE_MAX 0xffffffU /* space ids: 1 to this */
 
+/*
+ * skb->cb[0] after a frame was refused: the reason, and whether it passes all
+ * the same. For who runs a guard on a frame of his own; nobody else looks.
+ */
+#define CLO_CB_DROP(cb) ((cb)&0xffffU) /* enum clo_drop */
+#define CLO_CB_PASSES(cb) ((cb) >> 17 & 1U)
+
 enum clo_port_kind {
 	CLO_PORT_NONE,
 	CLO_PORT_TAP, /* of one endpoint */
@@ -192,6 +199,36 @@ struct clo_sweep_args {
 	__u64 live; /* out */
 	__u64 ended; /* out */
 };
+
+/*
+ * Programs clo_enumerate_pairs and clo_enumerate_slots run the guards' own
+ * decision (ebpf/lib/judge.h) on the tables in force, as far as one page of
+ * answers goes, and say where to go on. Map clo_enumerated, key 0, is the page.
+ */
+#define CLO_ENUMERATE_MAX 65536U
+
+struct clo_enumerated {
+	/*
+	 * Of slots: drop | class << 16 | rule << 32. Of pairs: `words` words of
+	 * each that has `allowed` set, one after the other: bit = class.
+	 */
+	__u64 word[CLO_ENUMERATE_MAX];
+	__u8 allowed[CLO_ENUMERATE_MAX]; /* 0: no class of that pair is */
+};
+
+struct clo_enumerate_args {
+	__u64 epoch; /* out: of the tables that were judged */
+	/* Of slots: the pair. Of pairs: the first; out: the next. */
+	__u32 src;
+	__u32 dst;
+	__u32 identities; /* pairs: sources and destinations below this */
+	__u32 words; /* out: of a row; pairs */
+	__u32 first; /* slots */
+	__u32 n; /* out: answers in the page */
+};
+
+_Static_assert(sizeof(struct clo_enumerate_args) == 32,
+	       "struct clo_enumerate_args is ABI");
 
 /*
  * The tables of one generation. Each is an outer array-of-maps with two slots;
@@ -321,6 +358,13 @@ enum clo_environment {
 #define CLO_IDENTITY_TEST_DEV 1U
 /* External: may open flows to endpoints in quarantine. */
 #define CLO_IDENTITY_FORENSICS 2U
+/* Endpoints: of a tenant of level 2. */
+#define CLO_IDENTITY_LEVEL_2 4U
+/*
+ * External or service: in the declared national prefixes, or on the node. Set
+ * only where some tenant is of level 2: nobody else asks.
+ */
+#define CLO_IDENTITY_NATIONAL 8U
 
 struct clo_identity {
 	__u32 space; /* 0 for external classes */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "agent/core/audit_impl.h"
+#include "policy/explain_name.h"
+#include "policy/explain_service.h"
+
+/* Of all time at most one part in so many goes into it. */
+#define SHARE 100
+
+static const char *said(bool allowed)
+{
+	return allowed ? "allowed" : "denied";
+}
+
+/* "tcp/443", of the slot or else the class that was judged. */
+static const char *service(const struct clo_compiled *compiled,
+			   const struct clo_contradiction *first,
+			   char slot[CLO_SERVICE_TEXT],
+			   char buffer[CLO_NAME_MAX])
+{
+	if (first->slot >= CLO_SLOTS)
+		return clo_name_class(compiled, first->class, buffer);
+	clo_service_text(first->slot, first->slot, slot);
+	return slot;
+}
+
+static const char *scope_of(const struct clo_compiled *compiled,
+			    uint32_t identity)
+{
+	return identity < compiled->tables->gen.identities
+		       ? compiled->identities[identity].scope
+		       : NULL;
+}
+
+static int note_wrong(struct clo_node *node, struct clo_audit *audit)
+{
+	const struct clo_compiled *compiled = node->force->compiled;
+	const struct clo_contradiction *first = &audit->decided.first;
+	char names[3][CLO_NAME_MAX];
+	char slot[CLO_SERVICE_TEXT];
+	struct clo_problem *found;
+
+	audit->repair |= CLO_REPAIR_TABLES;
+	found = clo_problem_add(
+		&audit->problems, "net.flow-matrix",
+		"the decision code in the kernel says %s of %s to %s on %s, "
+		"the policy %s (%llu verdicts differ)",
+		said(first->allowed),
+		clo_name_identity(compiled, first->pair.src, names[0]),
+		clo_name_identity(compiled, first->pair.dst, names[1]),
+		service(compiled, first, slot, names[2]), said(first->expected),
+		(unsigned long long)audit->decided.wrong);
+	return clo_problem_scoped(
+		found, scope_of(compiled, first->pair.src),
+		scope_of(compiled, first->pair.dst),
+		"the verdict of a flow from or to this scope differs "
+		"from the policy");
+}
+
+/* Always of new tables; of the same ones as often as it is cheap. */
+static bool is_due(const struct clo_node *node, const struct clo_audit *audit)
+{
+	const struct clo_enumeration *last = &node->enumerated;
+
+	return !audit->observed || last->wrong ||
+	       last->epoch != audit->observed->gen.epoch ||
+	       clo_milliseconds() >= node->enumerate_due;
+}
+
+int clo_audit_decisions(struct clo_node *node, struct clo_audit *audit)
+{
+	int r;
+
+	if (!node->force)
+		return 0;
+	audit->decided = node->enumerated;
+	if (!is_due(node, audit))
+		return 0;
+
+	r = clo_enumerate(node->bpf, node->force->compiled->tables,
+			  &audit->decided);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		audit->decided = (struct clo_enumeration){0};
+		audit->repair |= CLO_REPAIR_TABLES;
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "net.flow-matrix",
+			"the decision code in the kernel cannot be "
+			"enumerated: %s",
+			strerrordesc_np(-r)));
+	}
+
+	node->enumerated = audit->decided;
+	node->enumerate_due = clo_milliseconds() + SHARE * audit->decided.ms;
+	return audit->decided.wrong ? note_wrong(node, audit) : 0;
+}

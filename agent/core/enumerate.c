@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/enumerate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/base/clock.h"
+#include "policy/host_view.h"
+
+/* The expected pairs by source: the tables sort them by their bytes. */
+struct index {
+	const struct clo_tables *tables;
+	const uint64_t *rows;
+	size_t n_rows; /* whole ones */
+	uint32_t identities;
+	uint32_t words;
+	size_t *begin; /* by source, and one more: into `entry` */
+	size_t *entry; /* into table pairs */
+	uint32_t source; /* that `row` is of */
+	uint32_t *row; /* by destination; CLO_ROW_NONE: none */
+};
+
+static struct clo_pair pair_at(const struct index *index, size_t i)
+{
+	struct clo_pair pair;
+
+	memcpy(&pair, clo_tables_key(index->tables, CLO_TABLE_PAIRS, i),
+	       sizeof(pair));
+	return pair;
+}
+
+static void index_done(struct index *index)
+{
+	free(index->begin);
+	free(index->entry);
+	free(index->row);
+}
+
+static void fill_by_source(struct index *index)
+{
+	size_t n = index->tables->table[CLO_TABLE_PAIRS].n;
+	size_t total;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t src = pair_at(index, i).src;
+
+		if (src < index->identities)
+			index->begin[src + 1]++;
+	}
+	for (uint32_t src = 0; src < index->identities; src++)
+		index->begin[src + 1] += index->begin[src];
+	total = index->begin[index->identities];
+	for (size_t i = n; i-- > 0;) {
+		uint32_t src = pair_at(index, i).src;
+
+		/* from the back: begin[src + 1] comes down to begin[src] */
+		if (src < index->identities)
+			index->entry[--index->begin[src + 1]] = i;
+	}
+	/* each is now where the one before it was */
+	for (uint32_t src = 0; src < index->identities; src++)
+		index->begin[src] = index->begin[src + 1];
+	index->begin[index->identities] = total;
+}
+
+static int index_init(const struct clo_tables *tables, struct index *index)
+{
+	const struct clo_table_data *rows = &tables->table[CLO_TABLE_ROWS];
+	size_t n = tables->table[CLO_TABLE_PAIRS].n;
+
+	*index = (struct index){
+		.tables = tables,
+		.rows = (const uint64_t *)(const void *)rows->entries,
+		.n_rows = tables->gen.words ? rows->n / tables->gen.words : 0,
+		.identities = tables->gen.identities,
+		.words = tables->gen.words,
+		.source = UINT32_MAX,
+	};
+	index->begin =
+		calloc((size_t)index->identities + 2, sizeof(*index->begin));
+	index->entry = calloc(n + 1, sizeof(*index->entry));
+	index->row =
+		malloc(((size_t)index->identities + 1) * sizeof(*index->row));
+	if (!index->begin || !index->entry || !index->row)
+		return -ENOMEM;
+
+	fill_by_source(index);
+	return 0;
+}
+
+static void turn_to(struct index *index, uint32_t src)
+{
+	uint32_t row;
+
+	memset(index->row, 0xff, index->identities * sizeof(*index->row));
+	index->source = src;
+	for (size_t i = index->begin[src]; i < index->begin[src + 1]; i++) {
+		struct clo_pair pair = pair_at(index, index->entry[i]);
+
+		if (pair.dst >= index->identities || !src || !pair.dst)
+			continue;
+		memcpy(&row,
+		       clo_tables_value(index->tables, CLO_TABLE_PAIRS,
+					index->entry[i]),
+		       sizeof(row));
+		index->row[pair.dst] = row;
+	}
+}
+
+/* Its words, or NULL where nothing is allowed. */
+static const uint64_t *expected_row(struct index *index, struct clo_pair pair)
+{
+	uint32_t row;
+
+	if (index->source != pair.src)
+		turn_to(index, pair.src);
+	row = index->row[pair.dst];
+	return row < index->n_rows ? index->rows + (size_t)row * index->words
+				   : NULL;
+}
+
+struct comparison {
+	struct index index;
+	struct clo_enumeration *found;
+};
+
+static void contradict(struct clo_enumeration *found,
+		       const struct clo_contradiction *contradiction,
+		       uint64_t n)
+{
+	if (found->wrong == 0)
+		found->first = *contradiction;
+	found->wrong += n;
+}
+
+static void compare_row(struct comparison *comparison, struct clo_pair pair,
+			const uint64_t *said, const uint64_t *expected)
+{
+	for (uint32_t w = 0; w < comparison->index.words; w++) {
+		uint64_t is = said ? said[w] : 0;
+		uint64_t wrong = is ^ (expected ? expected[w] : 0);
+		struct clo_contradiction first = {.pair = pair,
+						  .slot = CLO_SLOTS};
+
+		comparison->found->allowed +=
+			(unsigned int)__builtin_popcountll(is);
+		if (!wrong)
+			continue;
+		first.class = w * 64 + (uint32_t)__builtin_ctzll(wrong);
+		first.allowed = is >> (first.class % 64) & 1;
+		first.expected = !first.allowed;
+		contradict(comparison->found, &first,
+			   (unsigned int)__builtin_popcountll(wrong));
+	}
+}
+
+static int compare_stretch(const struct clo_bpf_verdicts *verdicts,
+			   void *userdata)
+{
+	struct comparison *comparison = userdata;
+	struct index *index = &comparison->index;
+	const uint64_t *word = verdicts->word;
+	struct clo_pair pair = verdicts->first;
+
+	comparison->found->epoch = verdicts->epoch;
+	if (verdicts->words != index->words)
+		return -EBADMSG;
+	for (size_t i = 0; i < verdicts->n; i++) {
+		const uint64_t *said = verdicts->allowed[i] ? word : NULL;
+		const uint64_t *expected;
+
+		if (pair.src >= index->identities)
+			return -EBADMSG; /* more than it was asked for */
+		expected = expected_row(index, pair);
+		if (said || expected)
+			compare_row(comparison, pair, said, expected);
+		word += said ? index->words : 0;
+		if (++pair.dst == index->identities) {
+			pair.dst = 0;
+			pair.src++;
+		}
+	}
+	comparison->found->pairs += verdicts->n;
+	return 0;
+}
+
+/* The pair whose row has most of what it has least: allowed and denied. */
+static struct clo_pair most_mixed(struct index *index)
+{
+	size_t n = index->tables->table[CLO_TABLE_PAIRS].n;
+	struct clo_pair best = {1, 1};
+	uint32_t score = 0;
+
+	for (size_t i = 0; i < n && i < 4096; i++) {
+		struct clo_pair pair = pair_at(index, i);
+		uint32_t allowed = 0;
+		uint32_t denied;
+		uint32_t row;
+
+		memcpy(&row,
+		       clo_tables_value(index->tables, CLO_TABLE_PAIRS, i),
+		       sizeof(row));
+		for (uint32_t w = 0; row < index->n_rows && w < index->words;
+		     w++)
+			allowed += (uint32_t)__builtin_popcountll(
+				index->rows[(size_t)row * index->words + w]);
+		denied = index->tables->gen.classes - allowed;
+		if ((allowed < denied ? allowed : denied) < score)
+			continue;
+		score = allowed < denied ? allowed : denied;
+		best = pair;
+	}
+	return best;
+}
+
+/* Every slot by the whole judgement of one pair, class and rule included. */
+static int compare_slots(struct clo_bpf *bpf, struct comparison *comparison)
+{
+	const struct clo_view view = {comparison->index.tables};
+	struct clo_pair pair = most_mixed(&comparison->index);
+	CLO_AUTO_MEM struct clo_bpf_judged *judged = NULL;
+	int r;
+
+	judged = calloc(CLO_SLOTS, sizeof(*judged));
+	if (!judged)
+		return -ENOMEM;
+	r = clo_bpf_enumerate_slots(bpf, pair, judged);
+	if (r < 0)
+		return r;
+	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
+		struct clo_verdict want;
+
+		clo_judge_pair(&view, pair.src, pair.dst, clo_judge_proto(slot),
+			       (uint16_t)slot, &want);
+		if (want.drop == judged[slot].drop &&
+		    (uint16_t)want.class == judged[slot].class &&
+		    want.rule == judged[slot].rule)
+			continue;
+		contradict(
+			comparison->found,
+			&(struct clo_contradiction){
+				.pair = pair,
+				.class = judged[slot].class,
+				.slot = slot,
+				.allowed = judged[slot].drop == CLO_DROP_NONE,
+				.expected = want.drop == CLO_DROP_NONE,
+			},
+			1);
+	}
+	comparison->found->slots = CLO_SLOTS;
+	return 0;
+}
+
+int clo_enumerate(struct clo_bpf *bpf, const struct clo_tables *expected,
+		  struct clo_enumeration *ret_enumeration)
+{
+	struct clo_enumeration found = {.classes = expected->gen.classes,
+					.at = time(NULL)};
+	struct comparison comparison = {.found = &found};
+	double begin = clo_milliseconds();
+	int r;
+
+	r = index_init(expected, &comparison.index);
+	if (r == 0)
+		r = clo_bpf_enumerate_pairs(bpf, expected->gen.identities,
+					    compare_stretch, &comparison);
+	if (r == 0)
+		r = compare_slots(bpf, &comparison);
+	index_done(&comparison.index);
+	if (r < 0)
+		return r;
+
+	found.verdicts = found.pairs * found.classes;
+	found.ms = clo_milliseconds() - begin;
+	*ret_enumeration = found;
+	return 0;
+}

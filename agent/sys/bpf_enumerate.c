@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "agent/sys/bpf_impl.h"
+
+/* One call; the same tables as the call before (epoch 0: there was none). */
+static int enumerate(const struct clo_bpf *bpf, enum clo_bpf_call which,
+		     struct clo_enumerate_args *args)
+{
+	uint64_t epoch = args->epoch;
+	int r;
+
+	r = clo_bpf_call(bpf, which, args, sizeof(*args));
+	if (r < 0)
+		return r;
+	if (args->n == 0 || args->n > CLO_ENUMERATE_MAX)
+		return -EBADMSG;
+
+	return epoch && epoch != args->epoch ? -EBUSY : 0;
+}
+
+/* The program reads no more of a row than it has room for. */
+static bool has_room(const struct clo_enumerate_args *args,
+		     const struct clo_enumerated *page)
+{
+	uint64_t words = 0;
+
+	for (size_t i = 0; i < args->n; i++)
+		words += page->allowed[i] ? args->words : 0;
+
+	return words <= CLO_ENUMERATE_MAX;
+}
+
+static int
+pairs_walk(const struct clo_bpf *bpf, uint32_t identities,
+	   const struct clo_enumerated *page,
+	   int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
+			      void *userdata),
+	   void *userdata)
+{
+	struct clo_enumerate_args args = {.identities = identities};
+
+	while (args.src < identities) {
+		const struct clo_pair first = {args.src, args.dst};
+		int r;
+
+		r = enumerate(bpf, CLO_BPF_CALL_PAIRS, &args);
+		if (r < 0)
+			return r;
+		if (!has_room(&args, page))
+			return -EBADMSG;
+		r = on_verdicts(
+			&(struct clo_bpf_verdicts){
+				.epoch = args.epoch,
+				.words = args.words,
+				.first = first,
+				.n = args.n,
+				.allowed = page->allowed,
+				.word = (const uint64_t *)page->word,
+			},
+			userdata);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+int clo_bpf_enumerate_pairs(
+	struct clo_bpf *bpf, uint32_t identities,
+	int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
+			   void *userdata),
+	void *userdata)
+{
+	struct clo_bpf_memory memory;
+	int r;
+
+	r = clo_bpf_memory_map(bpf->enumerated, 0,
+			       sizeof(struct clo_enumerated), false, &memory);
+	if (r < 0)
+		return r;
+
+	r = pairs_walk(bpf, identities, memory.at, on_verdicts, userdata);
+	clo_bpf_memory_unmap(&memory);
+	return r;
+}
+
+static int slots_walk(const struct clo_bpf *bpf, struct clo_pair pair,
+		      const struct clo_enumerated *page,
+		      struct clo_bpf_judged *ret_judged)
+{
+	struct clo_enumerate_args args = {.src = pair.src, .dst = pair.dst};
+	int r;
+
+	while (args.first < CLO_SLOTS) {
+		r = enumerate(bpf, CLO_BPF_CALL_SLOTS, &args);
+		if (r < 0)
+			return r;
+		if (args.n > CLO_SLOTS - args.first)
+			return -EBADMSG;
+		for (size_t i = 0; i < args.n; i++)
+			ret_judged[args.first++] = (struct clo_bpf_judged){
+				.drop = (uint16_t)page->word[i],
+				.class = (uint16_t)(page->word[i] >> 16),
+				.rule = (uint32_t)(page->word[i] >> 32),
+			};
+	}
+
+	return 0;
+}
+
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_pair pair,
+			    struct clo_bpf_judged *ret_judged)
+{
+	struct clo_bpf_memory memory;
+	int r;
+
+	r = clo_bpf_memory_map(bpf->enumerated, 0,
+			       sizeof(struct clo_enumerated), false, &memory);
+	if (r < 0)
+		return r;
+
+	r = slots_walk(bpf, pair, memory.at, ret_judged);
+	clo_bpf_memory_unmap(&memory);
+	return r;
+}

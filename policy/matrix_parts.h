@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "policy/matrix_classes.h"
+#include "policy/matrix_write.h"
+
+/* The parts of the document that are not flows. Errors also stay in the sink. */
+int clo_matrix_put_node(struct clo_sink *sink, const struct clo_policy *policy);
+int clo_matrix_put_tenants(struct clo_sink *sink,
+			   const struct clo_policy *policy);
+int clo_matrix_put_endpoints(struct clo_sink *sink,
+			     const struct clo_matrix *matrix);
+int clo_matrix_put_exceptions(struct clo_sink *sink,
+			      const struct clo_policy *policy);
