@@ -46,16 +46,29 @@ void clo_lists_done(struct clo_lists *lists)
 	*lists = (struct clo_lists){0};
 }
 
-/* Multiply and fold; only spreads, the comparison decides. */
-static size_t hash(const uint32_t *items, size_t n)
+/*
+ * Multiply and fold; only spreads, the comparison decides. Four lanes: a row of
+ * the matrix has some thousand numbers, and a multiplication waits for the last.
+ */
+static uint32_t hash(const uint32_t *items, size_t n)
 {
-	uint64_t h = 0x9e3779b97f4a7c15U ^ n;
+	const uint64_t prime = 0xff51afd7ed558ccdU;
+	uint64_t lanes[4] = {0x9e3779b97f4a7c15U ^ n, 1, 2, 3};
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ items[i]) * 0xff51afd7ed558ccdU;
-		h ^= h >> 32;
+	for (; i + 4 <= n; i += 4) {
+		for (size_t lane = 0; lane < 4; lane++) {
+			lanes[lane] = (lanes[lane] ^ items[i + lane]) * prime;
+			lanes[lane] ^= lanes[lane] >> 32;
+		}
 	}
-	return (size_t)h;
+	for (; i < n; i++) {
+		lanes[0] = (lanes[0] ^ items[i]) * prime;
+		lanes[0] ^= lanes[0] >> 32;
+	}
+	for (size_t lane = 1; lane < 4; lane++)
+		lanes[0] = (lanes[0] ^ lanes[lane]) * prime;
+	return (uint32_t)(lanes[0] ^ lanes[0] >> 32);
 }
 
 const uint32_t *clo_lists_get(const struct clo_lists *lists, uint32_t index,
@@ -70,15 +83,18 @@ const uint32_t *clo_lists_get(const struct clo_lists *lists, uint32_t index,
 
 /* The slot that holds the list, or the free one where it would go. */
 static size_t probe(const struct clo_lists *lists, const uint32_t *items,
-		    size_t n)
+		    size_t n, uint32_t hashed)
 {
-	size_t slot = hash(items, n) & (lists->n_slots - 1);
+	size_t slot = hashed & (lists->n_slots - 1);
 
-	for (; lists->slots[slot]; slot = (slot + 1) & (lists->n_slots - 1)) {
+	for (; lists->slots[slot].index;
+	     slot = (slot + 1) & (lists->n_slots - 1)) {
+		const uint32_t *list;
 		size_t have;
-		const uint32_t *list =
-			clo_lists_get(lists, lists->slots[slot], &have);
 
+		if (lists->slots[slot].hash != hashed)
+			continue;
+		list = clo_lists_get(lists, lists->slots[slot].index, &have);
 		if (have == n && !memcmp(list, items, n * sizeof(*items)))
 			break;
 	}
@@ -88,20 +104,23 @@ static size_t probe(const struct clo_lists *lists, const uint32_t *items,
 static int rehash(struct clo_lists *lists)
 {
 	size_t n_slots = lists->n_slots * 2;
-	uint32_t *slots = calloc(n_slots, sizeof(*slots));
+	struct clo_slot *slots = calloc(n_slots, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 
+	for (size_t i = 0; i < lists->n_slots; i++) {
+		size_t slot = lists->slots[i].hash & (n_slots - 1);
+
+		if (!lists->slots[i].index)
+			continue;
+		while (slots[slot].index)
+			slot = (slot + 1) & (n_slots - 1);
+		slots[slot] = lists->slots[i];
+	}
 	free(lists->slots);
 	lists->slots = slots;
 	lists->n_slots = n_slots;
-	for (uint32_t i = 1; i < lists->n; i++) {
-		size_t n;
-		const uint32_t *items = clo_lists_get(lists, i, &n);
-
-		slots[probe(lists, items, n)] = i;
-	}
 	return 0;
 }
 
@@ -137,6 +156,7 @@ static int reserve(struct clo_lists *lists, size_t n)
 int clo_lists_intern(struct clo_lists *lists, const uint32_t *items, size_t n,
 		     uint32_t *ret_index)
 {
+	uint32_t hashed;
 	size_t slot;
 	int r;
 
@@ -145,9 +165,10 @@ int clo_lists_intern(struct clo_lists *lists, const uint32_t *items, size_t n,
 		return 0;
 	}
 
-	slot = probe(lists, items, n);
-	if (lists->slots[slot]) {
-		*ret_index = lists->slots[slot];
+	hashed = hash(items, n);
+	slot = probe(lists, items, n, hashed);
+	if (lists->slots[slot].index) {
+		*ret_index = lists->slots[slot].index;
 		return 0;
 	}
 
@@ -158,12 +179,12 @@ int clo_lists_intern(struct clo_lists *lists, const uint32_t *items, size_t n,
 		r = rehash(lists);
 		if (r < 0)
 			return r;
-		slot = probe(lists, items, n);
+		slot = probe(lists, items, n, hashed);
 	}
 
 	memcpy(lists->pool + lists->n_pool, items, n * sizeof(*items));
 	lists->n_pool += n;
-	lists->slots[slot] = (uint32_t)lists->n;
+	lists->slots[slot] = (struct clo_slot){(uint32_t)lists->n, hashed};
 	*ret_index = (uint32_t)lists->n;
 	lists->n++;
 	lists->starts[lists->n] = lists->n_pool;
@@ -173,7 +194,8 @@ int clo_lists_intern(struct clo_lists *lists, const uint32_t *items, size_t n,
 uint32_t clo_lists_find(const struct clo_lists *lists, const uint32_t *items,
 			size_t n)
 {
-	return n ? lists->slots[probe(lists, items, n)] : 0;
+	return n ? lists->slots[probe(lists, items, n, hash(items, n))].index
+		 : 0;
 }
 
 int clo_edges_add(struct clo_edges *edges, uint32_t from, uint32_t to)

@@ -17,13 +17,18 @@
 /* Room for element n of an array that may move: the array, or NULL. */
 void *clo_array_room(void *array, size_t n, size_t *cap, size_t size);
 
+struct clo_slot {
+	uint32_t index; /* 0: free */
+	uint32_t hash; /* of the list */
+};
+
 /* Interned lists in the order of their first sight; 0 is the empty list. */
 struct clo_lists {
 	uint32_t *pool; /* all lists, back to back */
 	size_t n_pool, cap_pool, max_pool;
 	size_t *starts; /* n + 1 */
 	size_t n, cap;
-	uint32_t *slots; /* open addressing; index or 0 */
+	struct clo_slot *slots; /* open addressing */
 	size_t n_slots;
 };
 
