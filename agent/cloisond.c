@@ -422,6 +422,7 @@ static void release(struct daemon *daemon)
 	clo_node_forget(node);
 	clo_fencing_done(node);
 	clo_tagging_done(node);
+	clo_kinds_done(&node->kinds);
 	clo_inventory_free(node->inventory);
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);

@@ -29,18 +29,33 @@ void clo_explain_packet(const struct clo_witness *witness,
 		       service);
 }
 
+static void binding_text(const struct clo_witness *witness,
+			 char text[CLO_PACKET_TEXT])
+{
+	char src[INET6_ADDRSTRLEN] = "no address";
+
+	if (witness->family)
+		(void)inet_ntop(witness->family == 4 ? AF_INET : AF_INET6,
+				witness->src, src, sizeof(src));
+	(void)snprintf(text, CLO_PACKET_TEXT, "%s bound to endpoint %u", src,
+		       witness->src_endpoint);
+}
+
 json_t *clo_explain_breach(const struct clo_compiled *compiled,
 			   const struct clo_breach *breach)
 {
 	const char *rule = clo_name_rule(compiled, breach->rule);
 	const struct clo_rule_doc *doc =
 		rule ? compiled->rules[breach->rule] : NULL;
+	bool bound = breach->class == CLO_CLASS_NONE; /* or not, to whom */
 	char packet[CLO_PACKET_TEXT];
 	char from[CLO_NAME_MAX];
 	char to[CLO_NAME_MAX];
 	char service[CLO_NAME_MAX];
 
-	if (breach->witness.family)
+	if (bound)
+		binding_text(&breach->witness, packet);
+	else if (breach->witness.family)
 		clo_explain_packet(&breach->witness, packet);
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:i, s:s?, s:b}",
@@ -48,9 +63,11 @@ json_t *clo_explain_breach(const struct clo_compiled *compiled,
 		breach->invariant->control, "from",
 		clo_name_identity(compiled, breach->pair.src, from), "to",
 		clo_name_identity(compiled, breach->pair.dst, to), "service",
-		clo_name_class(compiled, breach->class, service), "rule", rule,
-		"file", doc ? doc->file : NULL, "line", doc ? doc->line : 0,
-		"packet", breach->witness.family ? packet : NULL, "excepted",
+		bound ? "address binding"
+		      : clo_name_class(compiled, breach->class, service),
+		"rule", rule, "file", doc ? doc->file : NULL, "line",
+		doc ? doc->line : 0, "packet",
+		bound || breach->witness.family ? packet : NULL, "excepted",
 		doc && compiled->excepted[breach->rule]);
 }
 

@@ -13,17 +13,30 @@
  */
 
 /*
- * What would change: {"gained": [flow...], "lost": [flow...], "unchanged": n},
+ * What would change: {"gained": [flow...], "lost": [flow...], "unchanged": n,
+ * "counts": {"gained", "lost", "unchanged", "endpoints", "exceptions",
+ * "idleRules"}, "folded": {"gained": [line...], "lost": [line...]},
+ * "endpoints": [{"endpoint", "was", "is"}], "exceptions": [{"change":
+ * "begins"|"changes"|"ends"|"expires", "exception", "control", "rules",
+ * "inForce", "notBefore", "notAfter", "daysLeft"}], "idleRules": [{"change":
+ * "added"|"removed", "rule"}]}.
  * flow = {"from": identity name, "to": identity name, "service": class name,
- * "rule": full name}. Flows are compared by meaning (service ranges and
- * identity names), not by index; neighbouring services are one flow. `before`
- * NULL: nothing is in force. At most CLO_PLAN_MAX flows are listed each way;
- * "omitted" counts the rest and is absent where there is none.
+ * "rule": full name}. line = {"from": [set...], "to": [set...], "services":
+ * [...], "rule", "flows": how many it is the union of}, set as
+ * clo_named_sets_name() has it or {"kind": "identity", "name", "before",
+ * "after"}. Flows are compared by meaning (service ranges and identity names),
+ * not by index; neighbouring services are one flow. `before` NULL: nothing is
+ * in force. At most CLO_PLAN_MAX of each are listed; "omitted", absent where
+ * there is none, counts the flows that are not listed, or not in a line.
+ * An endpoint that comes or goes has null for what it was or is. A rule is idle
+ * that comes or goes and that no flow gained or lost is by. `now` decides which
+ * exceptions are in force and which expire soon.
  */
 #define CLO_PLAN_MAX 10000
+#define CLO_PLAN_SOON (30 * 86400) /* seconds */
 
 json_t *clo_explain_plan(const struct clo_compiled *before,
-			 const struct clo_compiled *after);
+			 const struct clo_compiled *after, time_t now);
 
 /*
  * Tenant x environment matrix: {"scopes": ["acme/production", ..., "outside"],

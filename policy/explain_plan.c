@@ -1,47 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "policy/explain.h"
-#include "policy/explain_joint.h"
 #include "policy/explain_name.h"
-#include "policy/explain_service.h"
-#include "policy/partition.h"
+#include "policy/explain_plan_impl.h"
 #include "policy/prove_check.h"
-
-enum change {
-	NEVER,
-	UNCHANGED,
-	GAINED,
-	LOST,
-};
-
-/* One of the two policies, and one source's rows in it. */
-struct side {
-	const struct clo_compiled *compiled;
-	struct clo_index pairs;
-	struct clo_ranges ranges;
-	uint32_t *rows; /* row + 1 by destination; 0: none */
-	uint32_t *classes; /* by joint range */
-};
-
-/* What becomes of the flows between two joints. */
-struct seen {
-	uint64_t unchanged;
-	bool differs; /* there are others */
-};
-
-struct plan {
-	struct side sides[2]; /* before, after */
-	struct clo_joints joints;
-	struct clo_ranges ranges; /* of both: each is in one class of each */
-	struct clo_lists rows; /* {row before + 1, row after + 1} */
-	uint64_t *unchanged; /* by rows: flows, when nothing differs */
-	bool *differs;
-	size_t n_rows, cap_unchanged, cap_differs;
-	json_t *lists[2]; /* lost, gained */
-	uint64_t n_unchanged, n_omitted;
-};
 
 static void done(struct plan *plan)
 {
@@ -51,12 +15,16 @@ static void done(struct plan *plan)
 		free(plan->sides[i].rows);
 		free(plan->sides[i].classes);
 		json_decref(plan->lists[i]);
+		json_decref(plan->folded[i]);
 	}
 	clo_joints_done(&plan->joints);
 	clo_ranges_done(&plan->ranges);
 	clo_lists_done(&plan->rows);
-	free(plan->unchanged);
-	free(plan->differs);
+	clo_lists_done(&plan->keys);
+	clo_edges_done(&plan->row_keys);
+	free(plan->seen);
+	free(plan->told);
+	free(plan->changed);
 }
 
 /* Owners of a row's classes, one for each: table rules is a flat array. */
@@ -133,6 +101,8 @@ static bool is_any(const struct plan *plan, const struct rows *rows,
 
 		if (is_encapsulation(plan, i))
 			continue;
+		if (clo_range_is_mixed(&plan->ranges.ranges[i]))
+			return false;
 		if (next.change != fate.change || next.rule != fate.rule)
 			return false;
 	}
@@ -157,21 +127,49 @@ static int add_flow(struct plan *plan, const struct clo_joint *from,
 	return json_array_append_new(list, flow) < 0 ? -ENOMEM : 0;
 }
 
-/* One flow: counted, and listed if it changes and `from` is not NULL. */
-static int tell(struct plan *plan, const struct clo_joint *from,
-		const struct clo_joint *to, struct fate fate,
-		const char *service, struct seen *seen)
+static int note(struct plan *plan, const struct told *told)
 {
+	struct told *moved = clo_array_room(plan->told, plan->n_told,
+					    &plan->cap_told, sizeof(*moved));
+
+	if (!moved)
+		return -ENOMEM;
+	plan->told = moved;
+	moved[plan->n_told++] = *told;
+	return 0;
+}
+
+void clo_plan_service(const struct plan *plan, uint32_t first, uint32_t end,
+		      char ret_text[CLO_SERVICE_TEXT])
+{
+	if (first == PLAN_ANY)
+		(void)snprintf(ret_text, CLO_SERVICE_TEXT, "any");
+	else
+		clo_service_text(plan->ranges.ranges[first].first,
+				 plan->ranges.ranges[end - 1].last, ret_text);
+}
+
+/* One flow: listed between these joints; from NULL: counted and noted. */
+static int tell(struct plan *plan, const struct clo_joint *from,
+		const struct clo_joint *to, struct fate fate, uint32_t first,
+		uint32_t end, struct seen *seen)
+{
+	const struct told told = {fate.change == GAINED, fate.rule, first, end};
+	char text[CLO_SERVICE_TEXT];
+
 	seen->unchanged += fate.change == UNCHANGED;
-	seen->differs |= fate.change > UNCHANGED;
-	if (!from || fate.change <= UNCHANGED)
+	if (fate.change <= UNCHANGED)
 		return 0;
-	return add_flow(plan, from, to, fate, service);
+	seen->changed[told.after]++;
+	if (!from)
+		return note(plan, &told);
+	clo_plan_service(plan, first, end, text);
+	return add_flow(plan, from, to, fate, text);
 }
 
 /*
- * The flows of one pair of joints. from NULL: only count those that stay, and
- * see whether there are others.
+ * The flows of one pair of joints. from NULL: only count them, and note what
+ * changes.
  */
 static int walk(struct plan *plan, const uint32_t indices[2],
 		const struct clo_joint *from, const struct clo_joint *to,
@@ -186,9 +184,8 @@ static int walk(struct plan *plan, const uint32_t indices[2],
 
 	*ret_seen = (struct seen){0};
 	if (any)
-		r = tell(plan, from, to, fate, "any", ret_seen);
+		r = tell(plan, from, to, fate, PLAN_ANY, 0, ret_seen);
 	while (i < plan->ranges.n && r == 0) {
-		char text[CLO_SERVICE_TEXT];
 		size_t end = i + 1;
 
 		if (any && !is_encapsulation(plan, i)) {
@@ -198,11 +195,57 @@ static int walk(struct plan *plan, const uint32_t indices[2],
 		fate = fate_of(plan, &both, i);
 		if (!any)
 			end = merge(plan, &both, i, fate);
-		clo_service_text(plan->ranges.ranges[i].first,
-				 plan->ranges.ranges[end - 1].last, text);
-		r = tell(plan, from, to, fate, text, ret_seen);
+		r = tell(plan, from, to, fate, (uint32_t)i, (uint32_t)end,
+			 ret_seen);
 		i = end;
 	}
+	return r;
+}
+
+static int order_told(const void *left, const void *right)
+{
+	const struct told *a = left;
+	const struct told *b = right;
+
+	if (a->after != b->after)
+		return a->after < b->after ? -1 : 1;
+	if (a->rule != b->rule)
+		return a->rule < b->rule ? -1 : 1;
+	if ((a->first == PLAN_ANY) != (b->first == PLAN_ANY))
+		return a->first == PLAN_ANY ? -1 : 1;
+	return (a->first > b->first) - (a->first < b->first);
+}
+
+/* What was noted becomes keys: of one rule, all services of these rows. */
+static int make_keys(struct plan *plan, uint32_t rows)
+{
+	CLO_AUTO_MEM uint32_t *key = calloc(plan->n_told * 2 + 2, sizeof(*key));
+	size_t i = 0;
+	int r = 0;
+
+	if (!key)
+		return -ENOMEM;
+	if (plan->n_told)
+		qsort(plan->told, plan->n_told, sizeof(*plan->told),
+		      order_told);
+	while (i < plan->n_told && r == 0) {
+		const struct told *first = &plan->told[i];
+		uint32_t index;
+		size_t n = 0;
+
+		key[n++] = first->after;
+		key[n++] = first->rule;
+		for (; i < plan->n_told && plan->told[i].after == key[0] &&
+		       plan->told[i].rule == key[1];
+		     i++) {
+			key[n++] = plan->told[i].first;
+			key[n++] = plan->told[i].end;
+		}
+		r = clo_lists_intern(&plan->keys, key, n, &index);
+		if (r == 0)
+			r = clo_edges_add(&plan->row_keys, rows, index);
+	}
+	plan->n_told = 0;
 	return r;
 }
 
@@ -211,37 +254,54 @@ static int look_up(struct plan *plan, const uint32_t rows[2],
 		   uint32_t *ret_index)
 {
 	size_t n = plan->n_rows;
-	struct seen seen = {0};
-	uint64_t *unchanged;
-	bool *differs;
+	struct seen *moved;
 	int r;
 
 	r = clo_lists_intern(&plan->rows, rows, 2, ret_index);
 	if (r < 0 || *ret_index < n)
 		return r;
-	unchanged = clo_array_room(plan->unchanged, n, &plan->cap_unchanged,
-				   sizeof(*unchanged));
-	if (!unchanged)
+	moved = clo_array_room(plan->seen, n, &plan->cap_seen, sizeof(*moved));
+	if (!moved)
 		return -ENOMEM;
-	plan->unchanged = unchanged;
-	differs = clo_array_room(plan->differs, n, &plan->cap_differs,
-				 sizeof(*differs));
-	if (!differs)
-		return -ENOMEM;
-	plan->differs = differs;
+	plan->seen = moved;
 	plan->n_rows++;
-	r = walk(plan, rows, NULL, NULL, &seen);
-	unchanged[n] = seen.unchanged;
-	differs[n] = seen.differs;
-	return r;
+	r = walk(plan, rows, NULL, NULL, &plan->seen[n]);
+	return r < 0 ? r : make_keys(plan, *ret_index);
 }
 
-static int compare_pair(struct plan *plan, const struct clo_joint *from,
-			const struct clo_joint *to)
+static int keep(struct plan *plan, uint32_t rows, uint32_t from, uint32_t to)
 {
+	const struct seen *seen = &plan->seen[rows];
+	struct changed *moved;
+
+	if (plan->n_changed == PLAN_CHANGED_MAX) {
+		plan->n_folded_omitted += seen->changed[0] + seen->changed[1];
+		return 0;
+	}
+	moved = clo_array_room(plan->changed, plan->n_changed,
+			       &plan->cap_changed, sizeof(*moved));
+	if (!moved)
+		return -ENOMEM;
+	plan->changed = moved;
+	moved[plan->n_changed++] = (struct changed){rows, from, to};
+	return 0;
+}
+
+/* No flow of that list would be listed. */
+static bool is_full(const struct plan *plan, const struct seen *seen, int list)
+{
+	return !seen->changed[list] ||
+	       json_array_size(plan->lists[list]) == CLO_PLAN_MAX;
+}
+
+static int compare_pair(struct plan *plan, uint32_t i, uint32_t j)
+{
+	const struct clo_joint *from = &plan->joints.joints[i];
+	const struct clo_joint *to = &plan->joints.joints[j];
 	const uint32_t rows[2] = {plan->sides[0].rows[to->before],
 				  plan->sides[1].rows[to->after]};
-	struct seen seen;
+	const struct seen *seen;
+	struct seen again;
 	uint32_t index;
 	int r;
 
@@ -250,10 +310,20 @@ static int compare_pair(struct plan *plan, const struct clo_joint *from,
 	r = look_up(plan, rows, &index);
 	if (r < 0)
 		return r;
-	plan->n_unchanged += plan->unchanged[index];
-	if (!plan->differs[index])
+	seen = &plan->seen[index];
+	plan->n_unchanged += seen->unchanged;
+	if (!seen->changed[0] && !seen->changed[1])
 		return 0;
-	return walk(plan, rows, from, to, &seen);
+	plan->n[0] += seen->changed[0];
+	plan->n[1] += seen->changed[1];
+	r = keep(plan, index, i, j);
+	if (r < 0)
+		return r;
+	if (is_full(plan, seen, 0) && is_full(plan, seen, 1)) {
+		plan->n_omitted += seen->changed[0] + seen->changed[1];
+		return 0;
+	}
+	return walk(plan, rows, from, to, &again);
 }
 
 static void expand(struct side *side, uint32_t src)
@@ -280,13 +350,13 @@ static int compare(struct plan *plan)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < plan->joints.n && r == 0; i++) {
+	for (uint32_t i = 0; i < plan->joints.n && r == 0; i++) {
 		const struct clo_joint *from = &plan->joints.joints[i];
 
 		expand(&plan->sides[0], from->before);
 		expand(&plan->sides[1], from->after);
-		for (size_t j = 0; j < plan->joints.n && r == 0; j++)
-			r = compare_pair(plan, from, &plan->joints.joints[j]);
+		for (uint32_t j = 0; j < plan->joints.n && r == 0; j++)
+			r = compare_pair(plan, i, j);
 	}
 	return r;
 }
@@ -334,37 +404,49 @@ static int prepare(struct plan *plan)
 				    plan->sides[1].compiled);
 	if (r == 0)
 		r = clo_lists_init(&plan->rows, CLO_LISTS_MAX);
+	if (r == 0)
+		r = clo_lists_init(&plan->keys, CLO_LISTS_MAX);
 	if (r < 0)
 		return r;
 
 	/* Index 0 is the empty list, which no pair of rows is. */
-	plan->unchanged = calloc(1, sizeof(*plan->unchanged));
-	plan->differs = calloc(1, sizeof(*plan->differs));
+	plan->seen = calloc(1, sizeof(*plan->seen));
 	plan->n_rows = 1;
-	plan->cap_unchanged = 1;
-	plan->cap_differs = 1;
-	for (int i = 0; i < 2; i++)
+	plan->cap_seen = 1;
+	for (int i = 0; i < 2; i++) {
 		plan->lists[i] = json_array();
-	return plan->unchanged && plan->differs && plan->lists[0] &&
-			       plan->lists[1]
-		       ? 0
-		       : -ENOMEM;
+		plan->folded[i] = json_array();
+		if (!plan->lists[i] || !plan->folded[i])
+			return -ENOMEM;
+	}
+	return plan->seen ? 0 : -ENOMEM;
 }
 
-static json_t *explain(const struct plan *plan)
+static int set_omitted(json_t *object, uint64_t n)
 {
-	json_t *explained = json_pack(
-		"{s:O, s:O, s:I}", "gained", plan->lists[1], "lost",
-		plan->lists[0], "unchanged", (json_int_t)plan->n_unchanged);
+	if (n == 0)
+		return 0;
+	return json_object_set_new(object, "omitted",
+				   json_integer((json_int_t)n));
+}
 
-	if (explained && plan->n_omitted &&
-	    json_object_set_new(explained, "omitted",
-				json_integer((json_int_t)plan->n_omitted)) <
-		    0) {
-		json_decref(explained);
-		return NULL;
-	}
-	return explained;
+static json_t *explain(const struct plan *plan, time_t now)
+{
+	json_t *folded = json_pack("{s:O, s:O}", "gained", plan->folded[1],
+				   "lost", plan->folded[0]);
+	json_t *explained = json_pack(
+		"{s:O, s:O, s:I, s:{s:I, s:I, s:I}, s:o}", "gained",
+		plan->lists[1], "lost", plan->lists[0], "unchanged",
+		(json_int_t)plan->n_unchanged, "counts", "gained",
+		(json_int_t)plan->n[1], "lost", (json_int_t)plan->n[0],
+		"unchanged", (json_int_t)plan->n_unchanged, "folded", folded);
+
+	if (explained && set_omitted(explained, plan->n_omitted) == 0 &&
+	    set_omitted(folded, plan->n_folded_omitted) == 0 &&
+	    clo_plan_bindings(plan, now, explained) == 0)
+		return explained;
+	json_decref(explained);
+	return NULL;
 }
 
 /* What is in force before the first policy: nothing. */
@@ -378,7 +460,7 @@ static int compile_nothing(struct clo_compiled **ret_compiled)
 }
 
 json_t *clo_explain_plan(const struct clo_compiled *before,
-			 const struct clo_compiled *after)
+			 const struct clo_compiled *after, time_t now)
 {
 	CLO_AUTO(clo_compiled) struct clo_compiled *nothing = NULL;
 	struct plan plan = {0};
@@ -388,8 +470,9 @@ json_t *clo_explain_plan(const struct clo_compiled *before,
 		return NULL;
 	plan.sides[0].compiled = before ? before : nothing;
 	plan.sides[1].compiled = after;
-	if (prepare(&plan) == 0 && compare(&plan) == 0)
-		explained = explain(&plan);
+	if (prepare(&plan) == 0 && compare(&plan) == 0 &&
+	    clo_plan_fold(&plan) == 0)
+		explained = explain(&plan, now);
 	done(&plan);
 	return explained;
 }

@@ -173,6 +173,17 @@ bool clo_range_is_encapsulation(const struct clo_range *range)
 	return true;
 }
 
+bool clo_range_is_mixed(const struct clo_range *range)
+{
+	for (size_t i = 0; i < CLO_ENCAPSULATIONS; i++) {
+		uint32_t slot = CLO_SLOT_OTHER + clo_encapsulations[i];
+
+		if (range->first <= slot && slot <= range->last)
+			return !clo_range_is_encapsulation(range);
+	}
+	return false;
+}
+
 static bool is_set(const struct clo_range *range, const uint64_t *bits,
 		   size_t words)
 {
@@ -185,8 +196,9 @@ static bool is_any(const struct clo_ranges *ranges, const uint64_t *bits,
 		   size_t words)
 {
 	for (size_t i = 0; i < ranges->n; i++)
-		if (!is_set(&ranges->ranges[i], bits, words) &&
-		    !clo_range_is_encapsulation(&ranges->ranges[i]))
+		if ((!is_set(&ranges->ranges[i], bits, words) &&
+		     !clo_range_is_encapsulation(&ranges->ranges[i])) ||
+		    clo_range_is_mixed(&ranges->ranges[i]))
 			return false;
 	return true;
 }

@@ -34,6 +34,8 @@ void clo_service_text(uint32_t first, uint32_t last,
 		      char ret_text[CLO_SERVICE_TEXT]);
 /* Nothing but protocols that carry other packets: "any" leaves it out. */
 bool clo_range_is_encapsulation(const struct clo_range *range);
+/* Of those and of others: neither "any" nor what it leaves out names it. */
+bool clo_range_is_mixed(const struct clo_range *range);
 /* Whether range i is the first of a protocol: it never merges with i - 1. */
 bool clo_ranges_begins_protocol(const struct clo_ranges *ranges, size_t i);
 

@@ -12,9 +12,8 @@
 /* One trace: the frame's way, and what it means. */
 struct way {
 	struct clo_tracer *tracer;
-	struct clo_trace_port *port; /* where it comes in */
-	bool to_guest;
-	struct clo_trace_packet packet; /* who is meant; space 0: no packet */
+	struct clo_trace_packet packet; /* and where it comes in */
+	bool understood; /* both ends of the packet are known */
 	const struct clo_interface_doc *meant; /* receiver by name, or NULL */
 	struct clo_trace_run *run;
 	enum clo_drop drop;
@@ -50,7 +49,7 @@ static void deliver(struct way *way, const struct clo_outcome *approved)
 {
 	uint32_t kind = approved->mark & CLO_MARK_KIND;
 	uint32_t id = approved->mark & ~CLO_MARK_KIND;
-	uint32_t segment = way->port->port.segment;
+	uint32_t segment = way->packet.port->port.segment;
 	struct clo_trace_port *next = NULL;
 	struct clo_outcome outcome;
 	char key[48];
@@ -67,7 +66,7 @@ static void deliver(struct way *way, const struct clo_outcome *approved)
 			       next->port.segment);
 		return;
 	}
-	if (!next && way->port->port.kind == CLO_PORT_TAP)
+	if (!next && way->packet.port->port.kind == CLO_PORT_TAP)
 		next = find_port(way->tracer, CLO_PORT_UPLINK, segment);
 	if (next)
 		(void)add_pass(way, next, true, approved->mark, &outcome);
@@ -98,11 +97,11 @@ static void follow(struct way *way)
 {
 	struct clo_outcome outcome;
 
-	if (add_pass(way, way->port, way->to_guest, CLO_MARK_NONE, &outcome) <
-	    0)
+	if (add_pass(way, way->packet.port, way->packet.to_guest, CLO_MARK_NONE,
+		     &outcome) < 0)
 		return;
 	way->rule = outcome.rule;
-	if (!way->to_guest)
+	if (!way->packet.to_guest)
 		deliver(way, &outcome);
 	check_meant(way, &outcome);
 }
@@ -117,11 +116,11 @@ static void understand(struct way *way)
 	struct clo_trace_end *ends[] = {&packet->from, &packet->to};
 	const uint8_t *addr[] = {tuple->src, tuple->dst};
 
-	if (packet->space || tracer->parse_drop || !tuple->family ||
+	if (way->understood || tracer->parse_drop || !tuple->family ||
 	    tracer->frame.kind == CLO_FRAME_ARP ||
 	    tracer->frame.frag == CLO_FRAG_LATER)
 		return;
-	packet->space = way->port->port.space;
+	way->understood = true;
 	packet->family = tuple->family;
 	packet->proto = tuple->proto;
 	packet->number = clo_flow_is_icmp(tuple->proto) ? tuple->type
@@ -130,8 +129,9 @@ static void understand(struct way *way)
 		uint32_t identity, endpoint;
 
 		memcpy(ends[i]->addr, addr[i], sizeof(ends[i]->addr));
-		clo_trace_peek_side(tracer, packet->space, packet->family,
-				    addr[i], &identity, &endpoint);
+		clo_trace_peek_side(tracer, packet->port->port.space,
+				    packet->family, addr[i], &identity,
+				    &endpoint);
 		ends[i]->interface = clo_trace_endpoint(policy, endpoint,
 							&ends[i]->workload);
 	}
@@ -163,7 +163,7 @@ static json_t *result(struct way *way)
 	char label[64];
 
 	understand(way);
-	if (way->packet.space)
+	if (way->understood)
 		allow = clo_trace_allow(tracer, way->drop, &way->packet,
 					&invariant);
 	else if (way->drop)
@@ -181,7 +181,7 @@ static json_t *result(struct way *way)
 		way->drop ? NULL : clo_name_rule(tracer->compiled, way->rule),
 		"invariant", invariant ? invariant->name : NULL, "mode",
 		mode < CLO_ARRAY_LEN(modes) ? modes[mode] : "unknown", "in",
-		clo_trace_port_label(tracer, way->port, label), "packet",
+		clo_trace_port_label(tracer, way->packet.port, label), "packet",
 		clo_trace_packet_json(tracer), "hex", hex_json(way->run),
 		"steps", tracer->steps, "allow", allow);
 }
@@ -226,11 +226,8 @@ json_t *clo_trace_by_fields(struct clo_tracer *tracer,
 	ret_run->n = 0;
 	ret_run->len = clo_trace_packet_build(tracer, packet, ret_run->built);
 	ret_run->frame = ret_run->built;
-	way.to_guest = !packet->from.interface;
+	way.understood = true;
 	way.meant = packet->to.interface;
-	way.port = clo_trace_port_of(
-		tracer,
-		way.to_guest ? packet->to.interface : packet->from.interface);
 	return trace(&way, reterr_text);
 }
 
@@ -240,14 +237,14 @@ json_t *clo_trace_by_frame(struct clo_tracer *tracer, const char *in,
 {
 	struct way way = {.tracer = tracer, .run = ret_run};
 
-	if (len < CLO_ETH_LEN || len > CLO_TRACE_FRAME_MAX) {
+	if (len > CLO_TRACE_FRAME_MAX) {
 		(void)clo_trace_bad(reterr_text,
-				    "a frame of %zu bytes: an Ethernet frame "
-				    "has %d to %u",
-				    len, CLO_ETH_LEN, CLO_TRACE_FRAME_MAX);
+				    "a frame of %zu bytes: at most %u go "
+				    "through a hook",
+				    len, CLO_TRACE_FRAME_MAX);
 		return NULL;
 	}
-	if (clo_trace_port_named(tracer, in, &way.port, reterr_text) < 0)
+	if (clo_trace_port_named(tracer, in, &way.packet.port, reterr_text) < 0)
 		return NULL;
 	ret_run->n = 0;
 	ret_run->frame = frame;

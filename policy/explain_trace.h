@@ -62,6 +62,11 @@ struct clo_trace_fields {
 	uint16_t sport; /* 0: one is chosen */
 	uint8_t family; /* 4, 6; 0: one in which both have an address */
 	const char *flags; /* TCP: "syn,ack"; NULL: syn */
+	/*
+	 * Whose tap, or which uplink, it enters by, as clo_trace_by_frame().
+	 * NULL: from's; of an address, it reaches `to` from no guarded interface.
+	 */
+	const char *in;
 };
 
 /* One hook that the frame went through, for whoever repeats it elsewhere. */
@@ -74,6 +79,7 @@ struct clo_trace_pass {
 	uint32_t rule; /* that allowed it; 0: none */
 	bool opened; /* it began a flow */
 	bool tracked; /* it met an entry of the connection table */
+	bool fragment;
 	/* Of the flow that it began. */
 	uint8_t family; /* 0: none */
 
@@ -109,6 +115,30 @@ json_t *clo_trace_by_frame(struct clo_tracer *tracer, const char *in,
 			   const uint8_t *frame, size_t len,
 			   struct clo_trace_run *ret_run,
 			   char reterr_text[160]);
+
+/*
+ * A question as JSON: {"from", "to", "proto", "dport"?, "sport"?, "flags"?,
+ * "family"?, "in"?}, or {"in", "frames": [hex, ...]}. Borrows from it.
+ */
+struct clo_trace_request {
+	struct clo_trace_fields fields;
+	const json_t *frames; /* NULL: by fields */
+};
+
+/* 0, or -EINVAL and reterr_text. */
+int clo_trace_request_parse(const json_t *json,
+			    struct clo_trace_request *ret_request,
+			    char reterr_text[160]);
+/*
+ * Of fields the trace; of frames {"traces": [...]}. `after` may add to each
+ * trace; NULL: nobody does. NULL: reterr_text says why.
+ */
+json_t *clo_trace_request_run(struct clo_tracer *tracer,
+			      const struct clo_trace_request *request,
+			      int (*after)(void *userdata,
+					   const struct clo_trace_run *run,
+					   json_t *trace),
+			      void *userdata, char reterr_text[160]);
 
 /* "not dropped", "no rule allows the flow", ... */
 const char *clo_trace_reason(enum clo_drop drop);

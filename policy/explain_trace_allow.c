@@ -54,8 +54,8 @@ static void look(const struct clo_tracer *tracer,
 		};
 		return;
 	}
-	clo_trace_peek_side(tracer, packet->space, packet->family, end->addr,
-			    &identity, &endpoint);
+	clo_trace_peek_side(tracer, packet->port->port.space, packet->family,
+			    end->addr, &identity, &endpoint);
 	found = clo_tables_find(tracer->tables, CLO_TABLE_IDENTITIES,
 				&identity);
 	if (found)

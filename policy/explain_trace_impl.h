@@ -63,6 +63,7 @@ struct clo_tracer {
 	const char *phase; /* stage that all look-ups belong to; or NULL */
 	bool due; /* what was parsed is not written down yet */
 	bool tracked;
+	uint32_t class; /* that was read last */
 };
 
 /* One end of a flow: an endpoint, or an address alone. */
@@ -103,7 +104,8 @@ const char *clo_trace_port_label(const struct clo_tracer *tracer,
 /* -- explain_trace_packet.c: fields -> frame */
 struct clo_trace_packet {
 	struct clo_trace_end from, to;
-	uint32_t space; /* in which it is judged */
+	struct clo_trace_port *port; /* that judges it */
+	bool to_guest; /* by that hook of it */
 	uint8_t family, proto;
 	uint8_t flags;
 	uint16_t number, sport;

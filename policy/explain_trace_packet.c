@@ -130,6 +130,25 @@ static int pick_family(struct clo_trace_packet *packet, char reterr_text[160])
 			     "protocol can use");
 }
 
+/* Which hook of which interface judges it. */
+static int pick_port(struct clo_tracer *tracer,
+		     const struct clo_trace_fields *fields,
+		     struct clo_trace_packet *packet, char reterr_text[160])
+{
+	if (fields->in)
+		return clo_trace_port_named(tracer, fields->in, &packet->port,
+					    reterr_text);
+	if (!packet->from.workload && !packet->to.workload)
+		return clo_trace_bad(reterr_text,
+				     "both are addresses: one must be an "
+				     "endpoint or a workload");
+	packet->to_guest = !packet->from.workload;
+	packet->port = clo_trace_port_of(
+		tracer,
+		packet->to_guest ? packet->to.interface : packet->from.interface);
+	return 0;
+}
+
 int clo_trace_packet_parse(struct clo_tracer *tracer,
 			   const struct clo_trace_fields *fields,
 			   struct clo_trace_packet *ret_packet,
@@ -153,13 +172,9 @@ int clo_trace_packet_parse(struct clo_tracer *tracer,
 			      reterr_text);
 	if (r < 0)
 		return r;
-	if (!packet.from.workload && !packet.to.workload)
-		return clo_trace_bad(reterr_text,
-				     "both are addresses: one must be an "
-				     "endpoint or a workload");
-	packet.space = packet.from.workload
-			       ? packet.from.interface->segment->space
-			       : packet.to.interface->segment->space;
+	r = pick_port(tracer, fields, &packet, reterr_text);
+	if (r < 0)
+		return r;
 	if (!packet.sport)
 		packet.sport = clo_flow_is_icmp(packet.proto) ? 1 : SPORT;
 	r = pick_family(&packet, reterr_text);
@@ -197,7 +212,9 @@ static size_t put_l4(const struct clo_trace_packet *packet, uint8_t *l4)
 	put16(l4, packet->sport);
 	put16(l4 + 2, packet->number);
 	switch (packet->proto) {
-	case IPPROTO_TCP:
+	case IPPROTO_TCP: /* as after a SYN of number 0 from either side */
+		l4[7] = !(packet->flags & CLO_TCP_SYN);
+		l4[11] = !!(packet->flags & CLO_TCP_ACK);
 		l4[12] = 5 << 4;
 		l4[13] = packet->flags;
 		put16(l4 + 14, 65535);
@@ -302,14 +319,14 @@ static bool put_group(const struct clo_trace_packet *packet, uint8_t mac[6])
 static void put_receiver(const struct clo_tracer *tracer,
 			 const struct clo_trace_packet *packet, uint8_t mac[6])
 {
-	const struct clo_interface_doc *from = packet->from.interface;
+	const struct clo_port *port = &packet->port->port;
 	const struct clo_interface_doc *to = packet->to.interface;
 	const struct clo_addr *owner;
 
-	if (from) {
-		owner = clo_trace_peek_addr(tracer, packet->space,
-					    packet->family, packet->to.addr);
-		to = owner && owner->segment == from->segment->id
+	if (!packet->to_guest) {
+		owner = clo_trace_peek_addr(tracer, port->space, packet->family,
+					    packet->to.addr);
+		to = owner && owner->segment == port->segment
 			     ? clo_trace_endpoint(tracer->compiled->policy,
 						  owner->endpoint, NULL)
 			     : NULL;
@@ -329,8 +346,9 @@ size_t clo_trace_packet_build(struct clo_tracer *tracer,
 	memset(ret_frame, 0, 512);
 	put_receiver(tracer, packet, ret_frame);
 	memcpy(ret_frame + 6,
-	       packet->from.interface ? packet->from.interface->mac
-				      : router_mac,
+	       packet->to_guest || packet->port->port.kind != CLO_PORT_TAP
+		       ? router_mac
+		       : packet->port->port.mac,
 	       6);
 	put16(ret_frame + 12, packet->family == 4 ? 0x0800 : 0x86dd);
 	len += packet->family == 4 ? put_ip4(packet, ret_frame + len)

@@ -108,6 +108,7 @@ uint32_t clo_trace_read_class(struct clo_tracer *tracer, uint32_t slot)
 	char service[CLO_SERVICE_TEXT];
 	char name[CLO_NAME_MAX];
 
+	tracer->class = class;
 	clo_service_text(slot, slot, service);
 	if (class == CLO_CLASS_NONE)
 		clo_trace_step(tracer, stage_of(tracer, "class"), "services",
@@ -144,13 +145,14 @@ const uint64_t *clo_trace_read_word(struct clo_tracer *tracer, uint32_t index)
 	uint32_t words = tracer->tables->gen.words;
 	char key[KEY_MAX];
 
-	(void)snprintf(key, sizeof(key), "row %u, classes %u to %u",
-		       words ? index / words : 0,
-		       words ? index % words * 64 : 0,
-		       words ? index % words * 64 + 63 : 0);
+	(void)snprintf(key, sizeof(key), "row %u, class %u",
+		       words ? index / words : 0, tracer->class);
 	if (word)
 		clo_trace_step(tracer, stage_of(tracer, "row bit"), "rows", key,
-			       "0x%016llx", (unsigned long long)*word);
+			       "%s: bit %u of 0x%016llx",
+			       *word >> tracer->class % 64 & 1 ? "allowed"
+							       : "denied",
+			       tracer->class % 64, (unsigned long long)*word);
 	else
 		clo_trace_step(tracer, stage_of(tracer, "row bit"), "rows", key,
 			       "no entry");

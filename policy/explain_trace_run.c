@@ -180,6 +180,7 @@ enum clo_drop clo_trace_hook(struct clo_tracer *tracer,
 		.rule = ret_outcome->rule,
 		.opened = ret_outcome->opened,
 		.tracked = tracer->tracked,
+		.fragment = tracer->frame.frag != CLO_FRAG_NONE,
 	};
 	if (ret_outcome->opened) {
 		ret_pass->family = work.flow.family;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/prove.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -329,30 +328,4 @@ int clo_prove(const struct clo_tables *tables, const bool *excepted,
 
 	*ret_proof = *result;
 	return 0;
-}
-
-const char *clo_proven_text(enum clo_proven proven)
-{
-	static const char *const texts[] = {
-		[CLO_PROVEN] = "PROVED",
-		[CLO_NOT_COVERED] = "NOT-COVERED",
-		[CLO_VIOLATED] = "VIOLATED",
-		[CLO_PROOF_ERROR] = "ERROR",
-	};
-
-	return texts[proven];
-}
-
-enum clo_proven clo_proven_worse(enum clo_proven a, enum clo_proven b)
-{
-	return a > b ? a : b;
-}
-
-enum clo_proven clo_proof_verdict(const struct clo_proof *proof,
-				  size_t invariant)
-{
-	assert(invariant < CLO_INVARIANTS);
-	if (proof->broken[invariant])
-		return CLO_VIOLATED;
-	return proof->forbidden[invariant] ? CLO_PROVEN : CLO_NOT_COVERED;
 }

@@ -108,6 +108,8 @@ struct clo_proof {
 /* By index of clo_invariants; what an exception admits is violated as well. */
 enum clo_proven clo_proof_verdict(const struct clo_proof *proof,
 				  size_t invariant);
+/* Some invariant of this control has something that could break it. */
+bool clo_proof_covers(const struct clo_proof *proof, const char *control);
 
 /*
  * excepted: array by rule index, true where an exception admits the rule; NULL

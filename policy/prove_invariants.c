@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
 #include "policy/prove.h"
 #include "policy/prove_bind.h"
 
@@ -76,3 +79,38 @@ const size_t clo_invariants_count = CLO_ARRAY_LEN(clo_invariants);
 
 _Static_assert(CLO_ARRAY_LEN(clo_invariants) == CLO_INVARIANTS,
 	       "struct clo_proof has a counter for each invariant");
+
+const char *clo_proven_text(enum clo_proven proven)
+{
+	static const char *const texts[] = {
+		[CLO_PROVEN] = "PROVED",
+		[CLO_NOT_COVERED] = "NOT-COVERED",
+		[CLO_VIOLATED] = "VIOLATED",
+		[CLO_PROOF_ERROR] = "ERROR",
+	};
+
+	return texts[proven];
+}
+
+enum clo_proven clo_proven_worse(enum clo_proven a, enum clo_proven b)
+{
+	return a > b ? a : b;
+}
+
+enum clo_proven clo_proof_verdict(const struct clo_proof *proof,
+				  size_t invariant)
+{
+	assert(invariant < CLO_INVARIANTS);
+	if (proof->broken[invariant])
+		return CLO_VIOLATED;
+	return proof->forbidden[invariant] ? CLO_PROVEN : CLO_NOT_COVERED;
+}
+
+bool clo_proof_covers(const struct clo_proof *proof, const char *control)
+{
+	for (size_t i = 0; i < CLO_INVARIANTS; i++)
+		if (strcmp(clo_invariants[i].control, control) == 0 &&
+		    proof->forbidden[i])
+			return true;
+	return false;
+}

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "ebpf/lib/frame_type.h"
 #include "policy/explain_service.h"
 #include "policy/host_view.h"
 #include "policy/prove.h"
@@ -115,24 +116,55 @@ static bool find_sides(const struct clo_tables *tables, struct clo_pair pair,
 	return has_src && has_dst;
 }
 
-/* A slot of the class that packets of the family can have. */
+/* Its first packet opens a flow, as far as one can say without seeing it. */
+static bool opens_flow(uint8_t proto, uint16_t number)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_SCTP:
+		return number != 0;
+	case IPPROTO_UDP:
+		/* to DHCP clients there are answers alone */
+		return number != 0 && number != 68 && number != 546;
+	case IPPROTO_ICMP:
+		return number == CLO_ICMP4_ECHO;
+	case IPPROTO_ICMPV6:
+		return number == CLO_ICMP6_ECHO;
+	default:
+		return true;
+	}
+}
+
+/*
+ * A slot of the class that packets of the family can have; one that opens a
+ * flow, if there is any.
+ */
 static bool find_slot(const struct clo_tables *tables, uint32_t class,
 		      uint8_t family, struct clo_witness *witness)
 {
 	const struct clo_view view = {tables};
 	const uint8_t alien = family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	bool found = false;
 
-	/* From 1: TCP port 0 is the last choice. */
-	for (uint32_t i = 1; i <= CLO_SLOTS; i++) {
-		uint32_t slot = i % CLO_SLOTS;
+	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
+		uint16_t number;
+		uint8_t proto;
 
 		if (clo_view_class(&view, slot) != class)
 			continue;
-		clo_slot_decode(slot, &witness->proto, &witness->number);
-		if (witness->proto != alien)
+		clo_slot_decode(slot, &proto, &number);
+		/* a protocol with numbers has slots of its own, and 0 is none */
+		if (!proto || proto == alien ||
+		    clo_judge_slot(proto, number) != slot ||
+		    (found && !opens_flow(proto, number)))
+			continue;
+		found = true;
+		witness->proto = proto;
+		witness->number = number;
+		if (opens_flow(proto, number))
 			return true;
 	}
-	return false;
+	return found;
 }
 
 int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,

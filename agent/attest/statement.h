@@ -39,7 +39,10 @@
  *    "proof": {...clo_explain_proof..., and of the node: "readMs":, "proveMs":,
  *              "decided": null or {"epoch":, "pairs":, "classes":, "verdicts":,
  *              "allowed":, "slots":, "wrong":, "ms":, "time":} when the
- *              decision code in the kernel was last asked all it can be},
+ *              decision code in the kernel was last asked all it can be,
+ *              "packetKinds": null or {"kinds":, "run":, "right":, "wrong":,
+ *              "taps":, "alike": taps that one of these stands for,
+ *              "notCovered": ["kind: why"], "ms":, "time":} of the last run},
  *    "coverage": {"expected": n, "observed": n, "complete": bool,
  *                 "sources": ["libvirt", "rtnetlink"], "missing": [names]},
  *    "controls": [{"id":, "result": "PASS"|"FAIL"|"INCONCLUSIVE"|

@@ -12,8 +12,9 @@
 static const struct clo_command *const commands[] = {
 	&clo_command_apply,
 	&clo_command_plan,
+	&clo_command_prove,
 	&clo_command_status,
-	&clo_command_matrix, &clo_command_prove,
+	&clo_command_matrix,
 	&clo_command_endpoints,
 	&clo_command_trace,
 	&clo_command_flows,
@@ -25,6 +26,7 @@ static const struct clo_command *const commands[] = {
 	&clo_command_define,
 	&clo_command_harden,
 	&clo_command_bundle,
+	&clo_command_import,
 	&clo_command_log,
 	NULL,
 };
@@ -228,7 +230,7 @@ static int run_command(struct parse *parse, const struct clo_command *command,
 
 	if (command->operand && at < argc)
 		parse->cli.operand = argv[at++];
-	else if (command->operand)
+	else if (command->operand && command->operand[0] != '[')
 		note(parse, "is missing", command->operand);
 	if (at < argc)
 		note(parse, "is one argument too many", argv[at]);

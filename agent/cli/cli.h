@@ -26,7 +26,7 @@ struct clo_cli {
 	const char *socket;
 	bool json;
 	bool color; /* of stdout */
-	const char *operand; /* never NULL where the command takes one */
+	const char *operand; /* NULL: none, or left out as it may be */
 	/* By index of the command's options: NULL absent, "" given (flag). */
 	const char *values[CLO_OPTIONS_MAX];
 	/* All that the command's `list` was given, in this order. */
@@ -36,7 +36,7 @@ struct clo_cli {
 
 struct clo_command {
 	const char *name;
-	const char *operand; /* "DIR"; NULL: it takes none */
+	const char *operand; /* "DIR"; "[DIR]": may be left out; NULL: none */
 	const char *summary; /* one line */
 	const char *details; /* for --help; ends in a newline */
 	struct clo_option options[CLO_OPTIONS_MAX]; /* ends at name NULL */
@@ -54,6 +54,7 @@ extern const struct clo_command clo_command_endpoints;
 extern const struct clo_command clo_command_enrol;
 extern const struct clo_command clo_command_flows;
 extern const struct clo_command clo_command_harden;
+extern const struct clo_command clo_command_import;
 extern const struct clo_command clo_command_key;
 extern const struct clo_command clo_command_log;
 extern const struct clo_command clo_command_matrix;

@@ -33,7 +33,7 @@ int clo_offline_parse(const json_t *documents, time_t now,
 	return clo_policy_parse(borrowed, n, now, ret_policy, flaws);
 }
 
-static json_t *flaws_json(const struct clo_flaws *flaws)
+json_t *clo_offline_flaws(const struct clo_flaws *flaws)
 {
 	json_t *array = json_array();
 	size_t i;
@@ -51,7 +51,7 @@ static json_t *flaws_json(const struct clo_flaws *flaws)
 
 int clo_offline_refuse(const struct clo_cli *cli, const struct clo_flaws *flaws)
 {
-	json_auto_t *kept = flaws_json(flaws);
+	json_auto_t *kept = clo_offline_flaws(flaws);
 	char error[64];
 
 	(void)snprintf(error, sizeof(error), "the policy has %zu flaws",
@@ -103,9 +103,10 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 	if (r < 0)
 		return r;
 	result = json_pack("{s:o, s:{s:s}, s:o, s:O, s:b}", "plan",
-			   clo_explain_plan(NULL, compiled), "matrix", "digest",
-			   matrix, "proof", clo_explain_proof(compiled, proof),
-			   "breaches", breaches, "changed", 1);
+			   clo_explain_plan(NULL, compiled, time(NULL)),
+			   "matrix", "digest", matrix, "proof",
+			   clo_explain_proof(compiled, proof), "breaches",
+			   breaches, "changed", 1);
 	if (!result)
 		return -ENOMEM;
 

@@ -39,6 +39,8 @@ int clo_offline_parse(const json_t *documents, time_t now,
 /* With the exceptions that were in force when it was compiled. */
 int clo_offline_prove(const struct clo_compiled *compiled,
 		      struct clo_proof *ret_proof, char reterr_text[160]);
+/* Those that were kept, as JSON. */
+json_t *clo_offline_flaws(const struct clo_flaws *flaws);
 /* That it has flaws, and which. */
 int clo_offline_refuse(const struct clo_cli *cli,
 		       const struct clo_flaws *flaws);

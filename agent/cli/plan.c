@@ -72,9 +72,12 @@ const struct clo_command clo_command_plan = {
 	.name = "plan",
 	.operand = "DIR",
 	.summary = "show what apply would change or break",
-	.details = "Prints each flow that would be gained (+) or lost (-), and "
-		   "each breach with its\nrule and a packet that shows it. "
-		   "Exit status 3 if apply would refuse the policy.\n",
+	.details =
+		"Prints which groups would gain (+) or lose (-) which flows, "
+		"endpoints that move,\nexceptions, and each breach with its "
+		"rule and a packet that shows it; and the\ndigest by which "
+		"apply --approved knows it. Exit status 3 if apply would "
+		"refuse\nthe policy.\n",
 	.options =
 		{
 			[OPT_OFFLINE] =

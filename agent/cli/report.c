@@ -101,57 +101,6 @@ bool clo_report_breached(const json_t *breaches)
 	return false;
 }
 
-static bool same_edge(const json_t *a, const json_t *b)
-{
-	return json_equal(json_object_get(a, "from"),
-			  json_object_get(b, "from")) &&
-	       json_equal(json_object_get(a, "to"), json_object_get(b, "to")) &&
-	       json_equal(json_object_get(a, "rule"),
-			  json_object_get(b, "rule"));
-}
-
-/* Flows that differ in the service alone share a line. */
-static void print_flows(const struct clo_cli *cli, const json_t *flows,
-			char sign, enum clo_color color)
-{
-	const json_t *last = NULL;
-	json_t *flow;
-	size_t i;
-
-	clo_color_set(cli, color);
-	json_array_foreach (flows, i, flow) {
-		if (last && same_edge(last, flow)) {
-			(void)fputs(", ", stdout);
-		} else {
-			(void)printf("%s%c ", last ? "\n" : "", sign);
-			clo_text_print(stdout, clo_member_text(flow, "from"));
-			(void)fputs(" > ", stdout);
-			clo_text_print(stdout, clo_member_text(flow, "to"));
-			(void)fputs(" by ", stdout);
-			clo_text_print(stdout, clo_member_text(flow, "rule"));
-			(void)fputs(": ", stdout);
-		}
-		clo_text_print(stdout, clo_member_text(flow, "service"));
-		last = flow;
-	}
-	clo_color_set(cli, CLO_COLOR_NONE);
-	if (last)
-		(void)putchar('\n');
-}
-
-void clo_report_plan(const struct clo_cli *cli, const json_t *plan)
-{
-	const json_t *gained = json_object_get(plan, "gained");
-	const json_t *lost = json_object_get(plan, "lost");
-
-	print_flows(cli, gained, '+', CLO_COLOR_GOOD);
-	print_flows(cli, lost, '-', CLO_COLOR_BAD);
-	(void)printf("%zu flows gained, %zu lost, %" JSON_INTEGER_FORMAT
-		     " unchanged\n",
-		     json_array_size(gained), json_array_size(lost),
-		     clo_member_int(plan, "unchanged"));
-}
-
 void clo_report_proof(json_t *proof)
 {
 	const char *separator = "";

@@ -177,7 +177,7 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 		return refused;
 
 	plan = clo_explain_plan(node->force ? node->force->compiled : NULL,
-				force->compiled);
+				force->compiled, time(NULL));
 	if (!plan)
 		return clo_reply_failure("no memory", -ENOMEM);
 	begin = clo_milliseconds();
@@ -201,8 +201,8 @@ json_t *clo_apply_plan(struct clo_node *node, const json_t *request)
 		return refused;
 	return clo_reply_accept(json_pack(
 		"{s:o, s:{s:s}, s:o, s:o, s:b}", "plan",
-		clo_explain_plan(before, force->compiled), "matrix", "digest",
-		force->matrix, "proof",
+		clo_explain_plan(before, force->compiled, time(NULL)), "matrix",
+		"digest", force->matrix, "proof",
 		clo_explain_proof(force->compiled, &force->proof), "breaches",
 		breaches_of(force), "changed",
 		!before || memcmp(before->tables->gen.tables_digest,

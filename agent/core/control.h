@@ -26,6 +26,8 @@
  *                                         not final: it may be handed in again
  * plan      documents                    {plan, matrix: {digest}, proof,
  *                                         breaches: [...], changed: bool}
+ * prove     -                            {verdict, tables: "kernel", readMs,
+ *                                         levels: [clo_explain_level]}
  * status    -                            {node, version, bootId, pid, uptime,
  *                                         policy: digest|null,
  *                                         matrix: digest|null, epoch, attach,
@@ -80,7 +82,13 @@
  * monitor   endpoint?, tenant?, kind?,   {endpoints: how many the filter
  *           reason?, capture?: bool      names|null}, and the connection
  *                                         becomes a stream
- * trace     from, to, proto, dport       clo_explain_trace
+ * trace     from, to, proto, dport?,     a trace (explain_trace.h), and
+ *           sport?, flags?, family?,     counters: {rule: {flows, packets,
+ *           in?                          bytes}|null, drop: {interface,
+ *                                         count}|null}, kernel: {agrees:
+ *                                         bool|null, text}, which compares
+ *                                         with the attached program for root
+ *           in, frames: [hex]            {traces: [...]}
  *
  * Exit codes of the CLI: 0 done; 1 it failed (verify: not authentic); 2 usage;
  * 3 refused, or the verdict is FAILED; 4 inconclusive or stale; 5 the daemon

@@ -11,6 +11,7 @@
 #include "agent/core/flowlog.h"
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
+#include "agent/core/kinds.h"
 #include "agent/core/setting.h"
 #include "agent/core/standing.h"
 #include "agent/guard/fence.h"
@@ -78,6 +79,7 @@ struct clo_node {
 	struct clo_force *force; /* policy in force, NULL before the first */
 	struct clo_enumeration enumerated; /* last; epoch 0: none yet */
 	double enumerate_due; /* ms: the same tables again */
+	struct clo_kinds kinds; /* of the last run */
 
 	/* As of the last look; domains stay while libvirt does not answer. */
 	struct clo_inventory *inventory;

@@ -102,6 +102,23 @@ static json_t *decided_member(const struct clo_enumeration *decided)
 		"ms", decided->ms, "time", at);
 }
 
+/* Every packet kind through the attached programs. */
+static json_t *kinds_member(const struct clo_kinds *kinds)
+{
+	char at[21];
+
+	if (!kinds->signature)
+		return json_null();
+	clo_time_format(kinds->at, at);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:f, s:s}", "kinds",
+		(json_int_t)kinds->kinds, "run", (json_int_t)kinds->run,
+		"right", (json_int_t)kinds->right, "wrong",
+		(json_int_t)kinds->wrong, "taps", (json_int_t)kinds->taps,
+		"alike", (json_int_t)kinds->alike, "notCovered",
+		kinds->uncovered, "ms", kinds->ms, "time", at);
+}
+
 /* A scope reads that its borders were enumerated, not how large others are. */
 static json_t *proof_member(const struct clo_node *node,
 			    const struct clo_audit *audit, const char *scope)
@@ -119,6 +136,8 @@ static json_t *proof_member(const struct clo_node *node,
 	(void)json_object_set_new(proof, "proveMs", json_real(audit->ms_prove));
 	(void)json_object_set_new(proof, "decided",
 				  decided_member(&audit->decided));
+	(void)json_object_set_new(proof, "packetKinds",
+				  kinds_member(&node->kinds));
 	return proof;
 }
 

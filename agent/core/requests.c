@@ -14,9 +14,11 @@
 #include "agent/core/domain.h"
 #include "agent/core/hook.h"
 #include "agent/core/identity.h"
+#include "agent/core/prove.h"
 #include "agent/core/reply.h"
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
+#include "agent/core/trace.h"
 #include "policy/explain.h"
 
 static json_t *answer_status(struct clo_node *node, const json_t *request)
@@ -57,32 +59,23 @@ static json_t *answer_matrix(struct clo_node *node, const json_t *request)
 		clo_explain_matrix(node->force->compiled, tables));
 }
 
-static json_t *answer_trace(struct clo_node *node, const json_t *request)
+/* Looks anew, and changes nothing. */
+static json_t *answer_prove(struct clo_node *node, const json_t *request)
 {
-	CLO_AUTO(clo_tables) struct clo_tables *tables = NULL;
-	const char *from = json_string_value(json_object_get(request, "from"));
-	const char *to = json_string_value(json_object_get(request, "to"));
-	const char *proto =
-		json_string_value(json_object_get(request, "proto"));
-	const json_t *port = json_object_get(request, "dport");
-	json_int_t dport = json_integer_value(port);
-	char text[160] = "no memory";
-	json_t *refused;
-	json_t *trace;
+	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
+	int r;
 
-	if (!from || !to || !proto || (port && !json_is_integer(port)) ||
-	    dport < 0 || dport > UINT16_MAX)
-		return clo_reply_refuse(
-			CLO_EXIT_USAGE,
-			"trace needs from, to, proto and a dport of 0 to "
-			"65535");
-	refused = with_tables(node, &tables);
-	if (refused)
-		return refused;
-	trace = clo_explain_trace(node->force->compiled, tables, from, to,
-				  proto, (uint16_t)dport, text);
-	return trace ? clo_reply_accept(trace)
-		     : clo_reply_refuse(CLO_EXIT_USAGE, text);
+	(void)request;
+	if (!node->force)
+		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
+					"no policy is in force");
+	r = clo_audit_run(node, &audit);
+	if (r < 0)
+		return clo_reply_failure("the node cannot be looked at", r);
+	if (!audit->observed)
+		return clo_reply_refuse(CLO_EXIT_FAILED,
+					"the tables cannot be read back");
+	return clo_reply_accept(clo_prove_tell(node, audit));
 }
 
 static bool good_nonce(const char *nonce)
@@ -248,6 +241,8 @@ static const struct operation {
 	/* what the gateway, and the stream, get instead; NULL: nothing */
 	json_t *(*gateway)(struct clo_node *node, const json_t *request);
 	json_t *(*stream)(struct clo_node *node, const json_t *request);
+	/* what root gets instead; NULL: the same */
+	json_t *(*root)(struct clo_node *node, const json_t *request);
 } operations[] = {
 	{"activate", true, clo_identity_activate, NULL, NULL},
 	{"apply", true, clo_bundle_apply, NULL, NULL},
@@ -260,8 +255,9 @@ static const struct operation {
 	{"key", false, answer_key, answer_key, NULL},
 	{"matrix", false, answer_matrix, NULL, NULL},
 	{"plan", false, clo_apply_plan, NULL, NULL},
+	{"prove", false, answer_prove, NULL, NULL},
 	{"status", false, answer_status, answer_status, NULL},
-	{"trace", false, answer_trace, NULL, NULL},
+	{"trace", false, clo_trace_answer, NULL, NULL, clo_trace_answer_root},
 };
 
 static json_t *dispatch(const struct operation *operation,
@@ -281,6 +277,8 @@ static json_t *dispatch(const struct operation *operation,
 	if (operation->writes && caller != CLO_CALLER_ROOT)
 		return clo_reply_refuse(CLO_EXIT_FORBIDDEN,
 					"only root may change the policy");
+	if (caller == CLO_CALLER_ROOT && operation->root)
+		return operation->root(node, request);
 	return operation->answer(node, request);
 }
 

@@ -146,6 +146,15 @@ int clo_bpf_accounts_read(struct clo_bpf *bpf,
 			  struct clo_bpf_account **ret_accounts,
 			  size_t *ret_n); /* caller frees */
 
+/* What the table has of one flow; key by family, as it stands. -ENOENT. */
+int clo_bpf_flow_find(struct clo_bpf *bpf, uint8_t family, const void *key,
+		      struct clo_conn *ret_conn);
+/*
+ * A flow of one packet, of which a probe was the only one, times out: the next
+ * sweep ends it. -EBUSY: others have spoken in it. -ENOENT.
+ */
+int clo_bpf_flow_expire(struct clo_bpf *bpf, uint8_t family, const void *key);
+
 /* End the flows that have timed out. */
 struct clo_bpf_swept {
 	uint64_t live;

@@ -160,7 +160,7 @@ int main(void)
 	if (clo_prove(compiled->tables, NULL, 0, proof, text) < 0)
 		return 1;
 	at[2] = milliseconds();
-	plan = clo_explain_plan(NULL, compiled);
+	plan = clo_explain_plan(NULL, compiled, 0);
 	at[3] = milliseconds();
 	(void)printf("%u identities, %u rules, %u classes, %zu pairs, %zu "
 		     "words of rows\n",

@@ -394,7 +394,7 @@ def check_process(gateway):
 
 def check_control(daemon):
     before = daemon.json("status")["epoch"]
-    for op in ("apply", "plan", "matrix", "endpoints", "trace", "hook",
+    for op in ("apply", "plan", "prove", "matrix", "endpoints", "trace", "hook",
                "define", "harden"):
         reply = gateway_rig.ask(daemon, {
             "op": op, "documents": [], "xml": "", "operation": "prepare"})

@@ -295,7 +295,7 @@ def check_compromised(rig):
     before, acks = rig.in_force(), len(rig.plane.acks())
     uid = gateway_rig.STREAM_UID
     for op in ("activate", "apply", "attest", "define", "endpoints", "harden",
-               "hook", "key", "matrix", "plan", "status", "trace"):
+               "hook", "key", "matrix", "plan", "prove", "status", "trace"):
         reply = gateway_rig.ask(rig.daemon, {
             "op": op, "documents": [], "override": True, "xml": "",
             "operation": "prepare"}, uid)

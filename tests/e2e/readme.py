@@ -58,7 +58,7 @@ def main(source, build):
             with open(f"{directory}/{i}.json", "w", encoding="utf-8") as file:
                 file.write(document)
         plan = output(cloison, "plan", "--offline", directory)
-        check("public: tcp/443" in plan, "the example policy compiles and is proven")
+        check("tcp/443  (rule public)" in plan, "the example policy compiles and is proven")
 
 
 if __name__ == "__main__":

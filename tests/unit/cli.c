@@ -391,9 +391,9 @@ static void lost_output_is_a_failure(void **state)
 static void help_for_all(void **state)
 {
 	static const char *const commands[] = {
-		"apply",   "plan",   "status", "matrix", "endpoints",
-		"trace",   "attest", "verify", "key",    "flows",
-		"monitor", "define", "harden", "enrol"};
+		"apply",  "plan",   "status", "matrix", "endpoints", "trace",
+		"attest", "verify", "key",    "flows",  "monitor",   "define",
+		"harden", "enrol",  "prove",  "import"};
 	struct cli *cli = *state;
 	char page[80];
 	size_t i;

@@ -51,7 +51,8 @@ static void sound(void **state)
 	cli_run(cli, "plan", "--offline", cli->dir, NULL);
 	assert_string_equal(cli->err, "");
 	assert_int_equal(cli->exit, 0);
-	assert_non_null(strstr(cli->out, "by acme/production/r: tcp/80\n"));
+	assert_non_null(strstr(
+		cli->out, "+ acme/production: web -> web  tcp/80  (rule r)\n"));
 	assert_non_null(strstr(cli->out, "1 flows gained, 0 lost"));
 }
 

@@ -57,7 +57,7 @@ static void check_plan(struct made *before, struct made *after,
 	CLO_AUTO(clo_compiled)
 	struct clo_compiled *a = before ? compile_at(before, 0) : NULL;
 	CLO_AUTO(clo_compiled) struct clo_compiled *b = compile_at(after, 0);
-	json_auto_t *plan = clo_explain_plan(a, b);
+	json_auto_t *plan = clo_explain_plan(a, b, 0);
 	CLO_AUTO_MEM char *is_gained = flows_text(plan, "gained");
 	CLO_AUTO_MEM char *is_lost = flows_text(plan, "lost");
 

@@ -101,6 +101,19 @@ static inline struct made *meaning_policy(const struct meaning_spec *spec,
 	return made;
 }
 
+/* Nobody's space: there, addresses are outside. */
+#define MEANING_OUTSIDE 99
+
+static inline uint32_t meaning_identity(const struct clo_compiled *compiled,
+					size_t end)
+{
+	uint32_t space = meaning_ends[end].space;
+
+	return side_of(compiled, space ? space : MEANING_OUTSIDE,
+		       meaning_ends[end].address)
+		.identity;
+}
+
 /* Every verdict: the rule that allows it or 0; the caller frees them. */
 static inline uint32_t *meaning_of(const struct clo_compiled *compiled)
 {
@@ -111,9 +124,7 @@ static inline uint32_t *meaning_of(const struct clo_compiled *compiled)
 
 	assert(rules);
 	for (size_t i = 0; i < MEANING_ENDS; i++)
-		identities[i] = side_of(compiled, meaning_ends[i].space,
-					meaning_ends[i].address)
-					.identity;
+		identities[i] = meaning_identity(compiled, i);
 	for (size_t at = 0; at < MEANING_BITS; at++) {
 		size_t pair = at / MEANING_SERVICES;
 		const struct meaning_service *service =

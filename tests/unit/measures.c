@@ -14,12 +14,13 @@ static json_t *report;
 
 /* What this version measures; every mandatory control is among it. */
 static const char *const measured[] = {
-	"net.default-deny",      "net.cross-tenant-deny",
-	"env.prod-nonprod-deny", "net.flow-matrix",
-	"net.no-bypass-path",    "env.label-integrity",
-	"spoof.source-binding",  "spoof.arp-nd-dhcp",
-	"agt.self-integrity",    "att.authentic-fresh",
-	"drg.exception-hygiene", "net.fail-closed",
+	"net.default-deny",       "net.cross-tenant-deny",
+	"env.prod-nonprod-deny",  "net.flow-matrix",
+	"net.no-bypass-path",     "env.label-integrity",
+	"spoof.source-binding",   "spoof.arp-nd-dhcp",
+	"agt.self-integrity",     "att.authentic-fresh",
+	"drg.exception-hygiene",  "net.fail-closed",
+	"res.tenant-data-egress",
 };
 
 /* And what it measures and needs where the policy has sandboxes. */
@@ -32,6 +33,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	fixture_init(&f, NOW);
+	f.audit.proof.forbidden[4] = 9; /* a class that lies abroad */
 	return 0;
 }
 
@@ -167,6 +169,15 @@ static void test_a_problem_fails_its_control(void **state)
 				       false, detail);
 		}
 	}
+}
+
+/* Where no tenant is of level 2, or nothing is abroad. */
+static void test_egress_needs_a_subject(void **state)
+{
+	(void)state;
+	f.audit.proof.forbidden[4] = 0;
+	measure(NULL);
+	assert_finding("res.tenant-data-egress", "NOT-ASSESSED", false, "");
 }
 
 static void test_more_problems_are_counted(void **state)
@@ -409,6 +420,7 @@ int main(void)
 		TEST(test_without_problems_what_is_measured_passes),
 		TEST(test_sandboxes_only_where_there_are),
 		TEST(test_a_problem_fails_its_control),
+		TEST(test_egress_needs_a_subject),
 		TEST(test_more_problems_are_counted),
 		TEST(test_an_exception_fails_its_control),
 		TEST(test_an_exception_excuses_only_its_own),

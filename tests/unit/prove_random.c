@@ -55,8 +55,7 @@ static struct clo_identity random_identity(const uint8_t flags[4])
 		identity.kind = CLO_IDENTITY_ENDPOINTS;
 		identity.space = 1 + roll(3);
 		identity.environment = (uint8_t)(1 + roll(3));
-		identity.segment = identity.space * 16 +
-				   identity.environment * 4U + roll(2);
+		identity.segment = identity.space * 16 + roll(3);
 		identity.flags = flags[identity.space];
 		return identity;
 	}

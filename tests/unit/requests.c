@@ -83,6 +83,7 @@ static void test_refused(void **state)
 		{"{\"op\": \"plan\", \"documents\": {}}", CLO_EXIT_REFUSED},
 
 		{"{\"op\": \"matrix\"}", CLO_EXIT_INCONCLUSIVE},
+		{"{\"op\": \"prove\"}", CLO_EXIT_INCONCLUSIVE},
 		{"{\"op\": \"attest\"}", CLO_EXIT_INCONCLUSIVE},
 		{"{\"op\": \"attest\", \"scope\": \"acme/test\"}",
 		 CLO_EXIT_INCONCLUSIVE},

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/core/audit.h"
+#include "agent/core/node.h"
+
+/*
+ * What is in the kernel now, proven level by level: {"verdict": the worst,
+ * "tables": "kernel", "levels": [policy/explain_prove.h]}. NULL only without
+ * memory. The audit has tables that were read back.
+ */
+json_t *clo_prove_tell(const struct clo_node *node,
+		       const struct clo_audit *audit);

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/address.h"
+#include "policy/explain_plan_impl.h"
+#include "policy/model.h"
+
+/*
+ * What a plan changes beside flows between classes: which endpoint is in which
+ * class, which exceptions hold, and rules that come or go to no effect.
+ */
+
+/* An endpoint and where it stands. */
+struct bound {
+	const struct clo_workload_doc *workload;
+	const struct clo_interface_doc *interface;
+};
+
+struct bounds {
+	struct bound *list; /* by workload, then interface */
+	size_t n;
+};
+
+/* A workload that changes its tenant is the same one, moved. */
+static int order_bounds(const void *left, const void *right)
+{
+	const struct bound *a = left;
+	const struct bound *b = right;
+
+	ptrdiff_t at_a = a->interface - a->workload->interfaces;
+	ptrdiff_t at_b = b->interface - b->workload->interfaces;
+	int order = strcmp(a->workload->name, b->workload->name);
+
+	return order ? order : (at_a > at_b) - (at_a < at_b);
+}
+
+static int list_bounds(const struct clo_policy *policy, struct bounds *ret)
+{
+	size_t n = 0;
+
+	for (size_t w = 0; w < policy->n_workloads; w++)
+		n += policy->workloads[w].n_interfaces;
+	ret->list = calloc(n + 1, sizeof(*ret->list));
+	if (!ret->list)
+		return -ENOMEM;
+	for (size_t w = 0; w < policy->n_workloads; w++)
+		for (size_t i = 0; i < policy->workloads[w].n_interfaces; i++)
+			ret->list[ret->n++] = (struct bound){
+				&policy->workloads[w],
+				&policy->workloads[w].interfaces[i]};
+	qsort(ret->list, ret->n, sizeof(*ret->list), order_bounds);
+	return 0;
+}
+
+static json_t *groups(const struct bound *bound)
+{
+	const struct clo_scope_doc *scope =
+		&bound->workload->tenant->scopes[bound->workload->environment];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < bound->interface->n_groups; i++)
+		(void)json_array_append_new(
+			list,
+			json_string(
+				scope->groups[bound->interface->groups[i]]));
+	return list;
+}
+
+static json_t *addresses(const struct clo_interface_doc *interface)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < interface->n_addresses; i++) {
+		char text[CLO_CIDR_TEXT];
+
+		clo_cidr_format(&interface->addresses[i], text);
+		(void)json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* All that the kernel binds of it. */
+static json_t *binding(const struct bound *bound)
+{
+	static const char *const modes[] = {"enforce", "audit", "quarantine"};
+	const struct clo_interface_doc *interface = bound->interface;
+	char mac[18];
+
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+		       interface->mac[0], interface->mac[1], interface->mac[2],
+		       interface->mac[3], interface->mac[4], interface->mac[5]);
+	return json_pack(
+		"{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s?, s:s?, s:s?}",
+		"tenant", bound->workload->tenant->name, "environment",
+		clo_environment_name(bound->workload->environment), "segment",
+		interface->segment->name, "groups", groups(bound), "addresses",
+		addresses(interface), "mac", mac, "mode",
+		modes[interface->mode], "device", interface->device, "domain",
+		bound->workload->domain, "uuid", bound->workload->uuid);
+}
+
+struct list {
+	json_t *items;
+	uint64_t omitted;
+};
+
+static int add(struct list *list, json_t *item)
+{
+	if (json_array_size(list->items) == CLO_PLAN_MAX) {
+		json_decref(item);
+		list->omitted++;
+		return 0;
+	}
+	return json_array_append_new(list->items, item) < 0 ? -ENOMEM : 0;
+}
+
+/* Takes what the list holds; all are counted, also those not listed. */
+static int put(json_t *explained, const char *member, struct list *list)
+{
+	json_int_t n =
+		(json_int_t)(json_array_size(list->items) + list->omitted);
+	int r = json_object_set_new(explained, member, list->items);
+
+	list->items = NULL;
+	if (r == 0)
+		r = json_object_set_new(json_object_get(explained, "counts"),
+					member, json_integer(n));
+	return r < 0 ? -ENOMEM : 0;
+}
+
+/* was or is NULL: it comes or goes. Nothing if nothing differs. */
+static int tell_endpoint(struct list *list, const struct bound *was,
+			 const struct bound *is)
+{
+	json_auto_t *before = was ? binding(was) : json_null();
+	json_auto_t *after = is ? binding(is) : json_null();
+	const struct bound *any = is ? is : was;
+
+	if (!before || !after)
+		return -ENOMEM;
+	if (json_equal(before, after))
+		return 0;
+	return add(list,
+		   json_pack("{s:s, s:O, s:O}", "endpoint",
+			     any->interface->name, "was", before, "is", after));
+}
+
+static int tell_endpoints(const struct clo_policy *before,
+			  const struct clo_policy *after, struct list *list)
+{
+	struct bounds was = {0};
+	struct bounds is = {0};
+	size_t i = 0;
+	size_t j = 0;
+	int r = list_bounds(before, &was);
+
+	if (r == 0)
+		r = list_bounds(after, &is);
+	while (r == 0 && (i < was.n || j < is.n)) {
+		const struct bound *a = i < was.n ? &was.list[i] : NULL;
+		const struct bound *b = j < is.n ? &is.list[j] : NULL;
+		int order = !a ? 1 : !b ? -1 : order_bounds(a, b);
+
+		r = tell_endpoint(list, order <= 0 ? a : NULL,
+				  order >= 0 ? b : NULL);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	free(was.list);
+	free(is.list);
+	return r;
+}
+
+static const struct clo_exception_doc *
+find_exception(const struct clo_policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->n_exceptions; i++)
+		if (!strcmp(policy->exceptions[i].name, name))
+			return &policy->exceptions[i];
+	return NULL;
+}
+
+static bool in_force(const struct clo_exception_doc *exception, time_t now)
+{
+	return exception && exception->not_before <= now &&
+	       now < exception->not_after;
+}
+
+static bool same_exception(const struct clo_exception_doc *a,
+			   const struct clo_exception_doc *b)
+{
+	if (strcmp(a->control, b->control) != 0 ||
+	    a->not_before != b->not_before || a->not_after != b->not_after ||
+	    a->n_rules != b->n_rules)
+		return false;
+	for (size_t i = 0; i < a->n_rules; i++)
+		if (strcmp(a->rules[i], b->rules[i]) != 0)
+			return false;
+	return true;
+}
+
+static int tell_exception(struct list *list, const char *change,
+			  const struct clo_exception_doc *exception, time_t now)
+{
+	json_t *rules = json_array();
+
+	for (size_t i = 0; i < exception->n_rules; i++)
+		(void)json_array_append_new(rules,
+					    json_string(exception->rules[i]));
+	return add(
+		list,
+		json_pack("{s:s, s:s, s:s, s:o, s:b, s:I, s:I, s:I}", "change",
+			  change, "exception", exception->name, "control",
+			  exception->control, "rules", rules, "inForce",
+			  in_force(exception, now), "notBefore",
+			  (json_int_t)exception->not_before, "notAfter",
+			  (json_int_t)exception->not_after, "daysLeft",
+			  (json_int_t)((exception->not_after - now) / 86400)));
+}
+
+/* Those that come, go, change, or end soon although nothing changes them. */
+static int tell_exceptions(const struct clo_policy *before,
+			   const struct clo_policy *after, time_t now,
+			   struct list *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < after->n_exceptions && r == 0; i++) {
+		const struct clo_exception_doc *is = &after->exceptions[i];
+		const struct clo_exception_doc *was =
+			find_exception(before, is->name);
+
+		if (!was)
+			r = tell_exception(list, "begins", is, now);
+		else if (!same_exception(was, is))
+			r = tell_exception(list, "changes", is, now);
+		if (r == 0 && in_force(is, now) &&
+		    is->not_after - now <= CLO_PLAN_SOON)
+			r = tell_exception(list, "expires", is, now);
+	}
+	for (size_t i = 0; i < before->n_exceptions && r == 0; i++)
+		if (!find_exception(after, before->exceptions[i].name))
+			r = tell_exception(list, "ends", &before->exceptions[i],
+					   now);
+	return r;
+}
+
+/* By rule index of a side: whether a flow that changes is its. */
+static bool *rules_of_changes(const struct plan *plan, uint32_t side)
+{
+	bool *used = calloc(plan->sides[side].compiled->tables->gen.rules,
+			    sizeof(*used));
+
+	for (uint32_t i = 1; used && i < plan->keys.n; i++) {
+		size_t n;
+		const uint32_t *key = clo_lists_get(&plan->keys, i, &n);
+
+		if (key[0] == side)
+			used[key[1]] = true;
+	}
+	return used;
+}
+
+static int order_names(const void *left, const void *right)
+{
+	const char *const *a = left;
+	const char *const *b = right;
+
+	return strcmp(*a, *b);
+}
+
+/* Full names of a side's rules, sorted. */
+static const char **list_rules(const struct clo_compiled *compiled,
+			       size_t *ret_n)
+{
+	size_t n = compiled->tables->gen.rules - 1;
+	const char **names = calloc(n + 1, sizeof(*names));
+
+	for (size_t i = 0; names && i < n; i++)
+		names[i] = compiled->rules[i + 1]->full;
+	if (names)
+		qsort(names, n, sizeof(*names), order_names);
+	*ret_n = n;
+	return names;
+}
+
+/* Rules of one side alone that no flow gained or lost is by. */
+static int tell_idle(const struct plan *plan, uint32_t side, struct list *list)
+{
+	const struct clo_compiled *own = plan->sides[side].compiled;
+	CLO_AUTO_MEM bool *used = rules_of_changes(plan, side);
+	CLO_AUTO_MEM const char **others = NULL;
+	size_t n;
+	int r = 0;
+
+	others = list_rules(plan->sides[!side].compiled, &n);
+	if (!used || !others)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < own->tables->gen.rules && r == 0; i++) {
+		const char *full = own->rules[i]->full;
+
+		if (used[i] ||
+		    bsearch(&full, others, n, sizeof(*others), order_names))
+			continue;
+		r = add(list,
+			json_pack("{s:s, s:s}", "change",
+				  side ? "added" : "removed", "rule", full));
+	}
+	return r;
+}
+
+int clo_plan_bindings(const struct plan *plan, time_t now, json_t *explained)
+{
+	const struct clo_policy *before = plan->sides[0].compiled->policy;
+	const struct clo_policy *after = plan->sides[1].compiled->policy;
+	struct list lists[3] = {
+		{json_array(), 0}, {json_array(), 0}, {json_array(), 0}};
+	int r;
+
+	r = tell_endpoints(before, after, &lists[0]);
+	if (r == 0)
+		r = tell_exceptions(before, after, now, &lists[1]);
+	for (uint32_t side = 0; side < 2 && r == 0; side++)
+		r = tell_idle(plan, side, &lists[2]);
+	if (r == 0)
+		r = put(explained, "endpoints", &lists[0]);
+	if (r == 0)
+		r = put(explained, "exceptions", &lists[1]);
+	if (r == 0)
+		r = put(explained, "idleRules", &lists[2]);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(lists); i++)
+		json_decref(lists[i].items);
+	return r;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+#include "policy/explain.h"
+#include "policy/explain_joint.h"
+#include "policy/explain_service.h"
+#include "policy/partition.h"
+
+/* What the parts of a plan share; only explain_plan*.c see it. */
+
+enum change {
+	NEVER,
+	UNCHANGED,
+	GAINED,
+	LOST,
+};
+
+/* One of the two policies, and one source's rows in it. */
+struct side {
+	const struct clo_compiled *compiled;
+	struct clo_index pairs;
+	struct clo_ranges ranges;
+	uint32_t *rows; /* row + 1 by destination; 0: none */
+	uint32_t *classes; /* by joint range */
+};
+
+/* What becomes of the flows between two joints. */
+struct seen {
+	uint64_t unchanged;
+	uint64_t changed[2]; /* lost, gained */
+};
+
+/* A service of a change: ranges from first to before end. */
+#define PLAN_ANY 0xffffffffU /* as first: all but encapsulations */
+
+struct told {
+	uint32_t after, rule, first, end;
+};
+
+/* Two joints whose flows change, as the pair of rows `rows` says. */
+struct changed {
+	uint32_t rows, from, to;
+};
+
+#define PLAN_CHANGED_MAX ((size_t)1 << 22) /* pairs of joints */
+
+struct plan {
+	struct side sides[2]; /* before, after */
+	struct clo_joints joints;
+	struct clo_ranges ranges; /* of both: each is in one class of each */
+	struct clo_lists rows; /* {row before + 1, row after + 1} */
+	struct seen *seen; /* by rows */
+	size_t n_rows, cap_seen;
+	struct told *told; /* of the rows under way */
+	size_t n_told, cap_told;
+	struct clo_lists keys; /* {after, rule, then first and end of each} */
+	struct clo_edges row_keys; /* rows -> keys */
+	struct changed *changed;
+	size_t n_changed, cap_changed;
+	json_t *lists[2]; /* lost, gained */
+	json_t *folded[2]; /* the same, in words */
+	uint64_t n_unchanged, n_omitted, n_folded_omitted;
+	uint64_t n[2]; /* flows: lost, gained */
+};
+
+/* Fill `folded` from what changed. */
+int clo_plan_fold(struct plan *plan);
+/* Text of a service of a change. */
+void clo_plan_service(const struct plan *plan, uint32_t first, uint32_t end,
+		      char ret_text[CLO_SERVICE_TEXT]);
+/* Members "endpoints", "exceptions" and "idle" of the explanation. */
+int clo_plan_bindings(const struct plan *plan, time_t now, json_t *explained);

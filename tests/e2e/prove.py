@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`cloison prove` on a live node: sound, and with a pair planted in its maps."""
+
+import json
+import sys
+import tempfile
+
+import veth
+import violations
+import world
+from veth import check
+
+HOME, ABROAD = "196.200.0.0/16", "198.51.100.0/24"
+
+
+def rule(name, to):
+    return {"name": name, "from": {"group": "web"}, "to": to,
+            "ports": [f"tcp/{world.ALLOWED_PORT}"]}
+
+
+def policy():
+    """Every invariant has a subject: a tenant of level 2, and one who goes abroad."""
+    documents = world.policy()
+    documents["node"]["nationalPrefixes"] = [HOME]
+    documents["acme"] = world.tenant("acme", [
+        rule("web-to-db", {"group": "db"}), rule("home", {"cidr": HOME})])
+    documents["acme"]["qualification"] = 2
+    documents["globex"] = world.tenant("globex", [
+        rule("abroad", {"cidr": ABROAD})])
+    return documents
+
+
+def prove(daemon):
+    result = daemon.cloison("prove", "--json", check=False)
+    told = json.loads(result.stdout)
+    return result.returncode, told, {level["name"]: level
+                                     for level in told["levels"]}
+
+
+def main(build):
+    veth.inside()
+    world.build()
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = veth.Daemon(build, directory)
+        daemon.start()
+        check(daemon.cloison("prove", check=False).returncode == 4,
+              "without a policy there is nothing to prove")
+        daemon.apply(policy())
+
+        code, told, levels = prove(daemon)
+        check(told["verdict"] == "PROVED" and code == 0, "a sound node")
+        check(set(levels) == {"kernel tables", "invariants", "ports", "hooks",
+                              "programs"} and
+              all(level["lookedAt"] and not level["wrong"]
+                  for level in levels.values()), "every level looked")
+        check(all(i["verdict"] == "PROVED" and i["forbidden"]
+                  for i in levels["invariants"]["proof"]["invariants"]),
+              "every invariant has a subject")
+
+        violations.add_pair(daemon, violations.other_environment)
+        code, told, levels = prove(daemon)
+        check(told["verdict"] == "VIOLATED" and code == 3, "a planted pair")
+        check(levels["kernel tables"]["wrong"] == 1, "the tables differ in it")
+        witness = levels["invariants"]["witnesses"][0]
+        check(witness["invariant"] == "environment separation" and
+              "/production/" in witness["rule"], "by a rule of production's")
+        check((witness["replay"], witness["attached"]) == ("passes", "passes"),
+              "the attached program lets the witness through")
+
+        daemon.apply(policy())
+        check(prove(daemon)[0] == 0, "applied again it is sound")
+        check(daemon.stop() == 0, "the daemon stops in order")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/core/kind.h"
+
+#include <string.h>
+
+#include "check.h"
+
+/* The table and what it builds; what a guard says to it is bpf.kinds'. */
+
+static const struct clo_kind_table *const tables[] = {
+	&clo_kinds_link, &clo_kinds_ip4, &clo_kinds_ip6};
+
+static const struct clo_kind_ends ends = {
+	.src_mac = {2, 1},
+	.dst_mac = {2, 2},
+	.src4 = {10, 0, 0, 1},
+	.dst4 = {203, 0, 113, 77},
+	.src6 = {0xfd, [15] = 1},
+	.dst6 = {0x20, 1, [15] = 2},
+	.link6 = {0xfe, 0x80, [15] = 1},
+	.port = 9,
+	.id = 7,
+};
+
+static void each(void (*check)(const struct clo_kind_vector *kind))
+{
+	for (size_t t = 0; t < CLO_ARRAY_LEN(tables); t++)
+		for (size_t i = 0; i < tables[t]->n; i++)
+			check(&tables[t]->vectors[i]);
+}
+
+static void check_frame(const struct clo_kind_vector *kind)
+{
+	static const uint16_t types[] = {[4] = 0x0800, [6] = 0x86dd};
+	CLO_AUTO_MEM uint8_t *frame = calloc(1, CLO_KIND_FRAME_MAX);
+	uint8_t family = clo_kind_family(kind);
+	size_t len;
+	int type;
+
+	assert_non_null(frame);
+	len = clo_kind_build(kind, &ends, frame);
+	type = frame[12] << 8 | frame[13];
+	assert_in_range(len, 33, CLO_KIND_FRAME_MAX);
+	/* nothing stands behind it, unless it was cut off */
+	for (size_t i = len; i < CLO_KIND_FRAME_MAX && !kind->cut; i++)
+		assert_int_equal(frame[i], 0);
+	if (kind->base == CLO_BASE_ETHER)
+		assert_int_equal(type, kind->a);
+	else
+		assert_int_equal(type, kind->base == CLO_BASE_ARP
+					       ? 0x0806
+					       : types[family]);
+	assert_memory_equal(frame + 6, ends.src_mac, 4);
+}
+
+static void test_frames_are_what_they_say(void **state)
+{
+	(void)state;
+	each(check_frame);
+}
+
+static void check_line(const struct clo_kind_vector *kind)
+{
+	size_t same = 0;
+	bool some = false;
+
+	for (int way = 0; way < CLO_KIND_WAYS; way++) {
+		assert_in_range(kind->want[way] + 3, 0, CLO_DROP_COUNT + 2);
+		some |= kind->want[way] != CLO_KIND_NEVER;
+	}
+	assert_true(some);
+	assert_non_null(kind->control);
+	for (size_t t = 0; t < CLO_ARRAY_LEN(tables); t++)
+		for (size_t i = 0; i < tables[t]->n; i++)
+			same += strcmp(tables[t]->vectors[i].name,
+				       kind->name) == 0;
+	assert_int_equal(same, 1);
+}
+
+static void test_every_kind_has_one_line(void **state)
+{
+	(void)state;
+	each(check_line);
+	for (size_t i = 0; i < clo_kind_gaps_count; i++)
+		assert_true(clo_kind_gaps[i].name && clo_kind_gaps[i].why);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_frames_are_what_they_say),
+		cmocka_unit_test(test_every_kind_has_one_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
