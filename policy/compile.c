@@ -262,6 +262,7 @@ void clo_compiled_free(struct clo_compiled *compiled)
 	free(compiled->classes);
 	free(compiled->rules);
 	free(compiled->excepted);
+	free(compiled->uses);
 	clo_tables_free(compiled->tables);
 	free(compiled);
 }

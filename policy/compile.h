@@ -25,6 +25,13 @@ struct clo_class_name {
 
 #define CLO_CLASSES_MAX 16384U
 
+/* What a rule is to the tables. */
+enum clo_rule_use {
+	CLO_RULE_MET = 1 << 0, /* some pair of identities is between its sides */
+	CLO_RULE_OWNS = 1 << 1, /* some bit is its: no earlier rule grants it */
+	CLO_RULE_NEEDED = 1 << 2, /* some bit is granted by no other rule */
+};
+
 struct clo_compiled {
 	const struct clo_policy *policy; /* borrowed */
 	struct clo_tables *tables;
@@ -37,6 +44,7 @@ struct clo_compiled {
 	 * that invariant's control. NULL: not excepted.
 	 */
 	const struct clo_exception_doc **excepted;
+	uint8_t *uses; /* by rule index: of enum clo_rule_use */
 };
 
 /*

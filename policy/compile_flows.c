@@ -24,6 +24,7 @@ struct flows {
 	uint32_t *rows; /* by list: row + 1; 0: not known yet */
 	size_t n_rows, cap_rows;
 	uint32_t *scratch; /* one row: rule by class */
+	bool *shared; /* by class: more than one rule grants it */
 	struct clo_edges met; /* one source: (destination, bundle) */
 	size_t steps;
 };
@@ -39,6 +40,7 @@ static void done(struct flows *flows)
 	clo_edges_done(&flows->met);
 	free(flows->rows);
 	free(flows->scratch);
+	free(flows->shared);
 }
 
 static int bundle_rules(struct clo_build *build, struct flows *flows)
@@ -163,6 +165,8 @@ static void set_class(struct flows *flows, uint32_t class, uint32_t rule)
 {
 	uint32_t *owner = &flows->scratch[class];
 
+	if (*owner && *owner != rule)
+		flows->shared[class] = true;
 	if (!*owner || rule < *owner)
 		*owner = rule;
 }
@@ -205,6 +209,18 @@ static void set_rule(const struct clo_build *build, struct flows *flows,
 	}
 }
 
+/* The row under way shows what its rules are for. */
+static void note_uses(uint8_t *uses, const struct flows *flows, size_t stride)
+{
+	for (size_t class = 0; class < stride; class ++) {
+		if (!flows->scratch[class])
+			continue;
+		uses[flows->scratch[class]] |= CLO_RULE_OWNS;
+		if (!flows->shared[class])
+			uses[flows->scratch[class]] |= CLO_RULE_NEEDED;
+	}
+}
+
 /* row + 1, or 0 if the bundles' rules set no bit. */
 static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 		    uint32_t *ret_row)
@@ -215,15 +231,19 @@ static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 	size_t n;
 
 	memset(flows->scratch, 0, stride * sizeof(*flows->scratch));
+	memset(flows->shared, 0, stride * sizeof(*flows->shared));
 	bundles = clo_lists_get(&flows->lists, list, &n);
 	for (size_t b = 0; b < n; b++) {
 		size_t n_rules;
 		const uint32_t *rules = clo_index_get(&flows->bundle_rules,
 						      bundles[b], &n_rules);
 
-		for (size_t i = 0; i < n_rules; i++)
+		for (size_t i = 0; i < n_rules; i++) {
 			set_rule(build, flows, rules[i]);
+			build->out->uses[rules[i]] |= CLO_RULE_MET;
+		}
 	}
+	note_uses(build->out->uses, flows, stride);
 	for (size_t c = 0; c < stride && empty; c++)
 		empty = flows->scratch[c] == 0;
 	if (empty) {
@@ -376,7 +396,10 @@ static int init(struct clo_build *build, struct flows *flows)
 		calloc((size_t)build->words * 64, sizeof(*flows->scratch));
 	/* Row 0 is that of the empty list: no bit. */
 	flows->rows = calloc(1, sizeof(*flows->rows));
-	if (!flows->scratch || !flows->rows)
+	flows->shared = calloc((size_t)build->words * 64, sizeof(bool));
+	build->out->uses = calloc(build->n_rules, sizeof(uint8_t));
+	if (!flows->scratch || !flows->rows || !flows->shared ||
+	    !build->out->uses)
 		return -ENOMEM;
 	flows->n_rows = 1;
 	flows->cap_rows = 1;

@@ -80,6 +80,20 @@ static int put_cidrs(const struct clo_build *build, struct clo_tables *tables)
 	return 0;
 }
 
+/* By copies of what is filled already: most ranges are wide. */
+static void fill(uint16_t *slots, size_t n, uint16_t class)
+{
+	size_t filled = 1;
+
+	slots[0] = class;
+	while (filled < n) {
+		size_t more = filled < n - filled ? filled : n - filled;
+
+		memcpy(slots + filled, slots, more * sizeof(*slots));
+		filled += more;
+	}
+}
+
 static int put_services(const struct clo_build *build,
 			struct clo_tables *tables)
 {
@@ -95,8 +109,8 @@ static int put_services(const struct clo_build *build,
 	for (size_t i = 0; i < classes->n_ranges; i++) {
 		const struct clo_slots *range = &classes->ranges[i];
 
-		for (uint32_t slot = range->first; slot <= range->last; slot++)
-			slots[slot] = (uint16_t)range->class;
+		fill(slots + range->first, range->last - range->first + 1,
+		     (uint16_t)range->class);
 	}
 	return 0;
 }

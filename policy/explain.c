@@ -181,12 +181,15 @@ static json_t *invariants(const struct clo_proof *proof)
 	json_auto_t *all = json_array();
 
 	for (size_t i = 0; i < clo_invariants_count; i++) {
-		json_t *one = json_pack("{s:i, s:s, s:s, s:I, s:I}", "number",
-					clo_invariants[i].number, "name",
-					clo_invariants[i].name, "control",
-					clo_invariants[i].control, "forbidden",
-					(json_int_t)proof->forbidden[i],
-					"broken", (json_int_t)proof->broken[i]);
+		const struct clo_invariant *invariant = &clo_invariants[i];
+		enum clo_proven proven = clo_proof_verdict(proof, i);
+		json_t *one = json_pack(
+			"{s:i, s:s, s:s, s:s, s:I, s:I, s:s?}", "number",
+			invariant->number, "name", invariant->name, "control",
+			invariant->control, "verdict", clo_proven_text(proven),
+			"forbidden", (json_int_t)proof->forbidden[i], "broken",
+			(json_int_t)proof->broken[i], "gap",
+			proven == CLO_NOT_COVERED ? invariant->gap : NULL);
 
 		if (json_array_append_new(all, one) < 0)
 			return NULL;

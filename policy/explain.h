@@ -15,11 +15,12 @@
 /*
  * What would change: {"gained": [flow...], "lost": [flow...], "unchanged": n,
  * "counts": {"gained", "lost", "unchanged", "endpoints", "exceptions",
- * "idleRules"}, "folded": {"gained": [line...], "lost": [line...]},
+ * "idleRules", "settings"}, "folded": {"gained": [line...], "lost": [line...]},
  * "endpoints": [{"endpoint", "was", "is"}], "exceptions": [{"change":
  * "begins"|"changes"|"ends"|"expires", "exception", "control", "rules",
  * "inForce", "notBefore", "notAfter", "daysLeft"}], "idleRules": [{"change":
- * "added"|"removed", "rule"}]}.
+ * "added"|"removed", "rule"}], "settings": [{"of": "node"|"tenant NAME",
+ * "member", "was", "is"}]}.
  * flow = {"from": identity name, "to": identity name, "service": class name,
  * "rule": full name}. line = {"from": [set...], "to": [set...], "services":
  * [...], "rule", "flows": how many it is the union of}, set as
@@ -80,8 +81,8 @@ json_t *clo_explain_difference(const struct clo_compiled *compiled,
 
 /*
  * {"identities":, "pairs":, "classes":, "verdicts":, "allowed":, "breached":,
- * "excepted":, "invariants": [{"number", "name", "control", "forbidden",
- * "broken"}], "breaches": [clo_explain_breach]}
+ * "excepted":, "invariants": [{"number", "name", "control", "verdict",
+ * "forbidden", "broken", "gap": or null}], "breaches": [clo_explain_breach]}
  */
 json_t *clo_explain_proof(const struct clo_compiled *compiled,
 			  const struct clo_proof *proof);

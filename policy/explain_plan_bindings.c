@@ -188,12 +188,21 @@ static bool in_force(const struct clo_exception_doc *exception, time_t now)
 	       now < exception->not_after;
 }
 
+/* Both missing, or equal. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool same_exception(const struct clo_exception_doc *a,
 			   const struct clo_exception_doc *b)
 {
 	if (strcmp(a->control, b->control) != 0 ||
 	    a->not_before != b->not_before || a->not_after != b->not_after ||
-	    a->n_rules != b->n_rules)
+	    !same_text(a->reason, b->reason) ||
+	    !same_text(a->risk_analysis, b->risk_analysis) ||
+	    !same_text(a->approver, b->approver) ||
+	    !same_text(a->owner, b->owner) || a->n_rules != b->n_rules)
 		return false;
 	for (size_t i = 0; i < a->n_rules; i++)
 		if (strcmp(a->rules[i], b->rules[i]) != 0)
@@ -315,11 +324,15 @@ int clo_plan_bindings(const struct plan *plan, time_t now, json_t *explained)
 {
 	const struct clo_policy *before = plan->sides[0].compiled->policy;
 	const struct clo_policy *after = plan->sides[1].compiled->policy;
-	struct list lists[3] = {
-		{json_array(), 0}, {json_array(), 0}, {json_array(), 0}};
+	struct list lists[] = {{json_array(), 0},
+			       {json_array(), 0},
+			       {json_array(), 0},
+			       {json_array(), 0}};
 	int r;
 
-	r = tell_endpoints(before, after, &lists[0]);
+	r = clo_plan_settings(before, after, lists[3].items);
+	if (r == 0)
+		r = tell_endpoints(before, after, &lists[0]);
 	if (r == 0)
 		r = tell_exceptions(before, after, now, &lists[1]);
 	for (uint32_t side = 0; side < 2 && r == 0; side++)
@@ -330,6 +343,8 @@ int clo_plan_bindings(const struct plan *plan, time_t now, json_t *explained)
 		r = put(explained, "exceptions", &lists[1]);
 	if (r == 0)
 		r = put(explained, "idleRules", &lists[2]);
+	if (r == 0)
+		r = put(explained, "settings", &lists[3]);
 	for (size_t i = 0; i < CLO_ARRAY_LEN(lists); i++)
 		json_decref(lists[i].items);
 	return r;

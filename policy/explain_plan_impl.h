@@ -70,5 +70,8 @@ int clo_plan_fold(struct plan *plan);
 /* Text of a service of a change. */
 void clo_plan_service(const struct plan *plan, uint32_t first, uint32_t end,
 		      char ret_text[CLO_SERVICE_TEXT]);
-/* Members "endpoints", "exceptions" and "idle" of the explanation. */
+/* [{"of": "node"|"tenant NAME", "member", "was", "is"}], appended. */
+int clo_plan_settings(const struct clo_policy *before,
+		      const struct clo_policy *after, json_t *list);
+/* Members "settings", "endpoints", "exceptions" and "idleRules" of the explanation. */
 int clo_plan_bindings(const struct plan *plan, time_t now, json_t *explained);

@@ -132,3 +132,28 @@ json_t *clo_explain_levels(const struct clo_proving *proving,
 	*ret_proven = worst;
 	return json_incref(levels);
 }
+
+json_t *clo_explain_selftest(const struct clo_selftest *selftest)
+{
+	static const char *const words[] = {
+		[CLO_PLANT_FOUND] = "found",
+		[CLO_PLANT_MISSED] = "missed",
+		[CLO_PLANT_NO_PLACE] = "no place",
+	};
+	json_t *plants = json_array();
+
+	for (size_t i = 0; i < selftest->n; i++) {
+		const struct clo_plant_result *result = &selftest->results[i];
+
+		(void)json_array_append_new(plants,
+					    json_pack("{s:s, s:s, s:s}", "name",
+						      result->name, "result",
+						      words[result->planted],
+						      "text", result->text));
+	}
+	return json_pack("{s:b, s:I, s:I, s:o}", "passed",
+			 selftest->planted > 0 &&
+				 selftest->found == selftest->planted,
+			 "planted", (json_int_t)selftest->planted, "found",
+			 (json_int_t)selftest->found, "plants", plants);
+}

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "policy/prove_levels.h"
+#include "policy/prove_selftest.h"
 #include "policy/witness_frame.h"
 
 /*
@@ -43,3 +44,9 @@ json_t *clo_explain_level(const struct clo_proving *proving,
  */
 json_t *clo_explain_levels(const struct clo_proving *proving,
 			   double (*clock)(void), enum clo_proven *ret_proven);
+
+/*
+ * {"passed": all that was planted was found, "planted", "found", "plants":
+ * [{"name", "result": "found"|"missed"|"no place", "text"}]}
+ */
+json_t *clo_explain_selftest(const struct clo_selftest *selftest);

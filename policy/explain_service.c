@@ -95,26 +95,23 @@ static int append(struct clo_ranges *ranges, size_t *cap,
 int clo_ranges_init(struct clo_ranges *ranges, const struct clo_tables *tables)
 {
 	struct clo_ranges fresh = {0};
-	const struct region *region = regions;
+	uint32_t slot = 0;
 	size_t cap = 0;
 
-	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
-		uint32_t class = class_at(tables, slot);
-		bool fresh_region = slot == region->first;
+	while (slot < CLO_SLOTS) {
+		uint32_t end = clo_tables_class_end(tables, slot);
 		int r;
 
-		if (slot == region->end - 1)
-			region++;
-		if (!fresh_region && fresh.n &&
-		    fresh.ranges[fresh.n - 1].class == class) {
-			fresh.ranges[fresh.n - 1].last = slot;
-			continue;
-		}
-		r = append(&fresh, &cap, (struct clo_range){slot, slot, class});
+		if (end > region_of(slot)->end)
+			end = region_of(slot)->end;
+		r = append(&fresh, &cap,
+			   (struct clo_range){slot, end - 1,
+					      class_at(tables, slot)});
 		if (r < 0) {
 			clo_ranges_done(&fresh);
 			return r;
 		}
+		slot = end;
 	}
 
 	*ranges = fresh;

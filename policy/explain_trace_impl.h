@@ -9,10 +9,8 @@
 /* What the files of the tracer share. */
 
 enum {
-	/* Entries that one frame may touch, in both hooks. */
-	CLO_TRACE_PER_FRAME = 8,
-	CLO_TRACE_CONNS = CLO_TRACE_PER_FRAME * CLO_TRACE_FRAMES_MAX,
-	CLO_TRACE_FRAGS = CLO_TRACE_PER_FRAME * CLO_TRACE_FRAMES_MAX,
+	/* Flows or fragments that all frames of a tracer may touch. */
+	CLO_TRACE_ENTRIES = 8 * CLO_TRACE_FRAMES_MAX,
 	CLO_TRACE_ACCOUNTS = 2 * CLO_ACCOUNT_LEVELS,
 };
 
@@ -20,12 +18,14 @@ enum {
 #define CLO_TRACE_ELSEWHERE 0xffffffffU
 
 struct clo_trace_conn {
+	struct clo_trace_conn *next;
 	struct clo_flow flow;
 	struct clo_conn conn;
 	bool gone;
 };
 
 struct clo_trace_frag {
+	struct clo_trace_frag *next;
 	struct clo_frag_key key;
 	struct clo_frag frag;
 };
@@ -45,11 +45,10 @@ struct clo_tracer {
 	struct clo_trace_port elsewhere; /* a port that is not in `ports` */
 	size_t n_frames;
 
-	/* The frames' own, before what is live. */
+	/* The frames' own, before what is live; a decision holds pointers. */
 	struct clo_trace_conn *conns;
-	size_t n_conns;
 	struct clo_trace_frag *frags;
-	size_t n_frags;
+	size_t n_entries; /* of both */
 	struct clo_trace_account accounts[CLO_TRACE_ACCOUNTS];
 	size_t n_accounts;
 

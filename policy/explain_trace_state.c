@@ -28,10 +28,6 @@ int clo_tracer_new(const struct clo_compiled *compiled,
 		return -ENOMEM;
 	tracer->compiled = compiled;
 	tracer->tables = tables;
-	tracer->conns = calloc(CLO_TRACE_CONNS, sizeof(*tracer->conns));
-	tracer->frags = calloc(CLO_TRACE_FRAGS, sizeof(*tracer->frags));
-	if (!tracer->conns || !tracer->frags)
-		return -ENOMEM;
 	if (!live) {
 		tracer->live.epoch = 1;
 		tracer->live.now = CLO_SECOND;
@@ -62,10 +58,20 @@ void clo_tracer_free(struct clo_tracer *tracer)
 	if (!tracer)
 		return;
 
+	while (tracer->conns) {
+		struct clo_trace_conn *next = tracer->conns->next;
+
+		free(tracer->conns);
+		tracer->conns = next;
+	}
+	while (tracer->frags) {
+		struct clo_trace_frag *next = tracer->frags->next;
+
+		free(tracer->frags);
+		tracer->frags = next;
+	}
 	json_decref(tracer->steps);
 	free(tracer->ports);
-	free(tracer->conns);
-	free(tracer->frags);
 	free(tracer);
 }
 
@@ -135,24 +141,39 @@ static bool same_flow(const struct clo_flow *a, const struct clo_flow *b)
 static struct clo_trace_conn *find(struct clo_tracer *tracer,
 				   const struct clo_flow *flow)
 {
-	for (size_t i = 0; i < tracer->n_conns; i++)
-		if (same_flow(&tracer->conns[i].flow, flow))
-			return &tracer->conns[i];
-	return NULL;
+	struct clo_trace_conn *entry = tracer->conns;
+
+	while (entry && !same_flow(&entry->flow, flow))
+		entry = entry->next;
+	return entry;
+}
+
+/* Memory for one more entry, zeroed; NULL: the trace fails. */
+static void *allot(struct clo_tracer *tracer, size_t size)
+{
+	void *entry = NULL;
+
+	if (tracer->n_entries < CLO_TRACE_ENTRIES)
+		entry = calloc(1, size);
+	if (entry)
+		tracer->n_entries++;
+	else
+		tracer->failed = true;
+	return entry;
 }
 
 static struct clo_trace_conn *add(struct clo_tracer *tracer,
 				  const struct clo_flow *flow,
 				  const struct clo_conn *conn)
 {
-	struct clo_trace_conn *fresh;
+	struct clo_trace_conn *fresh = allot(tracer, sizeof(*fresh));
 
-	if (tracer->n_conns == CLO_TRACE_CONNS) {
-		tracer->failed = true;
+	if (!fresh)
 		return NULL;
-	}
-	fresh = &tracer->conns[tracer->n_conns++];
-	*fresh = (struct clo_trace_conn){.flow = *flow, .conn = *conn};
+	fresh->flow = *flow;
+	fresh->conn = *conn;
+	fresh->next = tracer->conns;
+	tracer->conns = fresh;
 	return fresh;
 }
 
@@ -230,40 +251,47 @@ bool clo_trace_conn_del(struct clo_tracer *tracer, const struct clo_flow *flow)
 	return true;
 }
 
+static struct clo_trace_frag *find_frag(const struct clo_tracer *tracer,
+					const struct clo_frag_key *key)
+{
+	struct clo_trace_frag *entry = tracer->frags;
+
+	while (entry && memcmp(&entry->key, key, sizeof(*key)) != 0)
+		entry = entry->next;
+	return entry;
+}
+
 struct clo_frag *clo_trace_frag(struct clo_tracer *tracer,
 				const struct clo_frag_key *key)
 {
+	struct clo_trace_frag *entry = find_frag(tracer, key);
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "endpoint %u, slot %u",
 		       key->endpoint, key->slot);
-	for (size_t i = 0; i < tracer->n_frags; i++) {
-		struct clo_trace_frag *entry = &tracer->frags[i];
-
-		if (memcmp(&entry->key, key, sizeof(*key)) != 0)
-			continue;
-		clo_trace_step(tracer, "fragments", "frags", text,
-			       "identification %u", entry->frag.id.id);
-		return &entry->frag;
+	if (!entry) {
+		clo_trace_step(tracer, "fragments", "frags", text, "no entry");
+		return NULL;
 	}
-	clo_trace_step(tracer, "fragments", "frags", text, "no entry");
-	return NULL;
+	clo_trace_step(tracer, "fragments", "frags", text, "identification %u",
+		       entry->frag.id.id);
+	return &entry->frag;
 }
 
 int clo_trace_frag_put(struct clo_tracer *tracer,
 		       const struct clo_frag_key *key,
 		       const struct clo_frag *frag)
 {
-	for (size_t i = 0; i < tracer->n_frags; i++) {
-		if (memcmp(&tracer->frags[i].key, key, sizeof(*key)) != 0)
-			continue;
-		tracer->frags[i].frag = *frag;
-		return 0;
+	struct clo_trace_frag *entry = find_frag(tracer, key);
+
+	if (!entry) {
+		entry = allot(tracer, sizeof(*entry));
+		if (!entry)
+			return -ENOMEM;
+		entry->key = *key;
+		entry->next = tracer->frags;
+		tracer->frags = entry;
 	}
-	if (tracer->n_frags == CLO_TRACE_FRAGS) {
-		tracer->failed = true;
-		return -ENOMEM;
-	}
-	tracer->frags[tracer->n_frags++] = (struct clo_trace_frag){*key, *frag};
+	entry->frag = *frag;
 	return 0;
 }

@@ -65,8 +65,7 @@ static const char *reason_of(enum clo_replay replay)
 	static const char *const reasons[] = {
 		[CLO_REPLAY_PASSES] = "the frame is let through",
 		[CLO_REPLAY_UNREACHED] =
-			"the tables allow it, but in the sender's space no "
-			"frame asks them for it",
+			"allowed, but in the sender's space no frame asks",
 		[CLO_REPLAY_DIFFERS] =
 			"the decision code does not say what the proof says",
 	};

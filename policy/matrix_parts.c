@@ -57,7 +57,7 @@ static json_t *uplink(const struct clo_uplink_doc *uplink)
 			 clo_environment_name(uplink->environment));
 }
 
-int clo_matrix_put_node(struct clo_sink *sink, const struct clo_policy *policy)
+json_t *clo_matrix_node(const struct clo_policy *policy)
 {
 	const struct clo_node_doc *node = &policy->node;
 	json_t *services = json_array();
@@ -68,17 +68,19 @@ int clo_matrix_put_node(struct clo_sink *sink, const struct clo_policy *policy)
 					    service(&node->services[i]));
 	for (size_t i = 0; i < node->n_uplinks; i++)
 		(void)json_array_append_new(uplinks, uplink(&node->uplinks[i]));
+	return json_pack(
+		"{s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name", node->name,
+		"bridges", strings(node->bridges, node->n_bridges), "uplinks",
+		uplinks, "addresses", cidrs(node->addresses, node->n_addresses),
+		"national", cidrs(node->national, node->n_national), "services",
+		services, "forensics",
+		cidrs(node->forensics, node->n_forensics));
+}
+
+int clo_matrix_put_node(struct clo_sink *sink, const struct clo_policy *policy)
+{
 	clo_sink_put(sink, ",\n\"node\":");
-	clo_sink_json(sink,
-		      json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-				node->name, "bridges",
-				strings(node->bridges, node->n_bridges),
-				"uplinks", uplinks, "addresses",
-				cidrs(node->addresses, node->n_addresses),
-				"national",
-				cidrs(node->national, node->n_national),
-				"services", services, "forensics",
-				cidrs(node->forensics, node->n_forensics)));
+	clo_sink_json(sink, clo_matrix_node(policy));
 	return sink->error;
 }
 
@@ -103,7 +105,7 @@ static json_t *scope(const struct clo_scope_doc *scope)
 			 segments);
 }
 
-static json_t *tenant(const struct clo_tenant_doc *tenant)
+json_t *clo_matrix_tenant(const struct clo_tenant_doc *tenant)
 {
 	json_t *services = json_array();
 	json_t *scopes = json_object();
@@ -129,7 +131,7 @@ int clo_matrix_put_tenants(struct clo_sink *sink,
 	clo_sink_put(sink, ",\n\"tenants\":[");
 	for (size_t i = 0; i < policy->n_tenants; i++) {
 		clo_sink_put(sink, i ? ",\n" : "\n");
-		clo_sink_json(sink, tenant(&policy->tenants[i]));
+		clo_sink_json(sink, clo_matrix_tenant(&policy->tenants[i]));
 	}
 	clo_sink_put(sink, "]");
 	return sink->error;

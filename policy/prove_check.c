@@ -59,7 +59,8 @@ static int check_services(const struct clo_tables *tables,
 		return -ENOMEM;
 
 	services = clo_tables_value(tables, CLO_TABLE_SERVICES, 0);
-	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
+	for (uint32_t slot = 0; slot < CLO_SLOTS;
+	     slot = clo_tables_class_end(tables, slot)) {
 		uint16_t class = services[slot / 4].class[slot % 4];
 
 		if (class == CLO_CLASS_NONE)

@@ -112,6 +112,30 @@ enum clo_addr_kind clo_tables_addr_kind(const struct clo_tables *tables,
 	return CLO_ADDR_ENDPOINT;
 }
 
+/* Slots of one class are equal to themselves, one slot further on. */
+uint32_t clo_tables_class_end(const struct clo_tables *tables, uint32_t slot)
+{
+	enum {
+		AT_ONCE = 256
+	};
+	const struct clo_table_data *data = &tables->table[CLO_TABLE_SERVICES];
+	const uint16_t *classes = (const void *)data->entries;
+	uint32_t n =
+		data->n < CLO_SLOTS / 4 ? (uint32_t)data->n * 4 : CLO_SLOTS;
+
+	if (slot >= n)
+		return CLO_SLOTS;
+	while (slot + AT_ONCE < n && !memcmp(classes + slot, classes + slot + 1,
+					     AT_ONCE * sizeof(*classes)))
+		slot += AT_ONCE;
+	while (slot + 1 < n && classes[slot] == classes[slot + 1])
+		slot++;
+	if (slot + 1 < n)
+		return slot + 1;
+	/* What is beyond the table has no class. */
+	return classes[slot] == CLO_CLASS_NONE ? CLO_SLOTS : n;
+}
+
 static int order_keys(const void *a, const void *b, void *size)
 {
 	const size_t *n = size;

@@ -64,6 +64,8 @@ const void *clo_tables_value(const struct clo_tables *tables, enum clo_table t,
 /* Exact match by key bytes (HASH, LPM) or index (ARRAY); NULL if absent. */
 const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
 			    const void *key);
+/* The next slot with another service class than this one; CLO_SLOTS: none. */
+uint32_t clo_tables_class_end(const struct clo_tables *tables, uint32_t slot);
 /* Sort HASH and LPM entries; what a reader of kernel maps calls at the end. */
 void clo_tables_sort(struct clo_tables *tables);
 

@@ -6,11 +6,13 @@
 #include "agent/cli/client.h"
 #include "agent/cli/documents.h"
 #include "agent/cli/output.h"
+#include "agent/cli/paranoid.h"
 #include "agent/cli/report.h"
 
 enum {
 	OPT_OVERRIDE,
 	OPT_APPROVED,
+	OPT_PARANOID,
 };
 
 static void print_milliseconds(const json_t *ms)
@@ -63,6 +65,8 @@ static int print(const struct clo_cli *cli, json_t *result)
 		     ", rules %" JSON_INTEGER_FORMAT "\n",
 		     endpoints, identities, classes, rules);
 	clo_report_proof(proof);
+	if (json_object_get(result, "oracle"))
+		clo_paranoid_print(json_object_get(result, "oracle"));
 	print_milliseconds(ms);
 	clo_report_label("verdict");
 	clo_color_print(cli, clo_color_of(verdict), verdict);
@@ -81,6 +85,7 @@ static bool is_digest(const char *text)
 static int run(const struct clo_cli *cli)
 {
 	json_auto_t *documents = NULL, *request = NULL, *result = NULL;
+	json_auto_t *oracle = NULL;
 	int code;
 
 	if (cli->values[OPT_APPROVED] && !is_digest(cli->values[OPT_APPROVED]))
@@ -91,6 +96,11 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
+	if (cli->values[OPT_PARANOID]) {
+		code = clo_paranoid_check(cli, documents, &oracle);
+		if (code != CLO_EXIT_OK)
+			return code;
+	}
 	request = json_pack("{s:s, s:O, s:b, s:s*}", "op", "apply", "documents",
 			    documents, "override",
 			    cli->values[OPT_OVERRIDE] != NULL, "approved",
@@ -99,6 +109,8 @@ static int run(const struct clo_cli *cli)
 	if (code != CLO_EXIT_OK)
 		return code;
 
+	if (oracle)
+		(void)json_object_set(result, "oracle", oracle);
 	return print(cli, result);
 }
 
@@ -119,6 +131,9 @@ const struct clo_command clo_command_apply = {
 			[OPT_APPROVED] =
 				{"approved", "DIGEST",
 				 "only if this is the digest of its matrix"},
+			[OPT_PARANOID] =
+				{"paranoid", NULL,
+				 "first compare the tables with the documents"},
 		},
 	.run = run,
 };

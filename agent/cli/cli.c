@@ -10,25 +10,16 @@
 #include "agent/cli/output.h"
 
 static const struct clo_command *const commands[] = {
-	&clo_command_apply,
-	&clo_command_plan,
-	&clo_command_prove,
-	&clo_command_status,
-	&clo_command_matrix,
-	&clo_command_endpoints,
-	&clo_command_trace,
-	&clo_command_flows,
-	&clo_command_monitor,
-	&clo_command_attest,
-	&clo_command_enrol,
-	&clo_command_verify,
-	&clo_command_key,
-	&clo_command_define,
-	&clo_command_harden,
-	&clo_command_bundle,
-	&clo_command_import,
-	&clo_command_log,
-	NULL,
+	&clo_command_apply,  &clo_command_plan,
+	&clo_command_prove,  &clo_command_status,
+	&clo_command_matrix, &clo_command_endpoints,
+	&clo_command_trace,  &clo_command_ask,
+	&clo_command_flows,  &clo_command_monitor,
+	&clo_command_attest, &clo_command_enrol,
+	&clo_command_verify, &clo_command_key,
+	&clo_command_define, &clo_command_harden,
+	&clo_command_bundle, &clo_command_import,
+	&clo_command_log,    NULL,
 };
 
 enum {
@@ -170,9 +161,11 @@ static void print_commands(const struct clo_command *const *list)
 
 static int print_command_help(const struct clo_command *command)
 {
-	(void)printf("usage: cloison %s [OPTION...]%s%s\nTo %s.\n\n%s",
+	(void)printf("usage: cloison %s [OPTION...]%s%s%s%s\nTo %s.\n\n%s",
 		     command->name, command->operand ? " " : "",
-		     command->operand ? command->operand : "", command->summary,
+		     command->operand ? command->operand : "",
+		     command->second ? " " : "",
+		     command->second ? command->second : "", command->summary,
 		     command->details);
 	if (command->commands)
 		print_commands(command->commands);
@@ -232,6 +225,10 @@ static int run_command(struct parse *parse, const struct clo_command *command,
 		parse->cli.operand = argv[at++];
 	else if (command->operand && command->operand[0] != '[')
 		note(parse, "is missing", command->operand);
+	if (command->second && at < argc)
+		parse->cli.second = argv[at++];
+	else if (command->second)
+		note(parse, "is missing", command->second);
 	if (at < argc)
 		note(parse, "is one argument too many", argv[at]);
 

@@ -27,6 +27,7 @@ struct clo_cli {
 	bool json;
 	bool color; /* of stdout */
 	const char *operand; /* NULL: none, or left out as it may be */
+	const char *second; /* the same, of its second */
 	/* By index of the command's options: NULL absent, "" given (flag). */
 	const char *values[CLO_OPTIONS_MAX];
 	/* All that the command's `list` was given, in this order. */
@@ -37,6 +38,7 @@ struct clo_cli {
 struct clo_command {
 	const char *name;
 	const char *operand; /* "DIR"; "[DIR]": may be left out; NULL: none */
+	const char *second; /* after the operand; NULL: it takes none */
 	const char *summary; /* one line */
 	const char *details; /* for --help; ends in a newline */
 	struct clo_option options[CLO_OPTIONS_MAX]; /* ends at name NULL */
@@ -47,6 +49,7 @@ struct clo_command {
 };
 
 extern const struct clo_command clo_command_apply;
+extern const struct clo_command clo_command_ask;
 extern const struct clo_command clo_command_attest;
 extern const struct clo_command clo_command_bundle;
 extern const struct clo_command clo_command_define;

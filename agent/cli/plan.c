@@ -3,11 +3,13 @@
 #include "agent/cli/documents.h"
 #include "agent/cli/offline.h"
 #include "agent/cli/output.h"
+#include "agent/cli/paranoid.h"
 #include "agent/cli/report.h"
 
 enum {
 	OPT_OFFLINE,
 	OPT_MATRIX,
+	OPT_PARANOID,
 };
 
 static int print(const struct clo_cli *cli, const json_t *result)
@@ -25,6 +27,8 @@ static int print(const struct clo_cli *cli, const json_t *result)
 	} else {
 		clo_report_plan(cli, plan);
 		clo_report_proof(json_object_get(result, "proof"));
+		if (json_object_get(result, "oracle"))
+			clo_paranoid_print(json_object_get(result, "oracle"));
 		clo_report_breaches(stdout, breaches);
 		clo_report_line(
 			"matrix",
@@ -43,11 +47,18 @@ static int print(const struct clo_cli *cli, const json_t *result)
 static int run(const struct clo_cli *cli)
 {
 	json_auto_t *documents = NULL, *request = NULL, *result = NULL;
+	json_auto_t *oracle = NULL;
 	int code;
 
 	code = clo_documents_read(cli, cli->operand, &documents);
 	if (code != CLO_EXIT_OK)
 		return code;
+
+	if (cli->values[OPT_PARANOID]) {
+		code = clo_paranoid_check(cli, documents, &oracle);
+		if (code != CLO_EXIT_OK)
+			return code;
+	}
 
 	if (cli->values[OPT_OFFLINE]) {
 		code = clo_offline_plan(cli, documents, &result);
@@ -65,6 +76,8 @@ static int run(const struct clo_cli *cli)
 			clo_member_text(json_object_get(result, "matrix"),
 					"digest"),
 			cli->values[OPT_MATRIX]);
+	if (oracle)
+		(void)json_object_set(result, "oracle", oracle);
 	return code == CLO_EXIT_OK ? print(cli, result) : code;
 }
 
@@ -86,6 +99,9 @@ const struct clo_command clo_command_plan = {
 			[OPT_MATRIX] =
 				{"matrix", "FILE",
 				 "write the flow matrix, canonical, to approve"},
+			[OPT_PARANOID] =
+				{"paranoid", NULL,
+				 "also compare the tables with the documents"},
 		},
 	.run = run,
 };

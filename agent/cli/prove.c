@@ -16,11 +16,13 @@
 #include "agent/cli/pcap.h"
 #include "agent/cli/prove_fleet.h"
 #include "policy/explain_prove.h"
+#include "policy/prove_selftest.h"
 
 enum {
 	OPT_PCAP,
 	OPT_FLEET,
 	OPT_TRUST,
+	OPT_SELF_TEST,
 };
 
 /* By the word of the verdict; -1: none of the four. */
@@ -64,30 +66,56 @@ static int prove_compiled(const struct clo_cli *cli,
 	return CLO_EXIT_OK;
 }
 
-/* No daemon: what would be in force. */
-static int prove_directory(const struct clo_cli *cli, json_t **ret_result)
+/* Plants in copies of the tables, and what was found of them. */
+static int test_compiled(const struct clo_cli *cli,
+			 const struct clo_compiled *compiled,
+			 json_t **ret_result)
+{
+	CLO_AUTO_MEM struct clo_selftest *test = calloc(1, sizeof(*test));
+	char text[160] = "out of memory";
+	int r = test ? clo_selftest_run(compiled->tables, !cli->operand, test,
+					text)
+		     : -ENOMEM;
+
+	if (r < 0)
+		return clo_fail(cli, CLO_EXIT_FAILED, "cannot test: %s", text);
+	*ret_result = clo_explain_selftest(test);
+	return *ret_result ? CLO_EXIT_OK
+			   : clo_fail(cli, CLO_EXIT_FAILED,
+				      "cannot test: out of memory");
+}
+
+/* No daemon: what would be in force, or the sample. */
+static int with_compiled(const struct clo_cli *cli, json_t **ret_result,
+			 int (*act)(const struct clo_cli *cli,
+				    const struct clo_compiled *compiled,
+				    json_t **ret_result))
 {
 	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
 	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	json_auto_t *documents = NULL;
 	const time_t now = time(NULL);
-	int code = clo_documents_read(cli, cli->operand, &documents);
+	int code = CLO_EXIT_OK;
 	int r;
 
+	if (cli->operand)
+		code = clo_documents_read(cli, cli->operand, &documents);
 	if (code != CLO_EXIT_OK)
 		return code;
 	r = clo_flaws_new(&flaws);
-	if (r == 0)
+	if (r == 0 && !cli->operand)
+		r = clo_selftest_sample(&policy, &compiled);
+	if (r == 0 && cli->operand)
 		r = clo_offline_parse(documents, now, &policy, flaws);
-	if (r == 0)
+	if (r == 0 && cli->operand)
 		r = clo_compile(policy, now, &compiled, flaws);
 	if (r == -EINVAL)
 		return clo_offline_refuse(cli, flaws);
 	if (r < 0)
 		return clo_fail(cli, CLO_EXIT_FAILED, "cannot prove: %s",
 				strerrordesc_np(-r));
-	return prove_compiled(cli, compiled, ret_result);
+	return act(cli, compiled, ret_result);
 }
 
 static int prove_node(const struct clo_cli *cli, json_t **ret_result)
@@ -133,11 +161,32 @@ static int write_pcap(const struct clo_cli *cli, const json_t *result)
 
 static int prove_fleet(const struct clo_cli *cli)
 {
-	if (cli->operand || cli->values[OPT_PCAP])
+	if (cli->operand || cli->values[OPT_PCAP] ||
+	    cli->values[OPT_SELF_TEST])
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"prove: --fleet goes with --trust alone");
 	return clo_prove_fleet(cli, cli->values[OPT_FLEET],
 			       cli->values[OPT_TRUST]);
+}
+
+static int run_selftest(const struct clo_cli *cli)
+{
+	json_auto_t *result = NULL;
+	int code;
+
+	if (cli->values[OPT_PCAP])
+		return clo_fail(cli, CLO_EXIT_USAGE,
+				"prove: --self-test writes no --pcap");
+	code = with_compiled(cli, &result, test_compiled);
+	if (code != CLO_EXIT_OK)
+		return code;
+	if (cli->json)
+		(void)clo_json_print(result);
+	else
+		clo_prove_print_selftest(cli, result);
+	return json_is_true(json_object_get(result, "passed"))
+		       ? CLO_EXIT_OK
+		       : CLO_EXIT_FAILED;
 }
 
 static int run(const struct clo_cli *cli)
@@ -150,7 +199,9 @@ static int run(const struct clo_cli *cli)
 	if (cli->values[OPT_TRUST])
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"prove: --trust needs --fleet");
-	code = cli->operand ? prove_directory(cli, &result)
+	if (cli->values[OPT_SELF_TEST])
+		return run_selftest(cli);
+	code = cli->operand ? with_compiled(cli, &result, prove_compiled)
 			    : prove_node(cli, &result);
 	if (code != CLO_EXIT_OK)
 		return code;
@@ -178,6 +229,9 @@ const struct clo_command clo_command_prove = {
 		"and shows each breach\nas a packet. With DIR: at the tables "
 		"of the policy there, without a daemon. Without:\nat those in "
 		"the kernel, and at the programs that read them.\n"
+		"With --self-test violations are planted in copies of the "
+		"tables of DIR, or of a built-in\nsample, and each must be "
+		"found.\n"
 		"Exit status 0 PROVED, 3 VIOLATED, 4 NOT-COVERED (there was "
 		"nothing to prove it on),\n1 ERROR.\n",
 	.options =
@@ -188,6 +242,9 @@ const struct clo_command clo_command_prove = {
 				       "the union of the nodes in DIR"},
 			[OPT_TRUST] = {"trust", "FILE",
 				       "of what they attest, by this store"},
+			[OPT_SELF_TEST] = {"self-test", NULL,
+					   "plant violations; each must be "
+					   "found"},
 		},
 	.run = run,
 };

@@ -7,3 +7,6 @@
 
 /* A result of `prove`, from here or from the daemon, for people. */
 void clo_prove_print(const struct clo_cli *cli, const json_t *result);
+
+/* What clo_explain_selftest() gave. */
+void clo_prove_print_selftest(const struct clo_cli *cli, const json_t *result);

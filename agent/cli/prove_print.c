@@ -144,3 +144,30 @@ void clo_prove_print(const struct clo_cli *cli, const json_t *result)
 			clo_member_text(result, "verdict"));
 	(void)putchar('\n');
 }
+
+void clo_prove_print_selftest(const struct clo_cli *cli, const json_t *result)
+{
+	bool passed = json_is_true(json_object_get(result, "passed"));
+	json_t *plant;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "plants"), i, plant) {
+		const char *outcome = clo_member_text(plant, "result");
+
+		clo_text_pad(stdout, clo_member_text(plant, "name"), 46);
+		clo_color_print(cli,
+				strcmp(outcome, "found") == 0 ? CLO_COLOR_GOOD
+				: strcmp(outcome, "no place") == 0
+					? CLO_COLOR_DIM
+					: CLO_COLOR_BAD,
+				outcome);
+		(void)fputs(": ", stdout);
+		clo_text_print(stdout, clo_member_text(plant, "text"));
+		(void)putchar('\n');
+	}
+	(void)printf("%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " ",
+		     clo_member_int(result, "found"),
+		     clo_member_int(result, "planted"));
+	clo_color_print(cli, passed ? CLO_COLOR_GOOD : CLO_COLOR_BAD, "found");
+	(void)putchar('\n');
+}

@@ -22,6 +22,9 @@ void clo_report_breaches(FILE *out, const json_t *breaches);
 bool clo_report_breached(const json_t *breaches);
 void clo_report_plan(const struct clo_cli *cli, const json_t *plan);
 void clo_report_proof(json_t *proof);
+/* Sets as policy/named_sets.h names them; short where they are of the scope. */
+void clo_report_sets(const json_t *sets, const char *scope);
+void clo_report_texts(const json_t *texts, const char *separator);
 
 #define LABEL_WIDTH 14 /* columns */
 /* "name" in a column of the width that all reports share. */

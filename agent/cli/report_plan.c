@@ -10,12 +10,13 @@
 /* "web" of "acme/production/web" where the line speaks of acme/production. */
 static void print_short(const char *name, const char *scope, size_t n_scope)
 {
-	bool own = strncmp(name, scope, n_scope) == 0 && name[n_scope] == '/';
+	bool own = n_scope && strncmp(name, scope, n_scope) == 0 &&
+		   name[n_scope] == '/';
 
 	clo_text_print(stdout, own ? name + n_scope + 1 : name);
 }
 
-static void print_texts(const json_t *texts, const char *separator)
+void clo_report_texts(const json_t *texts, const char *separator)
 {
 	const json_t *text;
 	size_t i;
@@ -33,18 +34,25 @@ static void print_set(const json_t *set, const char *scope, size_t n_scope)
 {
 	const char *kind = clo_member_text(set, "kind");
 	const json_t *except = json_object_get(set, "except");
+	const json_t *ranges = json_object_get(set, "addresses");
 
 	if (strcmp(kind, "segment") == 0 || strcmp(kind, "service") == 0)
 		(void)printf("%s ", kind);
+	if (json_array_size(ranges)) {
+		(void)fputs("outside ", stdout);
+		clo_report_texts(ranges, " and ");
+		return;
+	}
 	print_short(clo_member_text(set, "name"), scope, n_scope);
 	if (json_array_size(except) == 0)
 		return;
 	(void)fputs(" except ", stdout);
-	print_texts(except, " and ");
+	clo_report_texts(except, " and ");
 }
 
-static void print_sets(const json_t *sets, const char *scope, size_t n_scope)
+void clo_report_sets(const json_t *sets, const char *scope)
 {
+	size_t n_scope = strlen(scope);
 	const json_t *set;
 	size_t i;
 
@@ -67,11 +75,11 @@ static void print_line(const json_t *line, char sign)
 	(void)printf("%c ", sign);
 	clo_text_print(stdout, scope);
 	(void)fputs(": ", stdout);
-	print_sets(json_object_get(line, "from"), scope, n_scope);
+	clo_report_sets(json_object_get(line, "from"), scope);
 	(void)fputs(" -> ", stdout);
-	print_sets(json_object_get(line, "to"), scope, n_scope);
+	clo_report_sets(json_object_get(line, "to"), scope);
 	(void)fputs("  ", stdout);
-	print_texts(json_object_get(line, "services"), ", ");
+	clo_report_texts(json_object_get(line, "services"), ", ");
 	(void)fputs("  (rule ", stdout);
 	clo_text_print(stdout, name ? name + 1 : rule);
 	(void)fputs(")\n", stdout);
@@ -92,7 +100,7 @@ static void print_lines(const struct clo_cli *cli, const json_t *lines,
 static void print_value(const json_t *value)
 {
 	if (json_is_array(value) && json_array_size(value))
-		print_texts(value, ",");
+		clo_report_texts(value, ",");
 	else
 		clo_text_print(stdout, json_is_string(value)
 					       ? json_string_value(value)
@@ -140,6 +148,34 @@ static void print_endpoint(const json_t *change)
 	(void)putchar('\n');
 }
 
+/* As the matrix document has it: compact JSON. */
+static void print_json(const json_t *value)
+{
+	CLO_AUTO_MEM char *text =
+		json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	clo_text_print(stdout, text ? text : "-");
+}
+
+static void print_setting(const json_t *change)
+{
+	const json_t *was = json_object_get(change, "was");
+	const json_t *is = json_object_get(change, "is");
+
+	(void)printf("%c ", is_none(was) ? '+' : is_none(is) ? '-' : '~');
+	clo_text_print(stdout, clo_member_text(change, "of"));
+	(void)fputs(": ", stdout);
+	clo_text_print(stdout, clo_member_text(change, "member"));
+	(void)putchar(' ');
+	if (!is_none(was))
+		print_json(was);
+	if (!is_none(was) && !is_none(is))
+		(void)fputs(" -> ", stdout);
+	if (!is_none(is))
+		print_json(is);
+	(void)putchar('\n');
+}
+
 static void print_exception(const json_t *change)
 {
 	const char *what = clo_member_text(change, "change");
@@ -151,7 +187,7 @@ static void print_exception(const json_t *change)
 	(void)fputs(": ", stdout);
 	clo_text_print(stdout, clo_member_text(change, "control"));
 	(void)fputs(", rules ", stdout);
-	print_texts(json_object_get(change, "rules"), ",");
+	clo_report_texts(json_object_get(change, "rules"), ",");
 	(void)printf(", %s, %" JSON_INTEGER_FORMAT " days left\n",
 		     json_is_true(json_object_get(change, "inForce"))
 			     ? "in force"
@@ -212,6 +248,7 @@ void clo_report_plan(const struct clo_cli *cli, const json_t *plan)
 	print_lines(cli, json_object_get(folded, "gained"), '+',
 		    CLO_COLOR_GOOD);
 	print_lines(cli, json_object_get(folded, "lost"), '-', CLO_COLOR_BAD);
+	print_each(json_object_get(plan, "settings"), print_setting);
 	print_each(json_object_get(plan, "endpoints"), print_endpoint);
 	print_each(json_object_get(plan, "exceptions"), print_exception);
 	print_each(json_object_get(plan, "idleRules"), print_idle);

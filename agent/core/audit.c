@@ -164,11 +164,11 @@ int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 	static int (*const steps[])(struct clo_node * node,
 				    struct clo_audit * audit) = {
 		clo_audit_tables,  clo_audit_decisions, read_programs,
-		check_pins,        clo_audit_ports,     clo_audit_quotas,
-		clo_audit_taps,    clo_kinds_audit,     clo_audit_bridges,
-		note_conflicts,    check_log,           check_exceptions,
-		clo_fencing_audit, clo_audit_sandboxes, clo_audit_host,
-		clo_tagging_audit,
+		check_pins,        clo_audit_ports,     clo_audit_live,
+		clo_audit_quotas,  clo_audit_taps,      clo_kinds_audit,
+		clo_audit_bridges, note_conflicts,      check_log,
+		check_exceptions,  clo_fencing_audit,   clo_audit_sandboxes,
+		clo_audit_host,    clo_tagging_audit,
 	};
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 

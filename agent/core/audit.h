@@ -45,6 +45,7 @@ enum clo_repair {
 	CLO_REPAIR_PINS = 64,
 	CLO_REPAIR_FENCE = 128,
 	CLO_REPAIR_TAGS = 256,
+	CLO_REPAIR_LIVE = 512,
 };
 
 struct clo_audit {
@@ -67,3 +68,6 @@ struct clo_audit {
 int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit);
 void clo_audit_free(struct clo_audit *audit);
 CLO_DEFINE_FREEP(clo_audit)
+
+/* What CLO_REPAIR_LIVE asks for. */
+int clo_audit_live_restore(struct clo_node *node);

@@ -98,18 +98,13 @@ static int prove(struct clo_node *node, struct clo_audit *audit)
 	audit->ms_prove = clo_milliseconds() - begin;
 	if (r == -EBADMSG) {
 		audit->repair |= CLO_REPAIR_TABLES;
-		r = clo_problem_everyone(clo_problem_add(
-			&audit->problems, "net.cross-tenant-deny",
-			"the kernel's tables contradict "
-			"themselves: %s",
-			text));
-		if (r < 0)
-			return r;
-		return clo_problem_everyone(clo_problem_add(
-			&audit->problems, "env.prod-nonprod-deny",
-			"the kernel's tables contradict "
-			"themselves: %s",
-			text));
+		r = 0;
+		for (size_t i = 0; r == 0 && i < clo_invariants_count; i++)
+			r = clo_problem_everyone(clo_problem_add(
+				&audit->problems, clo_invariants[i].control,
+				"the kernel's tables contradict "
+				"themselves: %s",
+				text));
 	}
 	for (size_t i = 0; r == 0 && i < audit->proof.n_breaches; i++)
 		r = note_breach(node, audit, &audit->proof.breaches[i]);
@@ -127,10 +122,12 @@ int clo_audit_tables(struct clo_node *node, struct clo_audit *audit)
 		return r == -ENOMEM ? r : 0;
 	if (r < 0) {
 		audit->repair |= CLO_REPAIR_TABLES;
-		return clo_problem_everyone(
-			clo_problem_add(&audit->problems, "net.flow-matrix",
-					"the tables cannot be read back: %s",
-					strerrordesc_np(-r)));
+		return clo_problem_everyone(clo_problem_add(
+			&audit->problems, "net.flow-matrix",
+			"the tables cannot be read back: %s",
+			r == -EBADMSG ? "they are not those of their "
+					"generation (gen, epoch)"
+				      : strerrordesc_np(-r)));
 	}
 
 	r = compare(node, audit);

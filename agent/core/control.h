@@ -58,6 +58,10 @@
  *                                         segment, guarded}],
  *                                         undeclared: [{interface, ifindex,
  *                                         bridge, guarded}]}
+ * ask       question: of               what policy/question.h says of it
+ *           policy/question.h, within
+ *           (seconds), of?, other?,
+ *           service?
  * attest    scope?, nonce? (hex, <=128)  {envelope: object}; with a nonce it
  *                                         is new, and only that scope's
  *                                         carries the nonce

@@ -460,7 +460,8 @@ static const struct measure *measure_of(const struct view *view,
 
 	/* nobody is held to it: that it holds would say nothing */
 	if (strcmp(control, EGRESS) == 0 &&
-	    !clo_proof_covers(&view->audit->proof, control))
+	    !clo_proof_covers(&view->audit->proof, control) &&
+	    count_problems(view, control).n == 0)
 		return NULL;
 	for (size_t i = 0; i < CLO_ARRAY_LEN(measures); i++)
 		if (strcmp(measures[i].control, control) == 0)

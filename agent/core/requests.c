@@ -9,6 +9,7 @@
 #include "agent/base/hex.h"
 #include "agent/base/log.h"
 #include "agent/core/apply.h"
+#include "agent/core/ask.h"
 #include "agent/core/bundle.h"
 #include "agent/core/control.h"
 #include "agent/core/domain.h"
@@ -246,6 +247,7 @@ static const struct operation {
 } operations[] = {
 	{"activate", true, clo_identity_activate, NULL, NULL},
 	{"apply", true, clo_bundle_apply, NULL, NULL},
+	{"ask", false, clo_ask_answer, NULL, NULL},
 	{"attest", false, answer_attest, answer_stranger, NULL},
 	{"bundle", true, clo_bundle_answer, NULL, answer_stream},
 	{"define", false, clo_domain_define, NULL, NULL},

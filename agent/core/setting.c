@@ -111,7 +111,7 @@ clo_setting_compare(const struct clo_setting *setting,
 		return CLO_SETTING_OTHER;
 	if (want->mode != have->mode)
 		return CLO_SETTING_MODE;
-	if (want->flags != have->flags || have->slot == 0 ||
+	if (want->flags != have->flags || have->slot == 0 || have->reserved ||
 	    !same_limits(setting->limits, port->meter.bucket))
 		return CLO_SETTING_LIMITS;
 	return CLO_SETTING_SAME;

@@ -356,6 +356,8 @@ static int repair(struct clo_node *node, unsigned int what)
 		{CLO_REPAIR_FENCE, "fence", restore_fence},
 		{taps, "ports and bridges", sweep},
 		{taps | CLO_REPAIR_GUARDS, "guards", restore_guards},
+		{taps | CLO_REPAIR_LIVE, "clock and places",
+		 clo_audit_live_restore},
 	};
 
 	int worst = 0;

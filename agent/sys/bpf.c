@@ -177,7 +177,11 @@ static int take_over(struct clo_bpf *bpf, const struct bpf_object *obj,
 	if (r < 0)
 		return r;
 
-	return clo_bpf_meters_adopt(bpf);
+	r = clo_bpf_meters_adopt(bpf);
+	if (r < 0)
+		return r;
+
+	return clo_bpf_live_take(bpf);
 }
 
 static int load(struct clo_bpf *bpf, bool adopt, uint32_t connections)

@@ -130,6 +130,27 @@ int clo_bpf_ports_read(struct clo_bpf *bpf, struct clo_bpf_port **ret_ports,
 		       size_t *ret_n); /* caller frees *ret_ports */
 
 /*
+ * The datapath's clock and settings are those that this process found or made.
+ * *ret_wrong: which is not, or NULL. restore: bring them back.
+ */
+int clo_bpf_live_check(struct clo_bpf *bpf, const char **ret_wrong);
+int clo_bpf_live_restore(struct clo_bpf *bpf);
+
+/* Behind which tap each endpoint of this node is, by endpoint. */
+struct clo_bpf_place {
+	uint32_t endpoint;
+	uint32_t ifindex;
+};
+
+int clo_bpf_places_read(struct clo_bpf *bpf, struct clo_bpf_place **ret_places,
+			size_t *ret_n); /* caller frees */
+/* NULL: none. */
+const struct clo_bpf_place *clo_bpf_place_of(const struct clo_bpf_place *places,
+					     size_t n, uint32_t endpoint);
+/* ifindex 0: it is behind none. */
+int clo_bpf_place_set(struct clo_bpf *bpf, uint32_t endpoint, uint32_t ifindex);
+
+/*
  * Accounts. set makes one or changes its limit; what is counted in it stays.
  * del of one that is not there is fine.
  */

@@ -161,6 +161,7 @@ int clo_bpf_capture_set(struct clo_bpf *bpf, uint32_t bytes)
 		return r;
 
 	live = memory.at;
+	bpf->live.capture = bytes;
 	__atomic_store_n(&live->capture, bytes, __ATOMIC_RELAXED);
 	clo_bpf_memory_unmap(&memory);
 	return 0;

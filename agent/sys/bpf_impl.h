@@ -137,6 +137,7 @@ struct clo_bpf {
 	struct clo_bpf_resize resize[2]; /* of conn4, conn6 */
 	__u32 meter_owner[CLO_METERS]; /* ifindex by slot; 0: it is free */
 	struct clo_bpf_events events;
+	struct clo_live live; /* as it must be; without its epoch */
 };
 
 struct bpf_object;
@@ -191,6 +192,9 @@ int clo_bpf_map_walk(int fd, size_t key_size, size_t value_size,
 				     void *userdata),
 		     void *userdata);
 
+/* bpf_live.c: what is there now is what must be. */
+int clo_bpf_live_take(struct clo_bpf *bpf);
+
 /* bpf_grace.c: returns when every program that runs now has ended. */
 int clo_bpf_grace(const struct clo_bpf *bpf);
 int clo_bpf_grace_init(struct clo_bpf *bpf);
@@ -241,6 +245,8 @@ int clo_bpf_account_release(struct clo_bpf *bpf, __u32 endpoint);
  * the datapath may be CLO_BPF_TICKS ticks ahead or behind.
  */
 #define CLO_BPF_TICKS 3
+/* After a connection table was replaced, ns. */
+#define CLO_BPF_PICKUP 10000000000ULL
 __u64 clo_bpf_now(void);
 /* Set the datapath's clock. */
 int clo_bpf_clock_set(struct clo_bpf *bpf);

@@ -17,8 +17,6 @@
  * that is done, so that the next start can finish what this one did not.
  */
 
-#define PICKUP 10000000000ULL /* ns */
-
 static const struct {
 	enum clo_bpf_map map;
 	size_t key_size;
@@ -63,7 +61,7 @@ static int find_copied(struct clo_bpf *bpf, size_t i, __u32 pinned_id,
 		return r;
 
 	bpf->resize[i] = (struct clo_bpf_resize){clo_take_fd(&fd), true,
-						 live.pickup - PICKUP};
+						 live.pickup - CLO_BPF_PICKUP};
 	*ret_copied = true;
 	return 0;
 }
@@ -200,7 +198,7 @@ int clo_bpf_resize_copy(struct clo_bpf *bpf)
 	}
 	if (!any)
 		return 0;
-	r = pickup_set(bpf, now + PICKUP);
+	r = pickup_set(bpf, now + CLO_BPF_PICKUP);
 	if (r < 0)
 		return r;
 	/* Who read an earlier clock has added its flow by then. */

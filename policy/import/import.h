@@ -47,7 +47,7 @@ int clo_kube_read(const struct clo_document *documents, size_t n,
 		  struct clo_flaws *notes);
 
 /*
- * {"tenant-acme.json": document or array of them, ...}. They parse as a policy
+ * {"tenant-acme.json": array of documents, ...}. They parse as a policy
  * once a Node is beside them.
  */
 int clo_kube_translate(const struct clo_kube *kube,

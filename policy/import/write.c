@@ -2,6 +2,7 @@
 #include "policy/import/write.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -211,26 +212,48 @@ static json_t *workload_json(struct workloads *workloads, size_t index)
 		"groups", groups);
 }
 
+/* "name.json" of the object, made if it is not there; NULL without memory. */
+__attribute__((format(printf, 2, 3))) static json_t *
+list_of(json_t *documents, const char *fmt, ...)
+{
+	CLO_AUTO_MEM char *file = NULL;
+	json_t *list;
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&file, fmt, args);
+	va_end(args);
+	if (n < 0) {
+		file = NULL;
+		return NULL;
+	}
+	list = json_object_get(documents, file);
+	if (list)
+		return list;
+	list = json_array();
+	return json_object_set_new(documents, file, list) < 0 ? NULL : list;
+}
+
+/* So many to a file that it can be read again. */
+#define FILE_WORKLOADS 256U
+
 static int add_workloads(struct workloads *workloads, json_t *documents)
 {
 	const struct clo_import *import = workloads->import;
+	CLO_AUTO_MEM size_t *written =
+		calloc(import->n_scopes + 1, sizeof(*written));
 
+	if (!written)
+		return -ENOMEM;
 	for (size_t i = 0; i < import->kube->n_pods; i++) {
-		const struct clo_import_scope *scope =
-			&import->scopes[import->classes[import->pod_class[i]]
-						.scope];
-		CLO_AUTO_MEM char *file = NULL;
-		json_t *list;
+		uint32_t s = import->classes[import->pod_class[i]].scope;
+		const struct clo_import_scope *scope = &import->scopes[s];
+		json_t *list = list_of(documents, "workloads-%s-%s-%zu.json",
+				       scope->tenant,
+				       clo_environment_name(scope->environment),
+				       written[s]++ / FILE_WORKLOADS);
 
-		if (asprintf(&file, "workloads-%s-%s.json", scope->tenant,
-			     clo_environment_name(scope->environment)) < 0)
-			return -ENOMEM;
-		list = json_object_get(documents, file);
-		if (!list) {
-			list = json_array();
-			if (json_object_set_new(documents, file, list) < 0)
-				return -ENOMEM;
-		}
 		if (json_array_append_new(list, workload_json(workloads, i)) <
 		    0)
 			return -ENOMEM;
@@ -281,13 +304,12 @@ int clo_import_write(const struct clo_import *import,
 
 	for (size_t s = 0; s < import->n_scopes && r == 0; s++) {
 		const char *tenant = import->scopes[s].tenant;
-		CLO_AUTO_MEM char *file = NULL;
 
 		if (s > 0 && strcmp(import->scopes[s - 1].tenant, tenant) == 0)
 			continue;
-		if (asprintf(&file, "tenant-%s.json", tenant) < 0 ||
-		    json_object_set_new(documents, file,
-					tenant_json(import, plan, s)) < 0)
+		if (json_array_append_new(
+			    list_of(documents, "tenant-%s.json", tenant),
+			    tenant_json(import, plan, s)) < 0)
 			r = -ENOMEM;
 	}
 	if (r == 0)

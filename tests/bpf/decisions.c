@@ -18,18 +18,6 @@ static struct clo_enumeration enumerate(void)
 	return found;
 }
 
-/* The live map of one table. */
-static int open_table(const struct sandbox *box, const char *name)
-{
-	uint64_t epoch = 0;
-	char name_of[64];
-
-	assert_int_equal(clo_bpf_epoch(node.bpf, &epoch), 0);
-	(void)snprintf(name_of, sizeof(name_of), "gen/%u/%s",
-		       (unsigned int)(epoch & 1), name);
-	return sandbox_pin(box, name_of);
-}
-
 static void test_all_of_it_as_compiled(void **state)
 {
 	struct clo_enumeration found;
@@ -84,9 +72,9 @@ static void test_what_differs_is_named(void **state)
 	uint32_t row;
 
 	(void)ask(apply());
-	pairs = open_table(*state, "pairs");
-	rows = open_table(*state, "rows");
-	services = open_table(*state, "services");
+	pairs = node_table(*state, "pairs");
+	rows = node_table(*state, "rows");
+	services = node_table(*state, "services");
 
 	/* a bit of row 0: of every pair that has it */
 	assert_int_equal(bpf_map_lookup_elem(rows, &zero, &word), 0);
@@ -151,7 +139,7 @@ static void test_it_is_attested(void **state)
 	(void)ask(apply());
 	assert_int_equal(node.enumerated.epoch, 2);
 
-	rows = open_table(*state, "rows");
+	rows = node_table(*state, "rows");
 	assert_int_equal(bpf_map_lookup_elem(rows, &zero, &word), 0);
 	word ^= 1;
 	assert_int_equal(bpf_map_update_elem(rows, &zero, &word, BPF_ANY), 0);

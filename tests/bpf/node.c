@@ -157,6 +157,65 @@ static void test_questions_about_the_tables(void **state)
 	assert_int_equal(refused(trace("nobody", "nobody", 1)), CLO_EXIT_USAGE);
 }
 
+/* 1: the attached program agrees, 0: it does not, -1: it was not run. */
+static int agreed(const json_t *traced)
+{
+	const json_t *agrees =
+		json_object_get(json_object_get(traced, "kernel"), "agrees");
+
+	return json_is_null(agrees) ? -1 : json_is_true(agrees);
+}
+
+static uint64_t flows(void)
+{
+	uint64_t count = 0;
+
+	assert_int_equal(clo_bpf_connections_count(node.bpf, &count), 0);
+	return count;
+}
+
+/* Through the attached program for root, and nothing of it stays. */
+static void test_a_trace_runs_the_attached_program(void **state)
+{
+	struct sandbox *box = *state;
+	const char *shop = "acme/production/shop/0";
+	json_t *request = trace(shop, "acme/production/shop/1", 5432);
+	json_int_t before;
+
+	(void)ask(apply());
+	assert_int_equal(agreed(ask(json_incref(request))), 1);
+	assert_string_equal(text(json_object_get(reply, "result"), "verdict"),
+			    "allow");
+	assert_int_equal(flows(), 0);
+	before = number(
+		json_object_get(
+			json_object_get(ask(json_incref(request)), "counters"),
+			"rule"),
+		"flows");
+	assert_int_equal(before, 1);
+
+	/* another reason than that of the tables would not do */
+	assert_int_equal(agreed(ask(trace(shop, "acme/production/shop/1", 22))),
+			 1);
+	assert_int_equal(agreed(ask(trace(shop, "8.8.8.8", 22))), 1);
+	assert_int_equal(agreed(ask(trace("198.51.100.1", shop, 22))), 1);
+
+	/* others learn what the tables say, and count nothing */
+	json_decref(reply);
+	reply = clo_request_answer(&node, request, CLO_CALLER_READER);
+	assert_int_equal(agreed(json_object_get(reply, "result")), -1);
+	assert_int_equal(
+		number(json_object_get(
+			       json_object_get(ask(json_incref(request)),
+					       "counters"),
+			       "rule"),
+		       "flows"),
+		before + 1);
+
+	assert_int_equal(clo_bpf_guard_detach(node.bpf, box->ifindex), 0);
+	assert_int_equal(agreed(ask(request)), 0);
+}
+
 /* A fresh proof with the nonce asked for, which verifies offline. */
 static void test_attest(void **state)
 {
@@ -301,6 +360,7 @@ int main(void)
 		NODE_TEST(test_drops_are_reported),
 		NODE_TEST(test_endpoints),
 		NODE_TEST(test_questions_about_the_tables),
+		NODE_TEST(test_a_trace_runs_the_attached_program),
 		NODE_TEST(test_attest),
 		NODE_TEST(test_an_apply_that_fails_changes_nothing),
 		NODE_TEST(test_a_running_workload_keeps_its_label),

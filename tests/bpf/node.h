@@ -146,4 +146,16 @@ static inline const char *first_of(const struct clo_audit *audit,
 	return "";
 }
 
+/* The map of one table in force. */
+static inline int node_table(const struct sandbox *box, const char *name)
+{
+	uint64_t epoch = 0;
+	char pin[64];
+
+	assert_int_equal(clo_bpf_epoch(node.bpf, &epoch), 0);
+	(void)snprintf(pin, sizeof(pin), "gen/%u/%s", (unsigned int)(epoch & 1),
+		       name);
+	return sandbox_pin(box, pin);
+}
+
 #define NODE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -183,11 +183,54 @@ static void test_what_cannot_be_proven(void **state)
 	assert_int_equal(read_kernel(box).epoch, held.epoch + 1);
 }
 
+static json_t *ask_for(const char *question, const char *of, const char *other)
+{
+	return json_pack("{s:s, s:s, s:s*, s:s*, s:i}", "op", "ask", "question",
+			 question, "of", of, "other", other, "within", 86400);
+}
+
+/* About what the kernel holds: no answer while it holds something else. */
+static void test_questions(void **state)
+{
+	struct clo_table_data *rows;
+	const json_t *answer;
+
+	(void)state;
+	assert_int_equal(refused(ask_for("reach", "acme", NULL)),
+			 CLO_EXIT_INCONCLUSIVE);
+	(void)ask(apply());
+	answer = ask(ask_for("isolated", "acme", "globex"));
+	assert_string_equal(text(answer, "verdict"), "PROVED");
+	answer = ask(ask_for("reach", "acme/production/web", NULL));
+	assert_true(json_array_size(json_object_get(answer, "in")) > 0);
+	answer = ask(ask_for("rules", NULL, NULL));
+	assert_true(json_array_size(json_object_get(answer, "neverHit")) > 0);
+	assert_true(number(answer, "since") > 0);
+
+	assert_int_equal(refused(ask_for("reach", "nobody", NULL)),
+			 CLO_EXIT_USAGE);
+	assert_int_equal(refused(ask_for("isolated", "acme", NULL)),
+			 CLO_EXIT_USAGE);
+	assert_int_equal(refused(ask_for("weather", "acme", NULL)),
+			 CLO_EXIT_USAGE);
+	assert_int_equal(refused(json_pack("{s:s, s:s}", "op", "ask",
+					   "question", "rules")),
+			 CLO_EXIT_USAGE);
+
+	rows = &node.force->compiled->tables->table[CLO_TABLE_ROWS];
+	rows->entries[0] ^= 1;
+	assert_int_equal(refused(ask_for("isolated", "acme", "globex")),
+			 CLO_EXIT_INCONCLUSIVE);
+	rows->entries[0] ^= 1;
+	(void)ask(ask_for("isolated", "acme", "globex"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		NODE_TEST(test_only_what_was_approved),
 		NODE_TEST(test_what_cannot_be_proven),
+		NODE_TEST(test_questions),
 	};
 
 	if (!sandbox_enter())

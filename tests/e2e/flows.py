@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack, legal neighbour and control: what flows without and with guards."""
 
+import json
 import os
 import sys
 import tempfile
@@ -43,6 +44,45 @@ def spoofs(guests, daemon):
     veth.wait_for("web speaks again", lambda: web.ping(db.address))
 
 
+def traced(daemon):
+    """By hex through the attached program: allowed, denied, forged."""
+    def ask(*argv):
+        result = daemon.cloison("--json", "trace", *argv, check=False)
+        return result.returncode, json.loads(result.stdout)
+
+    def packet(port):
+        return ask("--from", "acme/production/a-web", "--to",
+                   "acme/production/a-db", "--proto", "tcp",
+                   "--dport", str(port))[1]["hex"]
+
+    code, trace = ask("--in", "t-a-web", "--hex", packet(world.ALLOWED_PORT))
+    check(code == 0 and trace["rule"] == "acme/production/web-to-db" and
+          trace["kernel"]["agrees"] is True and
+          trace["counters"]["rule"]["flows"] > 0,
+          f"the program passes what the trace allows: {trace['kernel']}")
+    forbidden = packet(world.FORBIDDEN_PORT)
+    before = drops(daemon, "no rule allows the flow")
+    code, trace = ask("--in", "t-a-web", "--hex", forbidden)
+    check(code == 3 and trace["kernel"]["agrees"] is True and
+          trace["allow"]["rule"]["ports"] == [f"tcp/{world.FORBIDDEN_PORT}"],
+          f"the program drops what the trace denies: {trace['kernel']}")
+    check(drops(daemon, "no rule allows the flow") > before,
+          "the frame really went through the program")
+    code, trace = ask("--in", "t-a-db", "--hex", forbidden)
+    check(code == 3 and trace["kernel"]["agrees"] is True and
+          trace["reason"] == "source MAC is not the endpoint's",
+          f"from another tap it is forged: {trace['kernel']}")
+    ports = {61234}  # the trace's own
+    check(not [f for f in daemon.json("flows")["flows"]
+               if f.get("sourcePort") in ports],
+          "no flow of a trace is left")
+
+
+def drops(daemon, reason):
+    return sum(d["count"] for d in daemon.json("status")["drops"]
+               if d["interface"] == "t-a-web" and d["reason"] == reason)
+
+
 def attach(options):
     """What the daemon must choose: TCX came with Linux 6.6."""
     if "--attach" in options:
@@ -72,6 +112,7 @@ def main(build, *options):
             check(not world.flows(guests, world.FORBIDDEN_PORT, family),
                   f"no flow on a port without a rule (v{family})")
         spoofs(guests, daemon)
+        traced(daemon)
 
         check(counted(daemon, "acme", "flows") > 0,
               "allowed flows are counted against their rule")

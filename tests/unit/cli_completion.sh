@@ -52,6 +52,13 @@ for command in $commands; do
 	expect "$(listed Options log "$command")" log "$command" -
 done
 
+commands=$(cloison ask --help | sed -n 's/^  ask \([a-z]*\).*/\1/p' | sort | xargs)
+[[ $commands == *isolated* ]]
+expect "$commands" ask ''
+for command in $commands; do
+	expect "$(listed Options ask "$command")" ask "$command" -
+done
+
 expect 'apply' ap
 expect 'jsonl' --json log export --format j
 expect 'tcp' trace --proto tc
@@ -62,4 +69,6 @@ expect 'usr' apply us
 expect 'usr' define web-1 --memory 512 --disk us
 expect 'usr' harden us
 expect 'usr' --json plan --offline us
+expect 'usr' trace --offline us
+expect '4 6' trace --family ''
 exit $((failures > 0))

@@ -150,6 +150,40 @@ static void flawed(void **state)
 	assert_true(json_array_size(json_object_get(document, "flaws")) >= 2);
 }
 
+static void paranoid(void **state)
+{
+	json_auto_t *document = NULL;
+	struct cli *cli = *state;
+	const json_t *oracle;
+
+	write_policy(cli, TENANT("{\"name\":\"r\",\"from\":{\"group\":\"web\"},"
+				 "\"to\":{\"cidr\":\"10.0.0.0/8\"},"
+				 "\"ports\":[\"tcp/80\"]}"));
+	cli_run(cli, "plan", "--offline", "--paranoid", cli->dir, NULL);
+	assert_string_equal(cli->err, "");
+	assert_int_equal(cli->exit, 0);
+	assert_non_null(strstr(cli->out, "the tables say what they mean"));
+
+	cli_run(cli, "plan", "--offline", "--paranoid", "--json", cli->dir,
+		NULL);
+	assert_int_equal(cli->exit, 0);
+	document = json_loads(cli->out, 0, NULL);
+	oracle = json_object_get(document, "oracle");
+	/* Two endpoints and the block: 3 x 3 pairs of 2 classes. */
+	assert_int_equal(json_integer_value(json_object_get(oracle, "pairs")),
+			 9);
+	assert_int_equal(
+		json_integer_value(json_object_get(oracle, "verdicts")), 18);
+	assert_int_equal(
+		json_integer_value(json_object_get(oracle, "differences")), 0);
+
+	/* Flaws are told as without it. */
+	cli_write(cli, "node.json", "[]");
+	cli_run(cli, "plan", "--offline", "--paranoid", cli->dir, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_non_null(strstr(cli->err, "no document of kind \"Node\""));
+}
+
 static void the_labs_policy(void **state)
 {
 	struct cli *cli = *state;
@@ -166,7 +200,7 @@ int main(void)
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
 		TEST(sound),  TEST(matrix_is_written), TEST(breached),
-		TEST(flawed), TEST(the_labs_policy),
+		TEST(flawed), TEST(paranoid),          TEST(the_labs_policy),
 #undef TEST
 	};
 

@@ -30,6 +30,8 @@
 								  "[\"web\"],\"mac\":\"m\"},\"is\":{\"groups\":[],\"mac\":\"m\"}},"   \
 								  "{\"endpoint\":\"a/test/w/1\",\"was\":null,\"is\":{\"groups\":"     \
 								  "[\"db\",\"web\"],\"domain\":null}}],"                              \
+								  "\"settings\":[{\"of\":\"node\",\"member\":\"bridges\",\"was\":"    \
+								  "[\"br0\"],\"is\":null}],"                                          \
 								  "\"exceptions\":[{\"change\":\"expires\",\"exception\":\"e\","      \
 								  "\"control\":\"net.x\",\"rules\":[\"a/test/r\"],\"inForce\":true,"  \
 								  "\"daysLeft\":12}],\"idleRules\":[{\"change\":\"added\",\"rule\":"  \
@@ -185,6 +187,7 @@ static void check_told(const struct cli *cli)
 		"- a/test: web -> service dns  icmp  (rule q)\n",
 		"~ endpoint a/test/w/0: groups web -> none\n",
 		"+ endpoint a/test/w/1: groups db,web\n",
+		"- node: bridges [\"br0\"]\n",
 		"! exception e expires: net.x, rules a/test/r, in force, 12 "
 		"days left\n",
 		"  rule a/test/z is added and gains nothing\n",

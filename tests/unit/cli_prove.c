@@ -215,6 +215,30 @@ static void the_daemons_answer(void **state)
 	assert_non_null(strstr(cli->err, "cannot write "));
 }
 
+static void the_prover_tests_itself(void **state)
+{
+	struct cli *cli = *state;
+
+	cli_run(cli, "prove", "--self-test", NULL);
+	assert_string_equal(cli->err, "");
+	assert_int_equal(cli->exit, 0);
+	assert_non_null(strstr(cli->out, "CIDR one bit short"));
+	assert_null(strstr(cli->out, "missed"));
+	assert_null(strstr(cli->out, "no place"));
+	assert_non_null(strstr(cli->out, "\n40 of 40 found\n"));
+
+	/* Of a policy without servers and groups some have no place. */
+	write_policy(cli, TENANT("acme", "2", SOUND),
+		     TENANT("bolt", "1", SOUND));
+	cli_run(cli, "prove", "--self-test", cli->dir, NULL);
+	assert_int_equal(cli->exit, 0);
+	assert_non_null(strstr(cli->out, "no place"));
+	assert_null(strstr(cli->out, "missed"));
+
+	cli_run(cli, "prove", "--self-test", "--pcap", "x", NULL);
+	assert_int_equal(cli->exit, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,7 +246,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
 		TEST(all_is_proved),        TEST(no_subject_no_proof),
 		TEST(a_breach_is_a_packet), TEST(data_that_leaves),
-		TEST(the_daemons_answer),
+		TEST(the_daemons_answer),   TEST(the_prover_tests_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

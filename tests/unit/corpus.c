@@ -6,6 +6,9 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "policy/explain_service.h"
+#include "policy/host_view.h"
+#include "policy/partition.h"
 #include "unit/corpus_case.h"
 #include "unit/imported.h"
 
@@ -43,6 +46,8 @@ struct check {
 	const struct imported *imported;
 	const json_t *pods;
 	size_t *columns; /* column -> pod */
+	struct clo_range *ranges; /* of slots with one service class */
+	size_t n_ranges;
 	struct tally *tally;
 	bool crossed; /* the matrix allows a flow between two scopes */
 };
@@ -57,6 +62,14 @@ static uint8_t proto_of(const json_t *object)
 		return IPPROTO_UDP;
 	assert(strcmp(text, "SCTP") == 0);
 	return IPPROTO_SCTP;
+}
+
+static uint16_t number_of(const json_t *object, const char *key)
+{
+	json_int_t number = json_integer_value(json_object_get(object, key));
+
+	assert(number >= 1 && number <= 65535);
+	return (uint16_t)number;
 }
 
 static bool crosses(const struct check *check, size_t from, size_t to)
@@ -139,47 +152,53 @@ static void compare_matrix(struct check *check, const json_t *matrix,
  * Every port of the segment: the tables know a port only by its service class,
  * so one port for each class that the segment meets is all of them.
  */
-static void compare_segment(struct check *check, const json_t *segment,
-			    bool seen[65536])
+static void compare_segment(struct check *check, const json_t *segment)
 {
-	CLO_AUTO_MEM bool *met = calloc(CLO_CLASSES_MAX + 64, sizeof(*met));
+	CLO_AUTO_MEM bool *met = calloc(CLO_CLASSES_MAX, sizeof(*met));
 	uint8_t proto = proto_of(segment);
-	json_int_t from = json_integer_value(json_object_get(segment, "from"));
-	json_int_t to = json_integer_value(json_object_get(segment, "to"));
+	uint32_t base = clo_judge_slot(proto, 0);
+	uint32_t from = base + number_of(segment, "from");
+	uint32_t to = base + number_of(segment, "to");
 
-	assert(met && from >= 1 && to <= 65535);
-	for (json_int_t port = from; port <= to; port++) {
-		uint32_t class =
-			imported_class(check->imported, proto, (uint16_t)port);
+	assert(met && from > base && from <= to);
+	for (size_t i = 0; i < check->n_ranges; i++) {
+		const struct clo_range *range = &check->ranges[i];
+		uint32_t slot = range->first > from ? range->first : from;
 
-		assert(!seen[port] && class < CLO_CLASSES_MAX);
-		seen[port] = true;
-		if (met[class])
+		if (range->last < from || range->first > to)
 			continue;
-		met[class] = true;
-		compare_matrix(check, json_object_get(segment, "matrix"), proto,
-			       (uint16_t)port);
+		assert(range->class < CLO_CLASSES_MAX);
+		if (!met[range->class])
+			compare_matrix(check,
+				       json_object_get(segment, "matrix"),
+				       proto, (uint16_t)(slot - base));
+		met[range->class] = true;
 	}
 	check->tally->segments++;
 }
 
+static bool overlap(const json_t *a, const json_t *b)
+{
+	return proto_of(a) == proto_of(b) &&
+	       number_of(a, "from") <= number_of(b, "to") &&
+	       number_of(b, "from") <= number_of(a, "to");
+}
+
+/* The segments are every port of the three protocols, once. */
 static void compare_full(struct check *check, const json_t *full)
 {
-	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP,
-					 IPPROTO_SCTP};
-	const json_t *segment;
-	size_t i;
+	size_t n = json_array_size(full), ports = 0;
 
-	for (size_t p = 0; p < CLO_ARRAY_LEN(protos); p++) {
-		CLO_AUTO_MEM bool *seen = calloc(65536, sizeof(*seen));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *segment = json_array_get(full, i);
 
-		assert(seen);
-		json_array_foreach (full, i, segment)
-			if (proto_of(segment) == protos[p])
-				compare_segment(check, segment, seen);
-		for (size_t port = 1; port < 65536; port++)
-			assert(seen[port]);
+		for (size_t j = 0; j < i; j++)
+			assert(!overlap(segment, json_array_get(full, j)));
+		ports += number_of(segment, "to") + 1UL -
+			 number_of(segment, "from");
+		compare_segment(check, segment);
 	}
+	assert_int_equal(ports, 3 * 65535);
 }
 
 static void compare_probes(struct check *check, const json_t *probes)
@@ -189,8 +208,7 @@ static void compare_probes(struct check *check, const json_t *probes)
 
 	json_array_foreach (probes, i, probe) {
 		const json_t *matrix = json_object_get(probe, "matrix");
-		uint16_t port = (uint16_t)json_integer_value(
-			json_object_get(probe, "port"));
+		uint16_t port = number_of(probe, "port");
 
 		check->tally->probes++;
 		if (matrix) {
@@ -210,6 +228,34 @@ static void compare_probes(struct check *check, const json_t *probes)
 	}
 }
 
+/* As clo_ranges_init(), but thousands of times: straight from the table. */
+static void find_ranges(struct check *check)
+{
+	const struct clo_tables *tables = check->imported->compiled->tables;
+	const struct clo_services *services =
+		clo_tables_value(tables, CLO_TABLE_SERVICES, 0);
+	size_t room = 0;
+
+	check->ranges = NULL;
+	check->n_ranges = 0;
+	for (uint32_t slot = 0; slot < CLO_SLOT_ICMP; slot++) {
+		uint32_t class = services[slot / 4].class[slot % 4];
+		struct clo_range *moved;
+
+		if (check->n_ranges &&
+		    check->ranges[check->n_ranges - 1].class == class) {
+			check->ranges[check->n_ranges - 1].last = slot;
+			continue;
+		}
+		moved = clo_array_room(check->ranges, check->n_ranges, &room,
+				       sizeof(*moved));
+		assert(moved);
+		check->ranges = moved;
+		moved[check->n_ranges++] =
+			(struct clo_range){slot, slot, class};
+	}
+}
+
 static void compare_step(struct check *check, const json_t *step)
 {
 	size_t n = json_array_size(check->pods);
@@ -225,8 +271,10 @@ static void compare_step(struct check *check, const json_t *step)
 				json_array_get(check->pods, i), "id")));
 		assert(check->columns[i] != SIZE_MAX);
 	}
+	find_ranges(check);
 	compare_full(check, json_object_get(step, "full"));
 	compare_probes(check, json_object_get(step, "probes"));
+	free(check->ranges);
 	free(check->columns);
 
 	/* No rule over a border gets past the proof. */

@@ -384,6 +384,7 @@ static void breach_and_proof(void **state)
 	CLO_AUTO_MEM struct clo_proof *proof = calloc(1, sizeof(*proof));
 	json_auto_t *explained = NULL;
 	const json_t *breach;
+	const json_t *one;
 	char text[160];
 
 	(void)state;
@@ -398,6 +399,12 @@ static void breach_and_proof(void **state)
 	assert_int_equal(
 		json_array_size(json_object_get(explained, "invariants")),
 		clo_invariants_count);
+	one = json_array_get(json_object_get(explained, "invariants"), 1);
+	assert_string_equal(text_of(one, "verdict"), "VIOLATED");
+	assert_true(json_is_null(json_object_get(one, "gap")));
+	one = json_array_get(json_object_get(explained, "invariants"), 4);
+	assert_string_equal(text_of(one, "verdict"), "NOT-COVERED");
+	assert_non_null(strstr(text_of(one, "gap"), "no tenant of level 2"));
 	breach = json_array_get(json_object_get(explained, "breaches"), 0);
 	assert_string_equal(text_of(breach, "invariant"),
 			    "environment separation");

@@ -74,6 +74,16 @@ static bool is_at(const struct clo_workload_doc *workload,
 	return false;
 }
 
+/* NULL: it has none of that family. */
+static const struct clo_cidr *address_of(const struct clo_kube_pod *pod,
+					 uint8_t family)
+{
+	for (size_t i = 0; i < pod->n_addresses; i++)
+		if (pod->addresses[i].family == family)
+			return &pod->addresses[i];
+	return NULL;
+}
+
 static struct clo_side side_of(const struct imported *imported, uint32_t space,
 			       const struct clo_cidr *address)
 {
@@ -109,6 +119,40 @@ static void locate(struct imported *imported)
 	}
 }
 
+/* Whom the addresses of one pod's packets to another lead to; 0: nobody. */
+static struct imported_path find_path(const struct imported *imported,
+				      const struct imported_pod *from,
+				      const struct imported_pod *to,
+				      uint8_t family)
+{
+	const struct clo_cidr *a = address_of(from->kube, family);
+	const struct clo_cidr *b = address_of(to->kube, family);
+	struct imported_path path = {.exists = a && b};
+	struct clo_side src, dst;
+
+	if (!path.exists)
+		return path;
+	src = side_of(imported, from->space, a);
+	dst = side_of(imported, from->space, b);
+	if (src.endpoint != from->endpoint || dst.endpoint != to->endpoint)
+		return path;
+	path.source = src.identity;
+	path.destination = dst.identity;
+	return path;
+}
+
+static void find_paths(struct imported *imported)
+{
+	size_t n = imported->kube->n_pods;
+
+	imported->paths = calloc(2 * n * n + 1, sizeof(*imported->paths));
+	assert(imported->paths);
+	for (size_t i = 0; i < 2 * n * n; i++)
+		imported->paths[i] =
+			find_path(imported, &imported->pods[i / 2 / n],
+				  &imported->pods[i / 2 % n], i % 2 ? 6 : 4);
+}
+
 int imported_make(struct imported *imported, const struct clo_kube *kube,
 		  const struct clo_import_options *options)
 {
@@ -125,8 +169,10 @@ int imported_make(struct imported *imported, const struct clo_kube *kube,
 		r = compile(imported, flaws);
 	keep_why(imported, flaws);
 	imported->n_notes = clo_flaws_count(notes);
-	if (r == 0)
+	if (r == 0) {
 		locate(imported);
+		find_paths(imported);
+	}
 	return r;
 }
 
@@ -136,6 +182,7 @@ void imported_done(struct imported *imported)
 	clo_compiled_free(imported->compiled);
 	clo_policy_free(imported->policy);
 	free(imported->pods);
+	free(imported->paths);
 }
 
 size_t imported_find(const struct imported *imported, const char *id)
@@ -181,29 +228,21 @@ static bool judge(const struct imported *imported, uint32_t source,
 bool imported_allows(const struct imported *imported, size_t from, size_t to,
 		     uint8_t proto, uint16_t port)
 {
-	const struct imported_pod *source = &imported->pods[from];
-	const struct imported_pod *destination = &imported->pods[to];
+	size_t n = imported->kube->n_pods;
 	int allowed = -1;
 
-	for (size_t s = 0; s < source->kube->n_addresses; s++)
-		for (size_t d = 0; d < destination->kube->n_addresses; d++) {
-			const struct clo_cidr *a = &source->kube->addresses[s];
-			const struct clo_cidr *b =
-				&destination->kube->addresses[d];
-			struct clo_side src, dst;
-			bool passes;
+	for (size_t family = 0; family < 2; family++) {
+		const struct imported_path *path =
+			&imported->paths[(from * n + to) * 2 + family];
+		bool passes;
 
-			if (a->family != b->family)
-				continue;
-			src = side_of(imported, source->space, a);
-			dst = side_of(imported, source->space, b);
-			passes = src.endpoint == source->endpoint &&
-				 dst.endpoint == destination->endpoint &&
-				 judge(imported, src.identity, dst.identity,
-				       proto, port);
-			assert(allowed < 0 || allowed == passes);
-			allowed = passes;
-		}
+		if (!path->exists)
+			continue;
+		passes = judge(imported, path->source, path->destination, proto,
+			       port);
+		assert(allowed < 0 || allowed == passes);
+		allowed = passes;
+	}
 	return allowed > 0;
 }
 

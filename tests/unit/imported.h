@@ -13,12 +13,19 @@ struct imported_pod {
 	uint32_t space, endpoint, identity; /* of its first address */
 };
 
+/* Identities that a packet of one pod to another gets where it is judged. */
+struct imported_path {
+	bool exists; /* both have an address of the family */
+	uint32_t source, destination; /* 0: it leads to somebody else */
+};
+
 struct imported {
 	const struct clo_kube *kube; /* borrowed */
 	json_t *documents;
 	struct clo_policy *policy;
 	struct clo_compiled *compiled;
 	struct imported_pod *pods;
+	struct imported_path *paths; /* (from * n + to) * 2, IPv4 then IPv6 */
 	size_t n_notes;
 	char why[512]; /* the first flaw */
 };

@@ -178,6 +178,11 @@ static void test_egress_needs_a_subject(void **state)
 	f.audit.proof.forbidden[4] = 0;
 	measure(NULL);
 	assert_finding("res.tenant-data-egress", "NOT-ASSESSED", false, "");
+	/* tables of which nothing can be proven */
+	assert_non_null(clo_problem_add(&f.audit.problems,
+					"res.tenant-data-egress", "broken"));
+	measure(NULL);
+	assert_finding("res.tenant-data-egress", "FAIL", false, "broken");
 }
 
 static void test_more_problems_are_counted(void **state)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/explain.h"
-
 #include <stdio.h>
 
 #include <jansson.h>
 
 #include "policy/address.h"
+#include "policy/explain.h"
+#include "policy/matrix_digest.h"
 #include "unit/meaning.h"
 
 /*
@@ -244,6 +244,25 @@ static void check_counts(const json_t *plan, const char *list)
 				 json_object_get(plan, "counts"), list)));
 }
 
+/* Nothing changes if and only if the digest of the matrix does not. */
+static void check_digests(uint32_t seed, const json_t *plan,
+			  struct clo_compiled *const both[2])
+{
+	static const char *const members[] = {"gained", "lost", "endpoints",
+					      "exceptions", "settings"};
+	char digests[2][CLO_MATRIX_DIGEST];
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(clo_matrix_digest(both[i], NULL, digests[i]),
+				 0);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(members); i++)
+		n += json_array_size(json_object_get(plan, members[i]));
+	if ((n == 0) != !strcmp(digests[0], digests[1]))
+		fail_msg("seed %u: %zu changes, %s and %s", seed, n, digests[0],
+			 digests[1]);
+}
+
 static void lines_are_the_union_of_their_flows(void **state)
 {
 	(void)state;
@@ -272,6 +291,7 @@ static void lines_are_the_union_of_their_flows(void **state)
 			check_exact(seed, plan, both, meanings, i);
 			check_counts(plan, i ? "gained" : "lost");
 		}
+		check_digests(seed, plan, both);
 		json_decref(plan);
 		for (int i = 0; i < 2; i++) {
 			free(meanings[i]);

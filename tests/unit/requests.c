@@ -114,8 +114,22 @@ static void test_refused(void **state)
 		{TRACE ", \"proto\": \"tcp\", \"dport\": 4.5}", CLO_EXIT_USAGE},
 		{TRACE ", \"proto\": 6, \"dport\": 443}", CLO_EXIT_USAGE},
 		{TRACE ", \"dport\": 443}", CLO_EXIT_USAGE},
+		{TRACE ", \"proto\": \"tcp\", \"sport\": 65536}",
+		 CLO_EXIT_USAGE},
+		{TRACE ", \"proto\": \"tcp\", \"family\": 5}", CLO_EXIT_USAGE},
+		{TRACE ", \"proto\": \"tcp\", \"flags\": 2}", CLO_EXIT_USAGE},
+		{TRACE ", \"proto\": \"tcp\", \"in\": 2}", CLO_EXIT_USAGE},
 		{"{\"op\": \"trace\"}", CLO_EXIT_USAGE},
 #undef TRACE
+#define FRAMES "{\"op\": \"trace\", \"in\": \"w\", \"frames\": "
+		{FRAMES "[\"00ff\"]}", CLO_EXIT_INCONCLUSIVE},
+		{FRAMES "[]}", CLO_EXIT_USAGE},
+		{FRAMES "\"00\"}", CLO_EXIT_USAGE},
+		{FRAMES "[1]}", CLO_EXIT_USAGE},
+		{FRAMES "[\"0\"]}", CLO_EXIT_USAGE},
+		{FRAMES "[\"00\", \"FF\"]}", CLO_EXIT_USAGE},
+		{"{\"op\": \"trace\", \"frames\": [\"00\"]}", CLO_EXIT_USAGE},
+#undef FRAMES
 	};
 
 	(void)state;

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/prove_plants.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Plants in what is allowed: pairs, rows, rules and who the identities are. */
+
+const struct clo_identity *clo_plant_identity(const struct clo_tables *tables,
+					      uint32_t index)
+{
+	return clo_tables_value(tables, CLO_TABLE_IDENTITIES, index);
+}
+
+void *clo_plant_entry(struct clo_planting *planting, enum clo_table t, size_t i)
+{
+	return planting->copy->table[t].entries +
+	       i * clo_table_types[t].entry_size;
+}
+
+void clo_plant_add(struct clo_planting *planting, enum clo_table t,
+		   const void *key, const void *value)
+{
+	const struct clo_table_type *type = &clo_table_types[t];
+	uint8_t *entry =
+		clo_plant_entry(planting, t, planting->copy->table[t].n++);
+
+	memcpy(entry, key, type->key_size);
+	memcpy(entry + type->key_size, value, type->value_size);
+	clo_tables_sort(planting->copy);
+}
+
+uint32_t clo_plant_bits(const struct clo_tables *tables, uint32_t row)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = 0; w < tables->gen.words; w++)
+		n += (uint32_t)__builtin_popcountll(
+			*(const uint64_t *)clo_tables_value(
+				tables, CLO_TABLE_ROWS,
+				(size_t)row * tables->gen.words + w));
+	return n;
+}
+
+/*
+ * What each invariant forbids, told here once more and in other words: plants
+ * that asked the prover would go where it looks.
+ */
+static bool two_tenants(const struct clo_identity *a,
+			const struct clo_identity *b)
+{
+	return a->space && b->space && a->space != b->space;
+}
+
+static bool two_environments(const struct clo_identity *a,
+			     const struct clo_identity *b)
+{
+	bool production = a->environment == CLO_ENV_PRODUCTION ||
+			  b->environment == CLO_ENV_PRODUCTION;
+
+	if (!a->space || a->space != b->space ||
+	    a->environment == b->environment)
+		return false;
+	return production || !(a->flags & CLO_IDENTITY_TEST_DEV);
+}
+
+static bool guest_to_node(const struct clo_identity *a,
+			  const struct clo_identity *b)
+{
+	return a->space && b->kind == CLO_IDENTITY_NODE;
+}
+
+static bool node_to_guest(const struct clo_identity *a,
+			  const struct clo_identity *b)
+{
+	return guest_to_node(b, a);
+}
+
+static bool leaves_home(const struct clo_identity *a,
+			const struct clo_identity *b)
+{
+	return a->flags & CLO_IDENTITY_LEVEL_2 && !b->space &&
+	       b->kind != CLO_IDENTITY_NODE &&
+	       !(b->flags & CLO_IDENTITY_NATIONAL);
+}
+
+static bool crosses_any(const struct clo_tables *tables, struct clo_pair pair)
+{
+	static bool (*const borders[])(const struct clo_identity *a,
+				       const struct clo_identity *b) = {
+		two_tenants, two_environments, guest_to_node, node_to_guest,
+		leaves_home};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(borders); i++)
+		if (borders[i](clo_plant_identity(tables, pair.src),
+			       clo_plant_identity(tables, pair.dst)))
+			return true;
+	return false;
+}
+
+/* Some packet can run between the two, in some class. */
+static bool can_meet(const struct clo_tables *tables, struct clo_pair pair)
+{
+	struct clo_witness witness;
+
+	for (uint32_t c = 0; c < tables->gen.classes; c++)
+		if (clo_witness_find(tables, pair, c, &witness) == 0)
+			return true;
+	return false;
+}
+
+/* A pair over this border that has no row. */
+static int find_crossing(const struct clo_tables *tables,
+			 bool (*crosses)(const struct clo_identity *a,
+					 const struct clo_identity *b),
+			 struct clo_pair *ret_pair)
+{
+	struct clo_pair pair;
+
+	for (pair.src = 1; pair.src < tables->gen.identities; pair.src++) {
+		for (pair.dst = 1; pair.dst < tables->gen.identities;
+		     pair.dst++) {
+			if (!crosses(clo_plant_identity(tables, pair.src),
+				     clo_plant_identity(tables, pair.dst)) ||
+			    clo_tables_find(tables, CLO_TABLE_PAIRS, &pair) ||
+			    !can_meet(tables, pair))
+				continue;
+			*ret_pair = pair;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static struct clo_difference at_pair(enum clo_difference_kind how,
+				     struct clo_pair pair)
+{
+	return (struct clo_difference){.table = CLO_TABLE_PAIRS,
+				       .how = how,
+				       .index = CLO_INDEX_ANY,
+				       .has_pair = true,
+				       .pair = pair,
+				       .class = CLO_CLASS_NONE};
+}
+
+/* What some pair may do, one more may do, over a border. */
+static int plant_crossing(struct clo_planting *planting, size_t invariant,
+			  bool (*crosses)(const struct clo_identity *a,
+					  const struct clo_identity *b))
+{
+	const struct clo_tables *tables = planting->tables;
+	const uint32_t *row;
+	struct clo_pair pair;
+
+	if (tables->table[CLO_TABLE_PAIRS].n == 0 ||
+	    find_crossing(tables, crosses, &pair) < 0)
+		return -ENOENT;
+	row = clo_tables_value(tables, CLO_TABLE_PAIRS, 0);
+	clo_plant_add(planting, CLO_TABLE_PAIRS, &pair, row);
+	planting->expected.broken[invariant] = clo_plant_bits(tables, *row);
+	planting->expected.allowed = clo_plant_bits(tables, *row);
+	planting->expected.differences = 1;
+	planting->expected.first = at_pair(CLO_DIFF_EXTRA, pair);
+	return 0;
+}
+
+static int other_tenant(struct clo_planting *planting)
+{
+	return plant_crossing(planting, 0, two_tenants);
+}
+
+static int other_environment(struct clo_planting *planting)
+{
+	return plant_crossing(planting, 1, two_environments);
+}
+
+static int to_node(struct clo_planting *planting)
+{
+	return plant_crossing(planting, 2, guest_to_node);
+}
+
+static int from_node(struct clo_planting *planting)
+{
+	return plant_crossing(planting, 2, node_to_guest);
+}
+
+static int abroad(struct clo_planting *planting)
+{
+	return plant_crossing(planting, 4, leaves_home);
+}
+
+static int admitted(struct clo_planting *planting)
+{
+	planting->expected.admitted = true;
+	return plant_crossing(planting, 1, two_environments);
+}
+
+/* The first entry, so that look-ups in its place are tried too. */
+static int missing_side(struct clo_planting *planting)
+{
+	struct clo_table_data *pairs = &planting->copy->table[CLO_TABLE_PAIRS];
+	size_t size = clo_table_types[CLO_TABLE_PAIRS].entry_size;
+	const uint32_t *row;
+	struct clo_pair pair;
+
+	if (pairs->n == 0)
+		return -ENOENT;
+	memcpy(&pair, clo_tables_key(planting->tables, CLO_TABLE_PAIRS, 0),
+	       sizeof(pair));
+	row = clo_tables_value(planting->tables, CLO_TABLE_PAIRS, 0);
+	memmove(pairs->entries, pairs->entries + size, --pairs->n * size);
+	planting->expected.allowed =
+		-(int64_t)clo_plant_bits(planting->tables, *row);
+	planting->expected.differences = 1;
+	planting->expected.first = at_pair(CLO_DIFF_MISSING, pair);
+	return 0;
+}
+
+static int swapped_direction(struct clo_planting *planting)
+{
+	const struct clo_tables *tables = planting->tables;
+
+	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+		struct clo_pair *pair =
+			clo_plant_entry(planting, CLO_TABLE_PAIRS, i);
+		const struct clo_pair was = *pair;
+		const struct clo_pair turned = {was.dst, was.src};
+		int order = memcmp(&was, &turned, sizeof(was));
+
+		if (was.src == was.dst || crosses_any(tables, was) ||
+		    crosses_any(tables, turned) ||
+		    clo_tables_find(tables, CLO_TABLE_PAIRS, &turned))
+			continue;
+		*pair = turned;
+		clo_tables_sort(planting->copy);
+		planting->expected.differences = 2;
+		planting->expected.first =
+			order < 0 ? at_pair(CLO_DIFF_MISSING, was)
+				  : at_pair(CLO_DIFF_EXTRA, turned);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* A class that the row denies and one that it allows. */
+static int find_classes(const struct clo_tables *tables, uint32_t row,
+			uint32_t *ret_denied, uint32_t *ret_allowed)
+{
+	const uint64_t *words = clo_tables_value(
+		tables, CLO_TABLE_ROWS, (size_t)row * tables->gen.words);
+	bool denied = false;
+	bool allowed = false;
+
+	for (uint32_t c = 0; c < tables->gen.classes; c++) {
+		if (words[c / 64] >> (c % 64) & 1) {
+			*ret_allowed = c;
+			allowed = true;
+		} else {
+			*ret_denied = c;
+			denied = true;
+		}
+	}
+	return denied && allowed ? 0 : -ENOENT;
+}
+
+/* Where something may be changed in a row, and who feels it. */
+struct spot {
+	struct clo_pair pair; /* the first that uses the row */
+	uint32_t row, users, denied, allowed;
+};
+
+static int find_spot(const struct clo_tables *tables, struct spot *ret_spot)
+{
+	size_t n = tables->table[CLO_TABLE_PAIRS].n;
+
+	/* From the last row on: an index must count, not only stand at 0. */
+	for (size_t i = n; i-- > 0;) {
+		struct spot spot = {.row = *(const uint32_t *)clo_tables_value(
+					    tables, CLO_TABLE_PAIRS, i)};
+
+		for (size_t k = n; k-- > 0;) {
+			const uint32_t *row =
+				clo_tables_value(tables, CLO_TABLE_PAIRS, k);
+
+			if (*row != spot.row)
+				continue;
+			spot.users++;
+			memcpy(&spot.pair,
+			       clo_tables_key(tables, CLO_TABLE_PAIRS, k),
+			       sizeof(spot.pair));
+		}
+		if (!crosses_any(tables, spot.pair) &&
+		    find_classes(tables, spot.row, &spot.denied,
+				 &spot.allowed) == 0) {
+			*ret_spot = spot;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static uint32_t *owner_at(struct clo_planting *planting, uint32_t row,
+			  uint32_t class)
+{
+	uint32_t *rules =
+		clo_plant_entry(planting, CLO_TABLE_RULES,
+				(size_t)row * planting->tables->gen.words * 32);
+
+	return &rules[class];
+}
+
+static uint64_t *word_at(struct clo_planting *planting, uint32_t row,
+			 uint32_t class)
+{
+	return clo_plant_entry(planting, CLO_TABLE_ROWS,
+			       (size_t)row * planting->tables->gen.words +
+				       class / 64);
+}
+
+static struct clo_difference at_class(const struct clo_planting *planting,
+				      enum clo_table t, const struct spot *spot,
+				      uint32_t class)
+{
+	uint32_t words = planting->tables->gen.words;
+	size_t bit = (size_t)spot->row * words * 64 + class;
+
+	return (struct clo_difference){.table = t,
+				       .how = CLO_DIFF_CHANGED,
+				       .index = bit /
+						(t == CLO_TABLE_ROWS ? 64 : 2),
+				       .has_pair = true,
+				       .pair = spot->pair,
+				       .class = class};
+}
+
+/* The bit and its rule, as a compiler would have set them. */
+static int widened_port(struct clo_planting *planting)
+{
+	struct spot spot;
+
+	if (find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
+	*owner_at(planting, spot.row, spot.denied) =
+		*owner_at(planting, spot.row, spot.allowed);
+	planting->expected.allowed = spot.users;
+	planting->expected.differences = 2;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_ROWS, &spot, spot.denied);
+	return 0;
+}
+
+static int narrowed_port(struct clo_planting *planting)
+{
+	struct spot spot;
+
+	if (find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*word_at(planting, spot.row, spot.allowed) &=
+		~(1ULL << spot.allowed % 64);
+	*owner_at(planting, spot.row, spot.allowed) = 0;
+	planting->expected.allowed = -(int64_t)spot.users;
+	planting->expected.differences = 2;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_ROWS, &spot, spot.allowed);
+	return 0;
+}
+
+static int row_word(struct clo_planting *planting)
+{
+	struct spot spot;
+
+	if (find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
+	planting->expected.refused = "rows: ";
+	planting->expected.differences = 1;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_ROWS, &spot, spot.denied);
+	return 0;
+}
+
+static int lost_bit(struct clo_planting *planting)
+{
+	struct spot spot;
+
+	if (find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*word_at(planting, spot.row, spot.allowed) &=
+		~(1ULL << spot.allowed % 64);
+	planting->expected.refused = "rows: ";
+	planting->expected.differences = 1;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_ROWS, &spot, spot.allowed);
+	return 0;
+}
+
+/* With a rule, and yet of no class that a packet can have. */
+static int beyond_classes(struct clo_planting *planting)
+{
+	const struct clo_gen *gen = &planting->tables->gen;
+	struct spot spot;
+
+	if (gen->classes % 64 == 0 || find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*word_at(planting, spot.row, gen->classes) |= 1ULL << gen->classes % 64;
+	*owner_at(planting, spot.row, gen->classes) =
+		*owner_at(planting, spot.row, spot.allowed);
+	planting->expected.refused = "rows: ";
+	planting->expected.differences = 2;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_ROWS, &spot, gen->classes);
+	return 0;
+}
+
+static int rule_owner(struct clo_planting *planting)
+{
+	struct spot spot;
+	uint32_t *owner;
+
+	if (planting->tables->gen.rules < 3 ||
+	    find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	owner = owner_at(planting, spot.row, spot.allowed);
+	*owner = *owner == 1 ? 2 : 1;
+	planting->expected.differences = 1;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_RULES, &spot, spot.allowed);
+	return 0;
+}
+
+static int rule_unknown(struct clo_planting *planting)
+{
+	struct spot spot;
+
+	if (find_spot(planting->tables, &spot) < 0)
+		return -ENOENT;
+	*owner_at(planting, spot.row, spot.allowed) =
+		planting->tables->gen.rules;
+	planting->expected.refused = "rules: ";
+	planting->expected.differences = 1;
+	planting->expected.first =
+		at_class(planting, CLO_TABLE_RULES, &spot, spot.allowed);
+	return 0;
+}
+
+const struct clo_plant clo_plants[] = {
+	{"extra allow to another tenant", other_tenant},
+	{"extra allow to another environment", other_environment},
+	{"extra allow to the node", to_node},
+	{"extra allow from the node", from_node},
+	{"extra allow abroad", abroad},
+	{"extra allow that an exception admits", admitted},
+	{"missing side", missing_side},
+	{"swapped direction", swapped_direction},
+	{"widened port", widened_port},
+	{"narrowed port", narrowed_port},
+	{"row word: a bit without a rule", row_word},
+	{"row word: a rule without its bit", lost_bit},
+	{"row word: a bit beyond the classes", beyond_classes},
+	{"rule owner: another rule", rule_owner},
+	{"rule owner: no rule of the policy", rule_unknown},
+};
+const size_t clo_plants_count = CLO_ARRAY_LEN(clo_plants);

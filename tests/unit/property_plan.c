@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/explain.h"
+#include "policy/explain_joint.h"
+#include "policy/explain_service.h"
+#include "unit/property.h"
+
+/*
+ * The old matrix with the plan's gains and without its losses is the new
+ * matrix. A matrix is counted as (from, to, range of services), by the names
+ * that the plan has: where two joints share one, it says as many flows.
+ */
+struct cell {
+	int before, after; /* allowed, of all joints of these names */
+	int gained, lost; /* expected less found */
+	const char *owner; /* of what one joint gained or lost; else NULL */
+};
+
+struct matrices {
+	const struct subject *before, *after;
+	struct clo_joints joints;
+	size_t *names; /* by joint: the first of its name */
+	struct clo_ranges ranges;
+	struct cell *cells;
+	/* What the plan calls ranges i to j, at [i * n + j]; "": not known. */
+	char (*texts)[CLO_SERVICE_TEXT];
+};
+
+static struct cell *cell(const struct matrices *m, size_t from, size_t to,
+			 size_t range)
+{
+	return &m->cells[(m->names[from] * m->joints.n + m->names[to]) *
+				 m->ranges.n +
+			 range];
+}
+
+/* The rule that allows it, NULL: denied. */
+static const char *allows(const struct subject *subject, uint32_t src,
+			  uint32_t dst, uint32_t slot)
+{
+	const struct clo_view view = {subject->compiled->tables};
+	struct clo_verdict verdict;
+	uint8_t proto;
+	uint16_t number;
+
+	clo_slot_decode(slot, &proto, &number);
+	clo_judge_pair(&view, src, dst, proto, number, &verdict);
+	return verdict.drop == CLO_DROP_NONE
+		       ? subject->compiled->rules[verdict.rule]->full
+		       : NULL;
+}
+
+static void count_joints(struct matrices *m, size_t i, size_t j)
+{
+	const struct clo_joint *from = &m->joints.joints[i];
+	const struct clo_joint *to = &m->joints.joints[j];
+	const struct clo_view views[] = {{m->before->compiled->tables},
+					 {m->after->compiled->tables}};
+
+	if (!clo_view_row(&views[0], from->before, to->before) &&
+	    !clo_view_row(&views[1], from->after, to->after))
+		return;
+	for (size_t r = 0; r < m->ranges.n; r++) {
+		uint32_t slot = m->ranges.ranges[r].first;
+		const char *before =
+			allows(m->before, from->before, to->before, slot);
+		const char *after =
+			allows(m->after, from->after, to->after, slot);
+		struct cell *c = cell(m, i, j, r);
+
+		c->before += before != NULL;
+		c->after += after != NULL;
+		c->gained += after && !before;
+		c->lost += before && !after;
+		if (!before != !after)
+			c->owner = c->gained + c->lost == 1
+					   ? before ? before : after
+					   : NULL;
+	}
+}
+
+static size_t find_name(const struct matrices *m, const char *name)
+{
+	for (size_t i = 0; i < m->joints.n; i++) {
+		if (!strcmp(m->joints.joints[i].name, name))
+			return i;
+	}
+	subject_fail(m->after, "plan: nobody is called %s", name);
+}
+
+/* Whether ranges i to j are what the plan calls by this text. */
+static bool is_called(const struct matrices *m, size_t i, size_t j,
+		      const char *service)
+{
+	char *text = m->texts[i * m->ranges.n + j];
+
+	if (!*text)
+		clo_service_text(m->ranges.ranges[i].first,
+				 m->ranges.ranges[j].last, text);
+	return strcmp(text, service) == 0;
+}
+
+static void count_flow(struct matrices *m, const json_t *flow, bool gained)
+{
+	const char *service =
+		json_string_value(json_object_get(flow, "service"));
+	const char *rule = json_string_value(json_object_get(flow, "rule"));
+	size_t from =
+		find_name(m, json_string_value(json_object_get(flow, "from")));
+	size_t to =
+		find_name(m, json_string_value(json_object_get(flow, "to")));
+	bool any = strcmp(service, "any") == 0;
+	bool found = any;
+
+	for (size_t i = 0; i < m->ranges.n; i++) {
+		size_t j = i;
+
+		if (any) {
+			if (clo_range_is_encapsulation(&m->ranges.ranges[i]))
+				continue;
+		} else {
+			while (!is_called(m, i, j, service) &&
+			       j + 1 < m->ranges.n &&
+			       !clo_ranges_begins_protocol(&m->ranges, j + 1))
+				j++;
+			if (!is_called(m, i, j, service))
+				continue;
+		}
+		for (size_t r = i; r <= j; r++) {
+			struct cell *c = cell(m, from, to, r);
+
+			if (c->owner && strcmp(c->owner, rule) != 0)
+				subject_fail(m->after,
+					     "plan: %s is by rule %s, not %s",
+					     service, c->owner, rule);
+			*(gained ? &c->gained : &c->lost) -= 1;
+			*(gained ? &c->before : &c->after) += 1;
+		}
+		found = true;
+		if (!any)
+			break;
+	}
+	if (!found)
+		subject_fail(m->after, "plan: %s are no services", service);
+}
+
+static void count_flows(struct matrices *m, const json_t *plan)
+{
+	const json_t *gained = json_object_get(plan, "gained");
+	const json_t *lost = json_object_get(plan, "lost");
+	const json_t *flow;
+	size_t i;
+
+	assert_null(json_object_get(plan, "omitted"));
+	json_array_foreach (gained, i, flow)
+		count_flow(m, flow, true);
+	json_array_foreach (lost, i, flow)
+		count_flow(m, flow, false);
+}
+
+/* Each party has a joint of what it was and what it is. */
+static void check_joint(const struct matrices *m, const struct clo_party *party)
+{
+	uint32_t before, after;
+
+	if (party->workload)
+		return;
+	before = subject_identity(m->before, party);
+	after = subject_identity(m->after, party);
+	for (size_t i = 0; i < m->joints.n; i++) {
+		if (m->joints.joints[i].before == before &&
+		    m->joints.joints[i].after == after)
+			return;
+	}
+	if (before || after)
+		subject_fail(m->after, "plan: no joint of %u and %u", before,
+			     after);
+}
+
+static void check_joints(const struct matrices *m)
+{
+	struct dice dice = dice_new(m->after->seed ^ 0x1017);
+
+	for (int i = 0; i < 20; i++) {
+		struct clo_oracle_packet packet;
+
+		random_packet(i % 2 ? m->before->policy : m->after->policy,
+			      &dice, &packet);
+		check_joint(m, &packet.src);
+		check_joint(m, &packet.dst);
+	}
+}
+
+/* None of the endpoints of either is left out. */
+static void check_identities(const struct matrices *m)
+{
+	const struct subject *subjects[] = {m->before, m->after};
+
+	for (size_t s = 0; s < 2; s++) {
+		const struct clo_tables *tables = subjects[s]->compiled->tables;
+
+		for (uint32_t i = 1; i < tables->gen.identities; i++) {
+			const struct clo_identity *identity = clo_tables_find(
+				tables, CLO_TABLE_IDENTITIES, &i);
+			size_t j = 0;
+
+			if (identity->kind != CLO_IDENTITY_ENDPOINTS)
+				continue;
+			while (j < m->joints.n &&
+			       (s ? m->joints.joints[j].after
+				  : m->joints.joints[j].before) != i)
+				j++;
+			if (j == m->joints.n)
+				subject_fail(m->after,
+					     "plan: identity %u is left out",
+					     i);
+		}
+	}
+}
+
+static void init(struct matrices *m)
+{
+	struct clo_ranges own[2];
+
+	assert_int_equal(clo_joints_init(&m->joints, m->before->compiled,
+					 m->after->compiled),
+			 0);
+	assert_int_equal(clo_ranges_init(&own[0], m->before->compiled->tables),
+			 0);
+	assert_int_equal(clo_ranges_init(&own[1], m->after->compiled->tables),
+			 0);
+	assert_int_equal(clo_ranges_init_both(&m->ranges, &own[0], &own[1]), 0);
+	clo_ranges_done(&own[0]);
+	clo_ranges_done(&own[1]);
+	m->names = calloc(m->joints.n + 1, sizeof(*m->names));
+	m->cells = calloc(m->joints.n * m->joints.n * m->ranges.n + 1,
+			  sizeof(*m->cells));
+	m->texts = calloc(m->ranges.n * m->ranges.n + 1, sizeof(*m->texts));
+	assert_non_null(m->texts);
+	assert_non_null(m->names);
+	assert_non_null(m->cells);
+	for (size_t i = 0; i < m->joints.n; i++)
+		m->names[i] = find_name(m, m->joints.joints[i].name);
+}
+
+void check_plan(const struct subject *before, const struct subject *after)
+{
+	struct matrices m = {.before = before, .after = after};
+	json_t *plan = clo_explain_plan(before->compiled, after->compiled,
+					before->now);
+	size_t n;
+
+	assert_non_null(plan);
+	init(&m);
+	n = m.joints.n;
+	for (size_t i = 0; i < n * n; i++)
+		count_joints(&m, i / n, i % n);
+	count_flows(&m, plan);
+	for (size_t i = 0; i < n * n * m.ranges.n; i++) {
+		const struct cell *c = &m.cells[i];
+		size_t pair = i / m.ranges.n;
+		char service[CLO_SERVICE_TEXT];
+		const struct clo_range *range =
+			&m.ranges.ranges[i % m.ranges.n];
+
+		if (c->before == c->after && !c->gained && !c->lost)
+			continue;
+		clo_service_text(range->first, range->last, service);
+		subject_fail(after,
+			     "plan: %s > %s %s: %d gains and %d losses are "
+			     "missing",
+			     m.joints.joints[pair / n].name,
+			     m.joints.joints[pair % n].name, service, c->gained,
+			     c->lost);
+	}
+	check_joints(&m);
+	check_identities(&m);
+	json_decref(plan);
+	clo_joints_done(&m.joints);
+	clo_ranges_done(&m.ranges);
+	free(m.names);
+	free(m.cells);
+	free(m.texts);
+}
