@@ -39,6 +39,7 @@ struct daemon {
 	struct clo_node node;
 	struct clo_server *server;
 	struct clo_observe *observe;
+	struct clo_revoker *revoker;
 	sd_event *event;
 	bool refused; /* the TPM is not the node's */
 	sd_event_source *period, *settle, *sweep, *netlink, *nft;
@@ -384,6 +385,9 @@ static int run(struct daemon *daemon)
 	r = clo_observe_new(daemon->event, &daemon->node, &daemon->observe);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "events");
+	r = clo_revoker_new(daemon->event, &daemon->node, &daemon->revoker);
+	if (r < 0)
+		return clo_log_errno(CLO_LOG_ERR, r, "flows");
 	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
 			   daemon, &daemon->server);
 	if (r < 0)
@@ -417,6 +421,7 @@ static void release(struct daemon *daemon)
 	daemon->period = sd_event_source_disable_unref(daemon->period);
 	daemon->settle = sd_event_source_disable_unref(daemon->settle);
 	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
+	clo_revoker_free(daemon->revoker);
 	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
 	clo_node_forget(node);

@@ -82,13 +82,16 @@ static void deliver(struct way *way, const struct clo_outcome *approved)
 static void check_meant(struct way *way, const struct clo_outcome *outcome)
 {
 	const struct clo_interface_doc *meant = way->meant;
+	char who[CLO_TRACE_WHO];
 
 	if (!meant || way->drop || outcome->endpoint[1] == meant->endpoint)
 		return;
-	clo_trace_step(way->tracer, "delivery", "receiver", meant->name,
-		       "the frame was approved for endpoint %u (0: outside), "
-		       "not for endpoint %u",
-		       outcome->endpoint[1], meant->endpoint);
+	clo_trace_step(
+		way->tracer, "delivery", "receiver", meant->name,
+		"the frame was approved for %s, not for this one",
+		outcome->endpoint[1]
+			? clo_trace_who(way->tracer, outcome->endpoint[1], who)
+			: "the outside");
 	way->drop = CLO_DROP_NOT_FOR_ENDPOINT;
 	way->rule = 0;
 }

@@ -18,6 +18,7 @@
 
 #define CLO_TRACE_FRAME_MAX 65535U /* bytes */
 #define CLO_TRACE_FRAMES_MAX 1000U /* of one tracer */
+#define CLO_TRACE_BYTES_MAX (16U << 20) /* of the frames of one request */
 
 /* A guarded interface as the datapath knows it. */
 struct clo_trace_port {

@@ -125,6 +125,10 @@ clo_trace_step(struct clo_tracer *tracer, const char *stage, const char *lookup,
 	       const char *key, const char *fmt, ...);
 /* Write down what was parsed, if that is due. */
 void clo_trace_due(struct clo_tracer *tracer);
+/* "acme/production/web/0 (endpoint 7)", or the number alone. */
+#define CLO_TRACE_WHO 256
+const char *clo_trace_who(const struct clo_tracer *tracer, uint32_t endpoint,
+			  char buffer[CLO_TRACE_WHO]);
 #define CLO_TRACE_ADDRESS 48
 const char *clo_trace_address(uint8_t family, const uint8_t *addr,
 			      char buffer[CLO_TRACE_ADDRESS]);

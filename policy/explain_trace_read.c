@@ -55,7 +55,7 @@ const struct clo_addr *clo_trace_read_addr(struct clo_tracer *tracer,
 		clo_view_addr(&view, space, family, addr);
 	const char *table = family == 4 ? "addr4" : "addr6";
 	const char *stage = stage_of(tracer, "address");
-	char name[CLO_NAME_MAX];
+	char name[CLO_NAME_MAX], who[CLO_TRACE_WHO];
 	char key[KEY_MAX];
 
 	clo_trace_due(tracer);
@@ -69,11 +69,12 @@ const struct clo_addr *clo_trace_read_addr(struct clo_tracer *tracer,
 			       found->identity);
 	else
 		clo_trace_step(tracer, stage, table, key,
-			       "%s (identity %u), endpoint %u, segment %u",
+			       "%s, segment %u: %s (identity %u)",
+			       clo_trace_who(tracer, found->endpoint, who),
+			       found->segment,
 			       clo_name_identity(tracer->compiled,
 						 found->identity, name),
-			       found->identity, found->endpoint,
-			       found->segment);
+			       found->identity);
 	return found;
 }
 

@@ -32,7 +32,7 @@ static int parse_frames(const json_t *frames, const char *in,
 			char reterr_text[160])
 {
 	json_t *frame;
-	size_t i;
+	size_t i, total = 0;
 
 	if (!in)
 		return clo_trace_bad(
@@ -44,15 +44,22 @@ static int parse_frames(const json_t *frames, const char *in,
 				     CLO_TRACE_FRAMES_MAX);
 	json_array_foreach (frames, i, frame) {
 		size_t digits = json_string_length(frame);
+
+		total += digits / 2;
 		const char *hex = json_string_value(frame);
 
-		if (!hex || digits % 2 || digits > 2 * CLO_TRACE_FRAME_MAX ||
+		if (!hex || digits % 2 || digits / 2 > CLO_TRACE_FRAME_MAX ||
 		    strspn(hex, "0123456789abcdef") != digits)
 			return clo_trace_bad(reterr_text,
 					     "frame %zu is not lower-case hex "
 					     "of at most %u bytes",
 					     i + 1, CLO_TRACE_FRAME_MAX);
 	}
+	if (total > CLO_TRACE_BYTES_MAX)
+		return clo_trace_bad(reterr_text,
+				     "frames of %zu bytes together, more than "
+				     "%u MiB: trace fewer at a time",
+				     total, CLO_TRACE_BYTES_MAX >> 20);
 	return 0;
 }
 

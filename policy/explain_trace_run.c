@@ -100,7 +100,7 @@ static void tell_outcome(struct clo_tracer *tracer, enum clo_drop drop,
 {
 	uint32_t id = outcome->mark & ~CLO_MARK_KIND;
 	const char *rule = clo_name_rule(tracer->compiled, outcome->rule);
-	char key[32] = "passes";
+	char key[32] = "passes", who[CLO_TRACE_WHO];
 
 	if (drop) {
 		(void)snprintf(key, sizeof(key), "%s", mode_name(mode));
@@ -112,15 +112,17 @@ static void tell_outcome(struct clo_tracer *tracer, enum clo_drop drop,
 		return;
 	}
 	if (outcome->answer)
-		clo_trace_step(tracer, "verdict", "answer", key,
-			       "the guard answers for endpoint %u itself",
-			       outcome->endpoint[1]);
+		clo_trace_step(
+			tracer, "verdict", "answer", key,
+			"the guard answers for %s itself",
+			clo_trace_who(tracer, outcome->endpoint[1], who));
 	else if (to_guest)
 		clo_trace_step(tracer, "verdict", "receive", key, "%s",
 			       rule ? rule : "as approved");
 	else if ((outcome->mark & CLO_MARK_KIND) == CLO_MARK_ENDPOINT)
 		clo_trace_step(tracer, "verdict", "mark", key,
-			       "approved for endpoint %u", id);
+			       "approved for %s",
+			       clo_trace_who(tracer, id, who));
 	else if ((outcome->mark & CLO_MARK_KIND) == CLO_MARK_OUTSIDE)
 		clo_trace_step(tracer, "verdict", "mark", key,
 			       "approved to leave by segment %u", id);

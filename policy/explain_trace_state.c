@@ -78,12 +78,12 @@ void clo_tracer_free(struct clo_tracer *tracer)
 struct clo_meter *clo_trace_meter(struct clo_tracer *tracer,
 				  const struct clo_port *port)
 {
-	struct clo_trace_port *holder =
-		(struct clo_trace_port *)((uintptr_t)port -
-					  offsetof(struct clo_trace_port,
-						   port));
+	struct clo_trace_port *holder = &tracer->elsewhere;
 	char key[48];
 
+	for (size_t i = 0; i < tracer->n_ports; i++)
+		if (&tracer->ports[i].port == port)
+			holder = &tracer->ports[i];
 	(void)snprintf(key, sizeof(key), "interface %u", holder->ifindex);
 	clo_trace_step(tracer, tracer->phase ? tracer->phase : "limits",
 		       "meters", key, "%s",

@@ -34,7 +34,7 @@ const char *clo_trace_reason(enum clo_drop drop)
 void clo_trace_step(struct clo_tracer *tracer, const char *stage,
 		    const char *lookup, const char *key, const char *fmt, ...)
 {
-	char result[256];
+	char result[512];
 	va_list args;
 
 	va_start(args, fmt);
@@ -53,6 +53,20 @@ const char *clo_trace_address(uint8_t family, const uint8_t *addr,
 	buffer[0] = '\0';
 	(void)inet_ntop(family == 6 ? AF_INET6 : AF_INET, addr, buffer,
 			CLO_TRACE_ADDRESS);
+	return buffer;
+}
+
+const char *clo_trace_who(const struct clo_tracer *tracer, uint32_t endpoint,
+			  char buffer[CLO_TRACE_WHO])
+{
+	const struct clo_interface_doc *interface =
+		clo_trace_endpoint(tracer->compiled->policy, endpoint, NULL);
+
+	if (interface)
+		(void)snprintf(buffer, CLO_TRACE_WHO, "%s (endpoint %u)",
+			       interface->name, endpoint);
+	else
+		(void)snprintf(buffer, CLO_TRACE_WHO, "endpoint %u", endpoint);
 	return buffer;
 }
 

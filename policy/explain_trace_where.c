@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,6 +156,7 @@ struct clo_trace_port *
 clo_trace_port_of(struct clo_tracer *tracer,
 		  const struct clo_interface_doc *interface)
 {
+	assert(interface);
 	for (size_t i = 0; i < tracer->n_ports; i++)
 		if (tracer->ports[i].port.kind == CLO_PORT_TAP &&
 		    tracer->ports[i].port.endpoint == interface->endpoint)

@@ -103,12 +103,16 @@ static unsigned int known_flags(uint8_t kind)
 	}
 }
 
+/* What an identity of endpoints says of the tenant whose space it is in. */
+struct said {
+	uint32_t space;
+	uint8_t flags;
+};
+
 static int order_spaces(const void *left, const void *right)
 {
-	const struct clo_identity *a =
-		*(const struct clo_identity *const *)left;
-	const struct clo_identity *b =
-		*(const struct clo_identity *const *)right;
+	const struct said *a = left;
+	const struct said *b = right;
 
 	return (a->space > b->space) - (a->space < b->space);
 }
@@ -116,27 +120,29 @@ static int order_spaces(const void *left, const void *right)
 /* The flags of endpoints are their tenant's: a space has one tenant. */
 static int check_flags(const struct clo_tables *tables, char reterr_text[160])
 {
-	CLO_AUTO_MEM const struct clo_identity **sorted =
-		calloc(tables->gen.identities, sizeof(*sorted));
+	CLO_AUTO_MEM struct said *said =
+		calloc(tables->gen.identities, sizeof(*said));
 	size_t n = 0;
 
-	if (!sorted)
+	if (!said)
 		return -ENOMEM;
 
 	for (uint32_t i = 1; i < tables->gen.identities; i++) {
-		sorted[n] = clo_check_identity(tables, i);
-		n += sorted[n]->kind == CLO_IDENTITY_ENDPOINTS;
+		const struct clo_identity *own = clo_check_identity(tables, i);
+
+		if (own->kind == CLO_IDENTITY_ENDPOINTS)
+			said[n++] = (struct said){own->space, own->flags};
 	}
 	if (n)
-		qsort(sorted, n, sizeof(*sorted), order_spaces);
+		qsort(said, n, sizeof(*said), order_spaces);
 	for (size_t i = 1; i < n; i++) {
-		if (sorted[i - 1]->space == sorted[i]->space &&
-		    sorted[i - 1]->flags != sorted[i]->flags)
+		if (said[i - 1].space == said[i].space &&
+		    said[i - 1].flags != said[i].flags)
 			return clo_check_bad(
 				reterr_text,
 				"identities: space %u has flags %u and %u",
-				sorted[i]->space, sorted[i - 1]->flags,
-				sorted[i]->flags);
+				said[i].space, said[i - 1].flags,
+				said[i].flags);
 	}
 	return 0;
 }

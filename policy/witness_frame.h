@@ -50,4 +50,4 @@ const char *clo_replay_text(enum clo_replay replay);
  */
 enum clo_replay clo_witness_replay(const struct clo_tables *tables,
 				   const struct clo_breach *breach,
-				   const struct clo_witness_frame *frame);
+				   const struct clo_witness_frame *witness);

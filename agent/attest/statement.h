@@ -33,7 +33,8 @@
  *    "key": {"id":, "protection": "file" or "tpm"},
  *    "quote": as in node_key.h, of this key, boot, epoch and nonce, where it
  *             is due: an epoch's first, and for each nonce,
- *    "policy": {"digest":, "epoch":, "attached": "tcx"|"clsact"},
+ *    "policy": {"digest":, "epoch":, "attached": "tcx"|"clsact",
+ *      "matrix"?: "sha256:..." of the flow matrix, while the tables are its},
  *    "programs": [{"name":, "id":, "tag":, "xlated": sha256, "asBuilt":}],
  *    "tables": {"<table>": sha256 as read back, ...},
  *    "proof": {...clo_explain_proof..., and of the node: "readMs":, "proveMs":,
@@ -42,7 +43,10 @@
  *              decision code in the kernel was last asked all it can be,
  *              "packetKinds": null or {"kinds":, "run":, "right":, "wrong":,
  *              "taps":, "alike": taps that one of these stands for,
- *              "notCovered": ["kind: why"], "ms":, "time":} of the last run},
+ *              "notCovered": ["kind: why"], "ms":, "time":} of the last run,
+ *              "flows": null or {"epoch":, "walked": tracked flows, "kept": of
+ *              before that are still allowed, "ended": that are not, "done":,
+ *              and when it is: "ms": since the change of tables, "time":}},
  *    "coverage": {"expected": n, "observed": n, "complete": bool,
  *                 "sources": ["libvirt", "rtnetlink"], "missing": [names]},
  *    "controls": [{"id":, "result": "PASS"|"FAIL"|"INCONCLUSIVE"|

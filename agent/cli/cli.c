@@ -9,6 +9,7 @@
 #include "agent/base/auto.h"
 #include "agent/cli/output.h"
 
+/* clang-format off */
 static const struct clo_command *const commands[] = {
 	&clo_command_apply,  &clo_command_plan,
 	&clo_command_prove,  &clo_command_status,
@@ -21,6 +22,8 @@ static const struct clo_command *const commands[] = {
 	&clo_command_bundle, &clo_command_import,
 	&clo_command_log,    NULL,
 };
+
+/* clang-format on */
 
 enum {
 	OPT_SOCKET,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/cli/prove.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -115,6 +116,7 @@ static int with_compiled(const struct clo_cli *cli, json_t **ret_result,
 	if (r < 0)
 		return clo_fail(cli, CLO_EXIT_FAILED, "cannot prove: %s",
 				strerrordesc_np(-r));
+	assert(compiled);
 	return act(cli, compiled, ret_result);
 }
 

@@ -239,7 +239,8 @@ static int tell_all(const struct clo_cli *cli, json_t *traces,
 		n[code]++;
 		(void)json_object_set_new(
 			trace, "number",
-			json_integer((json_int_t)(capture->first + i)));
+			json_integer((json_int_t)capture->first +
+				     (json_int_t)i));
 		(void)json_object_set(trace, "captured",
 				      json_array_get(capture->captured, i));
 	}

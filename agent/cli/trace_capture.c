@@ -113,23 +113,25 @@ int clo_trace_hex_read(const struct clo_cli *cli, const char *text,
 		       json_t **ret_hex)
 {
 	static const char digits[] = "0123456789abcdefABCDEF";
+	static const char plain[] = "0123456789abcdefabcdef";
 	CLO_AUTO_MEM char *hex = malloc(strlen(text) + 1);
 	size_t n = 0;
 
 	if (!hex)
 		return clo_fail(cli, CLO_EXIT_FAILED, "out of memory");
 	for (const char *at = text; *at; at++) {
-		if (strchr(" \t\n:-", *at))
+		const char *digit = strchr(digits, *at);
+
+		if (!digit && strchr(" \t\n:-", *at))
 			continue;
-		if (!strchr(digits, *at))
+		if (!digit)
 			return clo_fail(cli, CLO_EXIT_USAGE,
 					"trace: --hex: character %zu is no "
 					"hexadecimal digit",
 					(size_t)(at - text) + 1);
-		hex[n++] = *at >= 'A' && *at <= 'F' ? (char)(*at - 'A' + 'a')
-						    : *at;
+		hex[n++] = plain[digit - digits];
 	}
-	if (n == 0 || n % 2 || n > 2 * CLO_TRACE_FRAME_MAX)
+	if (n == 0 || n % 2 || n / 2 > CLO_TRACE_FRAME_MAX)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"trace: --hex: %zu digits are no frame of 1 to "
 				"%u bytes",

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static int run(const struct clo_cli *cli, const struct clo_compiled *compiled,
 	char why[160] = "out of memory";
 	json_t *result = NULL;
 
+	assert(compiled); /* it was made without a flaw */
 	if (clo_trace_request_parse(json, &request, why) < 0)
 		return clo_fail(cli, CLO_EXIT_USAGE, "%s", why);
 	if (clo_tracer_new(compiled, compiled->tables, NULL, &tracer) == 0)

@@ -11,6 +11,9 @@
 #include "agent/core/tend.h"
 #include "policy/explain.h"
 
+/* Before the proof, so that it can say what became of the flows. */
+#define REVOKE_MS 20.0
+
 static json_t *flaws_reply(const struct clo_flaws *flaws)
 {
 	json_t *list = json_array();
@@ -185,6 +188,8 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 	if (r < 0)
 		return clo_reply_failure("the policy could not be loaded", r);
 	begin = clo_milliseconds() - begin;
+	(void)clo_revoke_some(node,
+			      REVOKE_MS); /* the event loop does the rest */
 	(void)clo_tend_prove(node, "apply", NULL);
 	return applied(node, plan, begin);
 }

@@ -12,6 +12,7 @@
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
 #include "agent/core/kinds.h"
+#include "agent/core/revoke.h"
 #include "agent/core/setting.h"
 #include "agent/core/standing.h"
 #include "agent/guard/fence.h"
@@ -80,6 +81,7 @@ struct clo_node {
 	struct clo_enumeration enumerated; /* last; epoch 0: none yet */
 	double enumerate_due; /* ms: the same tables again */
 	struct clo_kinds kinds; /* of the last run */
+	struct clo_revoke revoke; /* of the tables in force */
 
 	/* As of the last look; domains stay while libvirt does not answer. */
 	struct clo_inventory *inventory;

@@ -119,6 +119,27 @@ static json_t *kinds_member(const struct clo_kinds *kinds)
 		kinds->uncovered, "ms", kinds->ms, "time", at);
 }
 
+/* What became of the flows of before. */
+static json_t *flows_member(const struct clo_revoke *revoke)
+{
+	json_t *flows;
+	char at[21];
+
+	if (!revoke->epoch)
+		return json_null();
+	clo_time_format(revoke->at, at);
+	flows = json_pack("{s:I, s:I, s:I, s:I, s:b}", "epoch",
+			  (json_int_t)revoke->epoch, "walked",
+			  (json_int_t)revoke->walked, "kept",
+			  (json_int_t)revoke->kept, "ended",
+			  (json_int_t)revoke->removed, "done", revoke->done);
+	if (revoke->at) {
+		(void)json_object_set_new(flows, "ms", json_real(revoke->ms));
+		(void)json_object_set_new(flows, "time", json_string(at));
+	}
+	return flows;
+}
+
 /* A scope reads that its borders were enumerated, not how large others are. */
 static json_t *proof_member(const struct clo_node *node,
 			    const struct clo_audit *audit, const char *scope)
@@ -138,6 +159,7 @@ static json_t *proof_member(const struct clo_node *node,
 				  decided_member(&audit->decided));
 	(void)json_object_set_new(proof, "packetKinds",
 				  kinds_member(&node->kinds));
+	(void)json_object_set_new(proof, "flows", flows_member(&node->revoke));
 	return proof;
 }
 

@@ -74,6 +74,14 @@ void clo_bpf_tables_settle(struct clo_bpf *bpf);
 int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables);
 int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch); /* 0: none */
 
+/* When this process put tables in force, or found them. */
+struct clo_bpf_flip {
+	uint64_t epoch; /* 0: none */
+	double at; /* clo_milliseconds() */
+};
+
+struct clo_bpf_flip clo_bpf_flip_last(const struct clo_bpf *bpf);
+
 /*
  * What the decision code in the kernel says: the guards' own lines, run on the
  * tables in force.
@@ -292,6 +300,26 @@ struct clo_bpf_flow {
 
 	struct clo_conn conn;
 };
+
+/*
+ * A walk over the tracked flows, slice by slice; zero at first. What is there
+ * throughout is in it once at least. `family` 0 at the end.
+ */
+#define CLO_BPF_SLICE 1024
+
+struct clo_bpf_cursor {
+	uint8_t family; /* of the next slice */
+	bool begun; /* both, and within that family */
+	bool within;
+	uint32_t position[16]; /* the kernel's */
+};
+
+int clo_bpf_flows_slice(struct clo_bpf *bpf, struct clo_bpf_cursor *cursor,
+			struct clo_bpf_flow ret_flows[CLO_BPF_SLICE],
+			size_t *ret_n);
+/* End a flow that was not allowed since `epoch`; 1: it was there, 0: not. */
+int clo_bpf_flow_revoke(struct clo_bpf *bpf, const struct clo_bpf_flow *flow,
+			uint64_t epoch);
 
 /* Flows come and go meanwhile: what was there throughout is in it. */
 int clo_bpf_flows_read(struct clo_bpf *bpf, struct clo_bpf_flow **ret_flows,

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <bpf/bpf.h>
+
 #include "agent/sys/bpf_impl.h"
 
 __u64 clo_bpf_now(void)
@@ -140,4 +142,70 @@ int clo_bpf_flows_read(struct clo_bpf *bpf, struct clo_bpf_flow **ret_flows,
 	*ret_flows = CLO_TAKE(flow);
 	*ret_n = flows.n;
 	return 0;
+}
+
+/* One batch of one family; *ret_end: there is no more of it. */
+static int read_slice(const struct clo_bpf *bpf, struct clo_bpf_cursor *cursor,
+		      uint8_t *keys, struct clo_conn *values, __u32 *n,
+		      bool *ret_end)
+{
+	int fd = bpf->maps[cursor->family == 4 ? CLO_BPF_MAP_CONN4
+					       : CLO_BPF_MAP_CONN6];
+	int r;
+
+	r = bpf_map_lookup_batch(fd, cursor->within ? cursor->position : NULL,
+				 cursor->position, keys, values, n, NULL);
+	*ret_end = r == -ENOENT; /* which says: this is the end */
+	cursor->within = true;
+	return *ret_end ? 0 : r;
+}
+
+int clo_bpf_flows_slice(struct clo_bpf *bpf, struct clo_bpf_cursor *cursor,
+			struct clo_bpf_flow ret_flows[CLO_BPF_SLICE],
+			size_t *ret_n)
+{
+	CLO_AUTO_MEM struct clo_conn *values = NULL;
+	CLO_AUTO_MEM uint8_t *keys = NULL;
+	__u32 n = CLO_BPF_SLICE;
+	struct flows flows = {.flow = ret_flows, .max = CLO_BPF_SLICE};
+	bool end;
+	int r;
+
+	if (!cursor->begun)
+		*cursor = (struct clo_bpf_cursor){.family = 4, .begun = true};
+	if (cursor->family == 0) {
+		*ret_n = 0;
+		return 0;
+	}
+	keys = calloc(CLO_BPF_SLICE, key_size(6));
+	values = calloc(CLO_BPF_SLICE, sizeof(*values));
+	if (!keys || !values)
+		return -ENOMEM;
+	r = read_slice(bpf, cursor, keys, values, &n, &end);
+	if (r < 0)
+		return r;
+
+	flows.family = cursor->family;
+	(void)read_batch(
+		&(struct clo_bpf_batch){keys, (const uint8_t *)values, n},
+		&flows);
+	if (end) {
+		cursor->family = cursor->family == 4 ? 6 : 0;
+		cursor->within = false;
+	}
+	*ret_n = flows.n;
+	return 0;
+}
+
+int clo_bpf_flow_revoke(struct clo_bpf *bpf, const struct clo_bpf_flow *flow,
+			uint64_t epoch)
+{
+	struct clo_revoke_args args = {
+		.now = clo_bpf_now(), .epoch = epoch, .family = flow->family};
+	int r;
+
+	memcpy(args.key, &flow->key, key_size(flow->family));
+	r = clo_bpf_call(bpf, CLO_BPF_CALL_REVOKE, &args, sizeof(args));
+
+	return r < 0 ? r : (int)args.removed;
 }

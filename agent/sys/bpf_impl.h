@@ -117,6 +117,7 @@ enum clo_bpf_call {
 	CLO_BPF_CALL_CLOCK,
 	CLO_BPF_CALL_PAIRS,
 	CLO_BPF_CALL_SLOTS,
+	CLO_BPF_CALL_REVOKE,
 	CLO_BPF_CALL_COUNT,
 };
 
@@ -137,6 +138,7 @@ struct clo_bpf {
 	struct clo_bpf_resize resize[2]; /* of conn4, conn6 */
 	__u32 meter_owner[CLO_METERS]; /* ifindex by slot; 0: it is free */
 	struct clo_bpf_events events;
+	struct clo_bpf_flip flip;
 	struct clo_live live; /* as it must be; without its epoch */
 };
 

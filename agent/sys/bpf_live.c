@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 
+#include "agent/base/clock.h"
 #include "agent/sys/bpf_impl.h"
 
 /*
@@ -26,6 +27,7 @@ int clo_bpf_live_take(struct clo_bpf *bpf)
 	r = live_read(bpf, &bpf->live);
 	if (r < 0)
 		return r;
+	bpf->flip = (struct clo_bpf_flip){bpf->live.epoch, clo_milliseconds()};
 	if (bpf->live.pickup <= latest)
 		return 0;
 

@@ -116,6 +116,79 @@ static int same_maps(const struct clo_bpf *bpf, int pinned, int built,
 	return 0;
 }
 
+/*
+ * Take out what differs between two loads of the same text: map ids and
+ * addresses, and the helper addresses, which the kernel shows only to callers
+ * with CAP_SYSLOG. Which helpers are called is in the tag.
+ */
+static void normalise(struct bpf_insn *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (insns[i].code == (BPF_JMP | BPF_CALL) &&
+		    insns[i].src_reg == 0)
+			insns[i].imm = 0;
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 == n)
+			continue;
+		if (insns[i].src_reg != 0) {
+			insns[i].imm = 0;
+			if (insns[i].src_reg != BPF_PSEUDO_MAP_VALUE)
+				insns[i + 1].imm = 0;
+		}
+		i++; /* the second half of a two-slot instruction */
+	}
+}
+
+static int xlated_digest(int fd, __u32 len, __u8 ret_digest[32])
+{
+	CLO_AUTO_MEM struct bpf_insn *insns = NULL;
+	struct bpf_prog_info info = {0};
+	__u32 info_len = sizeof(info);
+	__u8 digest[32];
+	int r;
+
+	if (len == 0 || len > XLATED_MAX || len % sizeof(*insns) != 0)
+		return -EBADMSG;
+	insns = malloc(len);
+	if (!insns)
+		return -ENOMEM;
+	info.xlated_prog_insns = (__u64)(uintptr_t)insns;
+	info.xlated_prog_len = len;
+	r = bpf_obj_get_info_by_fd(fd, &info, &info_len);
+	if (r < 0)
+		return r;
+	if (info.xlated_prog_len != len || !info.xlated_prog_insns)
+		return -EPERM; /* blinded, and we may not see it */
+
+	normalise(insns, len / sizeof(*insns));
+	if (EVP_Digest(insns, len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return -EIO;
+
+	memcpy(ret_digest, digest, sizeof(digest));
+	return 0;
+}
+
+/*
+ * What the verifier made of it: the tag is short, and of the text alone. Where
+ * it may not be read, the tag has to do.
+ */
+static int same_text(int pinned, const struct bpf_prog_info *a, int built,
+		     const struct bpf_prog_info *b, bool *ret_same)
+{
+	__u8 theirs[32];
+	__u8 ours[32];
+	int r;
+
+	*ret_same = true;
+	r = xlated_digest(pinned, a->xlated_prog_len, theirs);
+	if (r == 0)
+		r = xlated_digest(built, b->xlated_prog_len, ours);
+	if (r == -EPERM)
+		return 0;
+	if (r == 0)
+		*ret_same = memcmp(theirs, ours, sizeof(ours)) == 0;
+	return r;
+}
+
 static int same_program(const struct clo_bpf *bpf, int pinned, int built,
 			bool *ret_same)
 {
@@ -133,6 +206,9 @@ static int same_program(const struct clo_bpf *bpf, int pinned, int built,
 		*ret_same = false;
 		return 0;
 	}
+	r = same_text(pinned, &a, built, &b, ret_same);
+	if (r < 0 || !*ret_same)
+		return r;
 
 	return same_maps(bpf, pinned, built, ret_same);
 }
@@ -198,6 +274,7 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 		[CLO_BPF_CALL_CLOCK] = "clo_clock",
 		[CLO_BPF_CALL_PAIRS] = "clo_enumerate_pairs",
 		[CLO_BPF_CALL_SLOTS] = "clo_enumerate_slots",
+		[CLO_BPF_CALL_REVOKE] = "clo_revoke",
 	};
 	int page = bpf_object__find_map_fd_by_name(obj, "clo_enumerated");
 
@@ -246,57 +323,6 @@ int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)
 	}
 
 	return take_calls(bpf, obj);
-}
-
-/*
- * Take out what differs between two loads of the same text: map ids and
- * addresses, and the helper addresses, which the kernel shows only to callers
- * with CAP_SYSLOG. Which helpers are called is in the tag.
- */
-static void normalise(struct bpf_insn *insns, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (insns[i].code == (BPF_JMP | BPF_CALL) &&
-		    insns[i].src_reg == 0)
-			insns[i].imm = 0;
-		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 == n)
-			continue;
-		if (insns[i].src_reg != 0) {
-			insns[i].imm = 0;
-			if (insns[i].src_reg != BPF_PSEUDO_MAP_VALUE)
-				insns[i + 1].imm = 0;
-		}
-		i++; /* the second half of a two-slot instruction */
-	}
-}
-
-static int xlated_digest(int fd, __u32 len, __u8 ret_digest[32])
-{
-	CLO_AUTO_MEM struct bpf_insn *insns = NULL;
-	struct bpf_prog_info info = {0};
-	__u32 info_len = sizeof(info);
-	__u8 digest[32];
-	int r;
-
-	if (len == 0 || len > XLATED_MAX || len % sizeof(*insns) != 0)
-		return -EBADMSG;
-	insns = malloc(len);
-	if (!insns)
-		return -ENOMEM;
-	info.xlated_prog_insns = (__u64)(uintptr_t)insns;
-	info.xlated_prog_len = len;
-	r = bpf_obj_get_info_by_fd(fd, &info, &info_len);
-	if (r < 0)
-		return r;
-	if (info.xlated_prog_len != len || !info.xlated_prog_insns)
-		return -EPERM; /* blinded, and we may not see it */
-
-	normalise(insns, len / sizeof(*insns));
-	if (EVP_Digest(insns, len, digest, NULL, EVP_sha256(), NULL) != 1)
-		return -EIO;
-
-	memcpy(ret_digest, digest, sizeof(digest));
-	return 0;
 }
 
 /* One program as its pin holds it; another than ours is shown as it is. */

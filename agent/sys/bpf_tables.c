@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 
+#include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/sys/bpf_impl.h"
 
@@ -28,6 +29,11 @@ int clo_bpf_epoch(struct clo_bpf *bpf, uint64_t *ret_epoch)
 
 	*ret_epoch = live.epoch;
 	return 0;
+}
+
+struct clo_bpf_flip clo_bpf_flip_last(const struct clo_bpf *bpf)
+{
+	return bpf->flip;
 }
 
 void clo_bpf_tables_settle(struct clo_bpf *bpf)
@@ -249,6 +255,7 @@ int clo_bpf_tables_write(struct clo_bpf *bpf, const struct clo_tables *tables,
 	for (unsigned int t = 0; t < CLO_TABLE_COUNT; t++)
 		if (changed[t])
 			remember(idle, t, &tables->table[t]);
+	bpf->flip = (struct clo_bpf_flip){epoch, clo_milliseconds()};
 	follow_start(bpf, (epoch & 1) ^ 1);
 	*ret_epoch = epoch;
 	return 0;

@@ -84,33 +84,28 @@ CLO_INLINE void end_flow(struct sweep *sweep, struct clo_conn *conn)
 	sweep->ended++;
 }
 
-/* One entry, whose key begins with what is alike in both families. */
-CLO_INLINE long sweep_one(struct sweep *sweep, void *map, const void *key,
-			  const struct clo_conn *conn, __u8 family)
+/* Take an entry out, and tell it; 0: somebody else did. */
+CLO_INLINE int end_one(struct sweep *sweep, void *map, const void *key,
+		       const struct clo_conn *conn, __u8 family)
 {
 	const struct clo_conn4_key *v4 = key;
 	const struct clo_conn6_key *v6 = key;
-	const __u8 proto = v4->space_proto & 0xff;
 	const __u16 *port = family == 4 ? v4->port : v6->port;
 	struct clo_conn ended = *conn;
 	struct clo_event *event;
 	__u8 side;
 
-	if (!clo_flow_expired(&ended, proto, sweep->now)) {
-		sweep->live++;
-		return 0;
-	}
 	if (bpf_map_delete_elem(map, key))
 		return 0;
 	end_flow(sweep, &ended);
 	event = end_event(&ended);
 	if (!event)
-		return 0;
+		return 1;
 
 	side = ended.initiator & 1;
 	tell_end(sweep, &ended, event);
 	event->family = family;
-	event->proto = proto;
+	event->proto = v4->space_proto & 0xff;
 	if (family == 4) {
 		clo_copy_addr4(event->src, side ? v4->hi : v4->lo);
 		clo_copy_addr4(event->dst, side ? v4->lo : v4->hi);
@@ -121,6 +116,19 @@ CLO_INLINE long sweep_one(struct sweep *sweep, void *map, const void *key,
 	event->sport = side ? port[1] : port[0];
 	event->dport = side ? port[0] : port[1];
 	bpf_ringbuf_submit(event, 0);
+	return 1;
+}
+
+/* One entry, whose key begins with what is alike in both families. */
+CLO_INLINE long sweep_one(struct sweep *sweep, void *map, const void *key,
+			  const struct clo_conn *conn, __u8 family)
+{
+	const struct clo_conn4_key *v4 = key;
+
+	if (clo_flow_expired(conn, v4->space_proto & 0xff, sweep->now))
+		(void)end_one(sweep, map, key, conn, family);
+	else
+		sweep->live++;
 	return 0;
 }
 
@@ -153,6 +161,30 @@ int clo_sweep(struct clo_sweep_args *args)
 	bpf_for_each_map_elem(&clo_conn6, sweep6, &sweep, 0);
 	args->live = sweep.live;
 	args->ended = sweep.ended;
+	return 0;
+}
+
+SEC("syscall")
+
+int clo_revoke(struct clo_revoke_args *args)
+{
+	struct sweep sweep = {.now = args->now, .epoch = args->epoch};
+	const struct clo_conn *conn;
+	struct clo_conn6_key key;
+
+	__builtin_memcpy(&key, args->key, sizeof(key));
+	args->removed = 0;
+	if (args->family == 4) { /* whose key is the beginning of it */
+		conn = bpf_map_lookup_elem(&clo_conn4, &key);
+		if (conn && conn->epoch < args->epoch)
+			args->removed = (__u32)end_one(&sweep, &clo_conn4, &key,
+						       conn, 4);
+		return 0;
+	}
+	conn = bpf_map_lookup_elem(&clo_conn6, &key);
+	if (conn && conn->epoch < args->epoch)
+		args->removed =
+			(__u32)end_one(&sweep, &clo_conn6, &key, conn, 6);
 	return 0;
 }
 

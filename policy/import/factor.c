@@ -15,7 +15,7 @@ int clo_import_group(struct clo_import *import, struct clo_import_plan *plan,
 		     uint32_t scope, const uint32_t *classes, size_t n,
 		     uint32_t *ret_group)
 {
-	uint32_t key[2] = {scope, 0}, index;
+	uint32_t key[2] = {scope, 0}, index = 1;
 	struct clo_import_group *moved;
 	size_t n_before = plan->keys.n;
 	int r;

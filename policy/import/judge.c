@@ -185,9 +185,10 @@ void clo_import_side(const struct clo_import *import,
 	if (step(&side))
 		return;
 	side.ordered = side.baseline = true;
+	memset(side.passed, 0, words * sizeof(*side.passed));
 	(void)step(&side);
 	for (size_t w = 0; w < words; w++)
-		ret_allowed[w] |= side.open[w];
+		ret_allowed[w] |= side.open[w] | side.passed[w];
 }
 
 static int intern(struct clo_import *import, const uint64_t *bits,

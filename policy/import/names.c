@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,20 +10,28 @@
 
 #define NAME_MAX_LEN 63
 
+/* Lower case; a hyphen for what is no letter or digit. */
+static char plain(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+		return c;
+	return '-';
+}
+
 /* What fits a name of ours, cut; never empty. */
 static void clean(const char *text, size_t room, char *ret_name)
 {
 	size_t n = 0;
 
 	for (; *text && n < room; text++) {
-		unsigned char c = (unsigned char)*text;
+		char c = plain(*text);
 
-		if (isascii(c) && isalnum(c))
-			ret_name[n++] = (char)tolower(c);
-		else if (n > 0 && ret_name[n - 1] != '-')
-			ret_name[n++] = '-';
+		if (c != '-' || (n > 0 && ret_name[n - 1] != '-'))
+			ret_name[n++] = c;
 	}
-	while (n > 0 && ret_name[n - 1] == '-')
+	if (n > 0 && ret_name[n - 1] == '-')
 		n--;
 	if (n == 0)
 		ret_name[n++] = 'x';

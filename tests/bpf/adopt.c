@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox.h"
+#include "skel/guard.skel.h"
 
 static struct clo_bpf_guard query(struct sandbox *box)
 {
@@ -120,6 +121,61 @@ static void test_other_filter_is_replaced(void **state)
 	guard = query(box);
 	assert_true(guard.to_guest.ours);
 	assert_int_equal(guard.to_guest.others, 0);
+}
+
+/* Our own object over the pinned maps, but for one that is not pinned. */
+static struct guard *load_alike(const struct sandbox *box)
+{
+	struct guard *object = guard__open();
+	struct bpf_map *map;
+
+	assert_non_null(object);
+	bpf_object__for_each_map(map, object->obj)
+	{
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "map/%s",
+			       bpf_map__name(map));
+		if (sandbox_exists(box, name)) {
+			CLO_AUTO_FD int fd = sandbox_pin(box, name);
+
+			assert_int_equal(bpf_map__reuse_fd(map, fd), 0);
+		}
+	}
+	assert_int_equal(bpf_map__set_max_entries(object->maps.clo_scratch, 2),
+			 0);
+	assert_int_equal(guard__load(object), 0);
+	return object;
+}
+
+/* The same text, and so the same tag; what the verifier made of it is not. */
+static void test_same_tag_is_not_enough(void **state)
+{
+	struct clo_bpf_program before[2];
+	struct clo_bpf_program after[2];
+	struct sandbox *box = *state;
+	struct guard *alike;
+	int fd;
+
+	(void)sandbox_open(box, CLO_ATTACH_AUTO);
+	assert_int_equal(clo_bpf_programs_read(box->bpf, before), 0);
+	alike = load_alike(box);
+	fd = bpf_program__fd(alike->progs.clo_from_guest);
+	replace_pin(box, "prog/from_guest", fd);
+	assert_int_equal(clo_bpf_programs_read(box->bpf, after), 0);
+	assert_memory_equal(before[0].tag, after[0].tag, 8);
+	assert_false(after[0].as_built);
+	if (memcmp(before[0].xlated, after[0].xlated, 32) == 0) {
+		guard__destroy(alike); /* this kernel calls for the scratch */
+		skip();
+	}
+	sandbox_close(box);
+	assert_true(sandbox_open(box, CLO_ATTACH_AUTO));
+	assert_int_equal(clo_bpf_programs_read(box->bpf, after), 0);
+	assert_int_not_equal(after[0].id, sandbox_program_id(fd));
+	assert_memory_equal(before[0].xlated, after[0].xlated, 32);
+	assert_true(after[0].as_built);
+	guard__destroy(alike);
 }
 
 /* Died between updating the links and replacing the pins: done again. */
@@ -290,6 +346,7 @@ int main(void)
 		SANDBOX_TEST(test_adopt),
 		SANDBOX_TEST(test_other_program_is_replaced),
 		SANDBOX_TEST(test_other_filter_is_replaced),
+		SANDBOX_TEST(test_same_tag_is_not_enough),
 		SANDBOX_TEST(test_missing_program_pin),
 		SANDBOX_TEST(test_second_agent_is_refused),
 		SANDBOX_TEST(test_other_abi_is_refused),

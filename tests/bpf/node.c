@@ -216,6 +216,82 @@ static void test_a_trace_runs_the_attached_program(void **state)
 	assert_int_equal(agreed(ask(request)), 0);
 }
 
+static uint32_t dice = 2463534242U;
+
+static uint32_t roll(uint32_t sides)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 17;
+	dice ^= dice << 5;
+	return dice % sides;
+}
+
+/* A frame in hex with up to three digits turned, perhaps cut. */
+static json_t *bent(const char *hex)
+{
+	char text[512];
+	size_t n = strlen(hex);
+
+	assert_in_range(n, 28, sizeof(text) - 1);
+	memcpy(text, hex, n + 1);
+	for (uint32_t i = roll(4); i > 0; i--)
+		text[roll((uint32_t)n)] = "0123456789abcdef"[roll(16)];
+	if (!roll(16))
+		n = 28 + 2 * (size_t)roll((uint32_t)n / 2 - 13);
+	return json_stringn(text, n);
+}
+
+/* Well-formed frames bent at random: the attached program says the same. */
+static void test_traces_of_noise_agree(void **state)
+{
+	static const char shop[] = "acme/production/shop/0";
+
+	static const struct {
+		const char *to, *proto;
+		int dport;
+	} seeds[] = {
+		{"acme/production/shop/1", "tcp", 5432},
+		{"acme/production/shop/1", "tcp", 22},
+		{"203.0.113.53", "udp", 53},
+		{"8.8.8.8", "icmp", 8},
+		{"2001:db8::1", "icmpv6", 135},
+		{"224.0.0.251", "udp", 5353},
+	};
+
+	size_t n[3] = {0}, i;
+	const json_t *traced;
+
+	(void)state;
+	(void)ask(apply());
+	for (size_t s = 0; s < CLO_ARRAY_LEN(seeds); s++) {
+		json_t *frames = json_array();
+		const json_t *traces;
+		CLO_AUTO_MEM char *hex = strdup(
+			text(ask(json_pack("{s:s, s:s, s:s, s:s, s:i}", "op",
+					   "trace", "from", shop, "to",
+					   seeds[s].to, "proto", seeds[s].proto,
+					   "dport", seeds[s].dport)),
+			     "hex"));
+
+		for (i = 0; i < 300; i++)
+			(void)json_array_append_new(frames, bent(hex));
+		traces = json_object_get(
+			ask(json_pack("{s:s, s:s, s:o}", "op", "trace", "in",
+				      shop, "frames", frames)),
+			"traces");
+		json_array_foreach (traces, i, traced) {
+			n[1 + agreed(traced)]++;
+			if (agreed(traced) == 0)
+				fail_msg("%s: %s", text(traced, "hex"),
+					 text(json_object_get(traced, "kernel"),
+					      "text"));
+		}
+	}
+	print_message("%zu agree, %zu were not run\n", n[2], n[0]);
+	assert_true(n[2] > n[0]);
+	assert_int_equal(flows(), 0);
+}
+
 /* A fresh proof with the nonce asked for, which verifies offline. */
 static void test_attest(void **state)
 {
@@ -361,6 +437,7 @@ int main(void)
 		NODE_TEST(test_endpoints),
 		NODE_TEST(test_questions_about_the_tables),
 		NODE_TEST(test_a_trace_runs_the_attached_program),
+		NODE_TEST(test_traces_of_noise_agree),
 		NODE_TEST(test_attest),
 		NODE_TEST(test_an_apply_that_fails_changes_nothing),
 		NODE_TEST(test_a_running_workload_keeps_its_label),

@@ -64,6 +64,7 @@ static inline int end(void **state)
 	clo_fencing_done(&node);
 	clo_tagging_done(&node);
 	clo_kinds_done(&node.kinds);
+	clo_standings_done(&node.standings);
 	clo_inventory_free(node.inventory);
 	clo_force_free(node.force);
 	json_decref(node.last);

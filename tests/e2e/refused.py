@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy that breaks an invariant is refused whole, with its witness."""
 
+import hashlib
 import sys
 import tempfile
 
@@ -22,6 +23,37 @@ PROD_TO_TEST = {"name": "leak", "from": {"group": "web"},
 TENANT_TO_TENANT = {"name": "leak", "from": {"group": "web"},
                     "to": {"tenant": "globex", "group": "db"},
                     "ports": ["udp/53"]}
+
+
+def approved(daemon, guests):
+    """Only what was approved goes in, and the approval is of one matrix."""
+    policy = f"{daemon.directory}/policy"
+    matrix = f"{daemon.directory}/matrix.json"
+    lawful = world.policy(acme=world.tenant("acme", [
+        {"name": "web-to-db", "from": {"group": "web"}, "to": {"group": "db"},
+         "ports": [f"tcp/{world.FORBIDDEN_PORT}"]}]))
+    before = daemon.json("status")
+    old = f"{before['matrix']}"
+    refused = daemon.apply(lawful, "--approved", old, check=False)
+    check(refused.returncode == 3 and old in refused.stderr,
+          "what was not approved is refused")
+    check(daemon.json("status")["epoch"] == before["epoch"] and
+          not world.flows(guests, world.FORBIDDEN_PORT),
+          "and nothing of it is in force")
+    plan = daemon.json("plan", "--matrix", matrix, policy)
+    digest = plan["matrix"]["digest"]
+    with open(matrix, "rb") as file:
+        check(digest == "sha256:" + hashlib.sha256(file.read()).hexdigest(),
+              "the digest is that of the document")
+    check(digest in refused.stderr, "the refusal names both digests")
+    check([line["services"] for line in plan["plan"]["folded"]["gained"]] ==
+          [[f"tcp/{world.FORBIDDEN_PORT}"]], "the plan says what is gained")
+    daemon.apply(lawful, "--approved", digest)
+    check(daemon.json("status")["matrix"] == digest and
+          world.flows(guests, world.FORBIDDEN_PORT) == {("a-web", "a-db")},
+          "what was approved is in force")
+    check(daemon.predicate()["policy"]["matrix"] == digest,
+          "and the attestation names it")
 
 
 def main(build):
@@ -70,6 +102,7 @@ def main(build):
               "a running workload keeps its label")
         check(daemon.json("status")["epoch"] == before["epoch"],
               "and nothing has changed")
+        approved(daemon, guests)
         check(daemon.stop() == 0, "the daemon stops in order")
 
 

@@ -232,7 +232,7 @@ class Daemon:
     def json(self, *argv, check=False):
         return json.loads(self.cloison("--json", *argv, check=check).stdout)
 
-    def apply(self, documents, check=True):
+    def apply(self, documents, *options, check=True):
         """Write {name: document} below the directory and apply it."""
         policy = f"{self.directory}/policy"
         run("rm", "-rf", policy)
@@ -240,7 +240,7 @@ class Daemon:
         for name, document in documents.items():
             with open(f"{policy}/{name}.json", "w", encoding="utf-8") as file:
                 json.dump(document, file, indent=1)
-        return self.cloison("apply", policy, check=check)
+        return self.cloison("apply", *options, policy, check=check)
 
     def predicate(self, *argv):
         """Predicate of the latest attestation, after its signature held."""

@@ -34,18 +34,20 @@ static bool are_clean(const struct clo_flaws *flaws)
 	return true;
 }
 
-static int parse(const json_t *documents, struct clo_flaws *flaws)
+static int parse(json_t *documents, struct clo_flaws *flaws)
 {
 	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
 	struct clo_document files[FILES_MAX] = {0};
 	char *texts[FILES_MAX] = {NULL};
+	const char *file;
+	json_t *document;
 	size_t n = 0;
 	int r;
 
-	for (void *i = json_object_iter((json_t *)(uintptr_t)documents);
-	     i && n < FILES_MAX;
-	     i = json_object_iter_next((json_t *)(uintptr_t)documents, i)) {
-		texts[n] = json_dumps(json_object_iter_value(i), JSON_COMPACT);
+	json_object_foreach (documents, file, document) {
+		if (n == FILES_MAX)
+			break;
+		texts[n] = json_dumps(document, JSON_COMPACT);
 		assert(texts[n]);
 		files[n].name = "fuzz.json";
 		files[n].text = texts[n];

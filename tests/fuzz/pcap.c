@@ -70,6 +70,23 @@ static bool is_reason(const char *text)
 	return false;
 }
 
+/* What must hold whatever the frame. */
+static bool sound(const struct clo_trace_run *run, const json_t *made,
+		  const char *hex)
+{
+	bool drop = run->pass[run->n - 1].drop != CLO_DROP_NONE;
+	const char *verdict =
+		json_string_value(json_object_get(made, "verdict"));
+
+	return (run->n == 1 || run->n == 2) &&
+	       strcmp(hex, json_string_value(json_object_get(made, "hex"))) ==
+		       0 &&
+	       is_reason(json_string_value(json_object_get(made, "reason"))) &&
+	       strcmp(verdict, drop ? "drop" : "allow") == 0 &&
+	       (!run->pass[0].opened || run->pass[0].rule) &&
+	       json_is_null(json_object_get(made, "allow")) == !drop;
+}
+
 static void trace(struct clo_tracer *tracer, const char *in,
 		  const struct clo_pcap_frame *frame)
 {
@@ -83,21 +100,10 @@ static void trace(struct clo_tracer *tracer, const char *in,
 	if (!bytes || !hex)
 		return;
 	memcpy(bytes, frame->bytes, frame->len);
-	made = clo_trace_by_frame(tracer, in, bytes, frame->len, &run, text);
-	assert(made || frame->len > CLO_TRACE_FRAME_MAX);
-	if (!made)
-		return;
 	clo_hex_encode(bytes, frame->len, hex);
-	assert(strcmp(hex, json_string_value(json_object_get(made, "hex"))) ==
-	       0);
-	assert(is_reason(json_string_value(json_object_get(made, "reason"))));
-	assert(run.n == 1 || run.n == 2);
-	assert((run.pass[run.n - 1].drop == CLO_DROP_NONE) ==
-	       (strcmp(json_string_value(json_object_get(made, "verdict")),
-		       "allow") == 0));
-	assert(!run.pass[0].opened || run.pass[0].rule);
-	assert(json_is_null(json_object_get(made, "allow")) ==
-	       (run.pass[run.n - 1].drop == CLO_DROP_NONE));
+	made = clo_trace_by_frame(tracer, in, bytes, frame->len, &run, text);
+	assert(made ? sound(&run, made, hex)
+		    : frame->len > CLO_TRACE_FRAME_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

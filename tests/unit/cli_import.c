@@ -139,7 +139,6 @@ static void what_cannot_be_translated_is_refused(void **state)
 static void a_directory_must_be_empty(void **state)
 {
 	struct cli *cli = *state;
-	CLO_AUTO_MEM char *output = cli_path(cli, "policy");
 	static const char objects[] =
 		LIST(NAMESPACE("x", "acme") "," POD("x", "web", "11"));
 

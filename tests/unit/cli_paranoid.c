@@ -11,6 +11,8 @@
  */
 static bool errs;
 
+/* The linker gives these names. */
+/* NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_clo_compile(const struct clo_policy *policy, time_t now,
 		       struct clo_compiled **ret_compiled,
 		       struct clo_flaws *flaws);
@@ -29,6 +31,8 @@ int __wrap_clo_compile(const struct clo_policy *policy, time_t now,
 		(*ret_compiled)->tables->table[CLO_TABLE_PAIRS].n = 0;
 	return r;
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 #define TEXT                                                                   \
 	"[{\"apiVersion\":\"cloison/v1\",\"kind\":\"Node\",\"name\":\"n\","    \

@@ -9,7 +9,6 @@
 #include "policy/host_view.h"
 
 #define NOW 1767225600 /* 2026-01-01 */
-#define FILES_MAX 64
 
 const struct clo_import_options imported_flat = {
 	.tenant_label = "cloison.io/tenant",
@@ -35,15 +34,17 @@ static void keep_why(struct imported *imported, const struct clo_flaws *flaws)
 
 static int compile(struct imported *imported, struct clo_flaws *flaws)
 {
-	struct clo_document documents[FILES_MAX] = {0};
-	char *texts[FILES_MAX];
+	size_t room = json_object_size(imported->documents) + 1;
+	CLO_AUTO_MEM struct clo_document *documents =
+		calloc(room, sizeof(*documents));
+	CLO_AUTO_MEM char **texts = calloc(room, sizeof(*texts));
 	const char *file;
 	json_t *document;
 	size_t n = 0;
 	int r;
 
+	assert(documents && texts);
 	json_object_foreach (imported->documents, file, document) {
-		assert(n < FILES_MAX);
 		texts[n] = json_dumps(document, JSON_COMPACT);
 		assert(texts[n]);
 		documents[n].name = file;

@@ -39,12 +39,12 @@ static bool sizes_agree(const struct clo_tables *tables)
 static bool services_agree(const struct clo_tables *tables)
 {
 	bool *seen = calloc(tables->gen.classes, sizeof(*seen));
+	const struct clo_services *services =
+		clo_tables_value(tables, CLO_TABLE_SERVICES, 0);
 	bool good = seen != NULL;
 
 	for (uint32_t slot = 0; slot < CLO_SLOTS && good; slot++) {
-		const struct clo_services *services =
-			clo_tables_value(tables, CLO_TABLE_SERVICES, slot / 4);
-		uint16_t class = services->class[slot % 4];
+		uint16_t class = services[slot / 4].class[slot % 4];
 
 		if (class == CLO_CLASS_NONE)
 			continue;

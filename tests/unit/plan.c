@@ -268,6 +268,51 @@ static void rules_to_no_effect_are_shown(void **state)
 			    "removed");
 }
 
+static json_int_t count(const json_t *object, const char *member)
+{
+	return json_integer_value(json_object_get(object, member));
+}
+
+/* 15 classes, all to all on 50 ports: more flows than are listed, one line. */
+static void what_is_not_listed_is_counted(void **state)
+{
+	const json_int_t flows = 15 * 15 * 50;
+	struct made *made = made_new();
+	json_auto_t *plan = NULL;
+	char ports[400] = "tcp/1";
+	const json_t *line;
+
+	(void)state;
+	made_tenant(made, "acme", 7);
+	for (unsigned int groups = 1; groups < 16; groups++) {
+		char address[20];
+
+		(void)snprintf(address, sizeof(address), "10.0.0.%u", groups);
+		made_endpoint(made, "acme", CLO_ENV_PRODUCTION, 0, groups,
+			      address);
+	}
+	for (int port = 3; port < 100; port += 2) {
+		size_t n = strlen(ports);
+
+		(void)snprintf(ports + n, sizeof(ports) - n, ",tcp/%d", port);
+	}
+	made_rule(made, "acme", CLO_ENV_PRODUCTION, "front", "front", ports);
+	plan = plan_of(NULL, made, 0);
+	assert_int_equal(count(json_object_get(plan, "counts"), "gained"),
+			 flows);
+	assert_int_equal(json_array_size(json_object_get(plan, "gained")),
+			 CLO_PLAN_MAX);
+	assert_int_equal(count(plan, "omitted"), flows - CLO_PLAN_MAX);
+	assert_int_equal(json_array_size(json_object_get(
+				 json_object_get(plan, "folded"), "gained")),
+			 1);
+	line = json_array_get(
+		json_object_get(json_object_get(plan, "folded"), "gained"), 0);
+	assert_int_equal(count(line, "flows"), flows);
+	assert_null(
+		json_object_get(json_object_get(plan, "folded"), "omitted"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_scope_is_shown),
 		cmocka_unit_test(exceptions_are_shown),
 		cmocka_unit_test(rules_to_no_effect_are_shown),
+		cmocka_unit_test(what_is_not_listed_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
  * verdicts on every packet before and after.
  */
 
-#define PLANS 300
+#define PLANS 100
 
 #define PROD "acme/production/"
 

@@ -387,6 +387,26 @@ static void test_what_else_does_not_pass(void **state)
 	f.node.force = force;
 }
 
+/* The approved matrix is named only of tables that are the kernel's. */
+static void test_the_matrix_in_force(void **state)
+{
+	struct clo_table_data *rows =
+		&f.node.force->compiled->tables->table[CLO_TABLE_ROWS];
+	const json_t *policy;
+
+	(void)state;
+	make(NULL);
+	policy = json_object_get(predicate, "policy");
+	assert_string_equal(
+		json_string_value(json_object_get(policy, "matrix")),
+		f.node.force->matrix);
+	rows->entries[0] ^= 1;
+	make(NULL);
+	policy = json_object_get(predicate, "policy");
+	assert_null(json_object_get(policy, "matrix"));
+	rows->entries[0] ^= 1;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -395,6 +415,7 @@ int main(void)
 		TEST(test_coverage),
 		TEST(test_where_it_was_looked),
 		TEST(test_who_when_and_why),
+		TEST(test_the_matrix_in_force),
 		TEST(test_the_size_of_the_node_is_its_own),
 		TEST(test_a_scope_never_reads_of_another),
 		TEST(test_an_exception_is_nobody_elses),

@@ -33,25 +33,26 @@ static struct clo_compiled *compile_documents(const struct subject *subject,
 {
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	CLO_AUTO_MEM struct clo_document *documents = NULL;
+	CLO_AUTO_MEM char **texts = NULL;
 	size_t n = json_array_size(array);
 	struct clo_compiled *compiled = NULL;
 	int r = clo_flaws_new(&flaws);
 
 	documents = calloc(n, sizeof(*documents));
-	assert(r == 0 && documents);
+	texts = calloc(n, sizeof(char *));
+	assert(r == 0 && documents && texts);
 	for (size_t i = 0; i < n; i++) {
-		char *text = json_dumps(json_array_get(array, i), JSON_COMPACT);
-
-		assert(text);
-		documents[i] = (struct clo_document){"random.json", text,
-						     strlen(text)};
+		texts[i] = json_dumps(json_array_get(array, i), JSON_COMPACT);
+		assert(texts[i]);
+		documents[i] = (struct clo_document){"random.json", texts[i],
+						     strlen(texts[i])};
 	}
 	/* None of the exceptions has ended yet when they are read. */
 	r = clo_policy_parse(documents, n, RANDOM_BEGIN, ret_policy, flaws);
 	if (r == 0)
 		r = clo_compile(*ret_policy, subject->now, &compiled, flaws);
 	for (size_t i = 0; i < n; i++)
-		free((void *)(uintptr_t)documents[i].text);
+		free(texts[i]);
 	if (r < 0)
 		subject_fail(subject, "refused: %s",
 			     clo_flaws_kept(flaws)

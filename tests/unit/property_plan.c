@@ -103,48 +103,70 @@ static bool is_called(const struct matrices *m, size_t i, size_t j,
 	return strcmp(text, service) == 0;
 }
 
-static void count_flow(struct matrices *m, const json_t *flow, bool gained)
-{
-	const char *service =
-		json_string_value(json_object_get(flow, "service"));
-	const char *rule = json_string_value(json_object_get(flow, "rule"));
-	size_t from =
-		find_name(m, json_string_value(json_object_get(flow, "from")));
-	size_t to =
-		find_name(m, json_string_value(json_object_get(flow, "to")));
-	bool any = strcmp(service, "any") == 0;
-	bool found = any;
+/* Ranges i to j of a flow that the plan lists. */
+struct listed {
+	size_t from, to;
+	const char *rule;
+	bool gained;
+};
 
+static void count_range(struct matrices *m, const struct listed *flow, size_t i,
+			size_t j)
+{
+	for (size_t r = i; r <= j; r++) {
+		struct cell *c = cell(m, flow->from, flow->to, r);
+
+		if (c->owner && strcmp(c->owner, flow->rule) != 0)
+			subject_fail(m->after,
+				     "plan: a flow of rule %s is said to be of "
+				     "%s",
+				     c->owner, flow->rule);
+		*(flow->gained ? &c->gained : &c->lost) -= 1;
+		*(flow->gained ? &c->before : &c->after) += 1;
+	}
+}
+
+static void count_any(struct matrices *m, const struct listed *flow)
+{
+	for (size_t i = 0; i < m->ranges.n; i++) {
+		if (!clo_range_is_encapsulation(&m->ranges.ranges[i]))
+			count_range(m, flow, i, i);
+	}
+}
+
+static void count_service(struct matrices *m, const struct listed *flow,
+			  const char *service)
+{
 	for (size_t i = 0; i < m->ranges.n; i++) {
 		size_t j = i;
 
-		if (any) {
-			if (clo_range_is_encapsulation(&m->ranges.ranges[i]))
-				continue;
-		} else {
-			while (!is_called(m, i, j, service) &&
-			       j + 1 < m->ranges.n &&
-			       !clo_ranges_begins_protocol(&m->ranges, j + 1))
-				j++;
-			if (!is_called(m, i, j, service))
-				continue;
-		}
-		for (size_t r = i; r <= j; r++) {
-			struct cell *c = cell(m, from, to, r);
-
-			if (c->owner && strcmp(c->owner, rule) != 0)
-				subject_fail(m->after,
-					     "plan: %s is by rule %s, not %s",
-					     service, c->owner, rule);
-			*(gained ? &c->gained : &c->lost) -= 1;
-			*(gained ? &c->before : &c->after) += 1;
-		}
-		found = true;
-		if (!any)
-			break;
+		while (!is_called(m, i, j, service) && j + 1 < m->ranges.n &&
+		       !clo_ranges_begins_protocol(&m->ranges, j + 1))
+			j++;
+		if (!is_called(m, i, j, service))
+			continue;
+		count_range(m, flow, i, j);
+		return;
 	}
-	if (!found)
-		subject_fail(m->after, "plan: %s are no services", service);
+	subject_fail(m->after, "plan: %s are no services", service);
+}
+
+static const char *text_of(const json_t *flow, const char *key)
+{
+	return json_string_value(json_object_get(flow, key));
+}
+
+static void count_flow(struct matrices *m, const json_t *flow, bool gained)
+{
+	const struct listed listed = {find_name(m, text_of(flow, "from")),
+				      find_name(m, text_of(flow, "to")),
+				      text_of(flow, "rule"), gained};
+	const char *service = text_of(flow, "service");
+
+	if (strcmp(service, "any") == 0)
+		count_any(m, &listed);
+	else
+		count_service(m, &listed, service);
 }
 
 static void count_flows(struct matrices *m, const json_t *plan)

@@ -85,14 +85,15 @@ static void a_table_that_differs(void **state)
 {
 	struct clo_tables observed = *f.audit.observed;
 	struct clo_table_data *rules = &observed.table[CLO_TABLE_RULES];
+	size_t size = rules->n * sizeof(struct clo_rules);
 	uint8_t *kept = rules->entries;
 	uint32_t rule = 0;
 	size_t at = 0;
 
 	(void)state;
-	rules->entries = malloc(rules->n * sizeof(struct clo_rules));
+	rules->entries = malloc(size);
 	assert_non_null(rules->entries);
-	memcpy(rules->entries, kept, rules->n * sizeof(struct clo_rules));
+	memcpy(rules->entries, kept, size);
 	while (!rule) {
 		memcpy(&rule, rules->entries + at, sizeof(rule));
 		at += sizeof(rule);

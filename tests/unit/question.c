@@ -11,7 +11,7 @@
 /* Questions, about policies whose answers are known. */
 
 #define PROD "acme/production/"
-#define POLICIES 150
+#define POLICIES 60
 
 struct asking {
 	struct made *made;
@@ -384,8 +384,8 @@ static void useless_rules_change_nothing(void **state)
 		}
 		end(&asking);
 	}
-	assert_in_range(n[0], 100, SIZE_MAX);
-	assert_in_range(n[1], 100, SIZE_MAX);
+	assert_in_range(n[0], 60, SIZE_MAX);
+	assert_in_range(n[1], 60, SIZE_MAX);
 }
 
 /* The ends of the packets, by the name of one endpoint or block each. */
@@ -423,7 +423,7 @@ static void isolation_is_as_the_packets_say(void **state)
 	size_t n[2] = {0};
 
 	(void)state;
-	for (uint32_t seed = 1; seed <= POLICIES / 15; seed++) {
+	for (uint32_t seed = 1; seed <= POLICIES / 10; seed++) {
 		struct meaning_spec spec;
 		struct asking asking;
 		uint32_t *meaning;
@@ -432,7 +432,9 @@ static void isolation_is_as_the_packets_say(void **state)
 		begin(&asking, &spec);
 		meaning = meaning_of(asking.compiled);
 		for (size_t a = 0; a < CLO_ARRAY_LEN(end_names); a++)
-			for (size_t b = a + 1; b < MEANING_ENDS; b++) {
+			/* Another third of the ends for each policy. */
+			for (size_t b = a + 1 + seed % 3; b < MEANING_ENDS;
+			     b += 3) {
 				char block[64];
 				bool apart;
 
@@ -461,8 +463,8 @@ static void isolation_is_as_the_packets_say(void **state)
 		free(meaning);
 		end(&asking);
 	}
-	assert_in_range(n[0], 100, SIZE_MAX);
-	assert_in_range(n[1], 100, SIZE_MAX);
+	assert_in_range(n[0], 20, SIZE_MAX);
+	assert_in_range(n[1], 20, SIZE_MAX);
 }
 
 int main(void)

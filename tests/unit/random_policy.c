@@ -34,12 +34,13 @@ time_t random_now(uint64_t seed)
 
 #define NETS 6 /* 10.0.n.0/24 and fd00::n:0/112 */
 #define HOSTS 18 /* of a net: its first and its last */
-#define TEXT 400
+#define TEXT 800
 
 struct drawing {
 	struct made *made;
 	struct dice dice;
 	bool wild;
+	bool many; /* services: rows of more than one word */
 	bool own_spaces[2]; /* by tenant: one for each environment */
 	bool taken[2][4][2][NETS][HOSTS]; /* by space and family */
 };
@@ -227,6 +228,18 @@ static void put_ports(struct drawing *drawing, char *buffer)
 	}
 }
 
+static void put_many_ports(struct drawing *drawing, char *buffer)
+{
+	uint32_t n = 60 + roll(&drawing->dice, 20);
+	char text[16];
+
+	for (uint32_t i = 0; i < n; i++) {
+		(void)snprintf(text, sizeof(text), "%stcp/%u", i ? "," : "",
+			       10 + 2 * i);
+		append(buffer, text);
+	}
+}
+
 /* The ports of a service: some make it a server. */
 static const char *const service_ports[] = {"udp/67",        "udp/547,tcp/547",
 					    "udp/53,tcp/53", "tcp/10-15",
@@ -239,6 +252,27 @@ static bool has_all(const struct clo_node_doc *node)
 			return true;
 	}
 	return false;
+}
+
+/* Of two addresses the first is the one that answers. */
+static void put_server(struct drawing *drawing, bool v6, char *buffer)
+{
+	uint32_t net = roll(&drawing->dice, NETS - 1);
+	bool two = roll(&drawing->dice, 2);
+
+	put_address(buffer, v6, net, roll(&drawing->dice, HOSTS));
+	if (!two)
+		return;
+	append(buffer, ",");
+	put_address(buffer, v6, net + 1, roll(&drawing->dice, HOSTS));
+}
+
+static void put_node(const struct made *made, char *buffer)
+{
+	char text[CLO_CIDR_TEXT];
+
+	clo_cidr_format(&made->policy.node.addresses[0], text);
+	append(buffer, text);
 }
 
 static void draw_services(struct drawing *drawing)
@@ -256,8 +290,9 @@ static void draw_services(struct drawing *drawing)
 		text[0] = '\0';
 		/* A server has an address of the family that asks for it. */
 		if (i == 0 || i == 1 || i == 5)
-			put_address(text, i != 0, roll(dice, NETS),
-				    roll(dice, HOSTS));
+			put_server(drawing, i != 0, text);
+		else if (roll(dice, 4) == 0) /* a provider's, too */
+			put_node(made, text);
 		else if (roll(dice, 2))
 			put_random(drawing, text);
 		else
@@ -287,10 +322,10 @@ static void put_own_addresses(struct drawing *drawing, size_t tenant,
 	for (int tries = 0; n > 0 && tries < 40; tries++) {
 		bool v6 = roll(dice, 2);
 		uint32_t host = 1 + roll(dice, HOSTS - 2); /* no edge */
-		uint32_t net =
-			drawing->wild ? roll(dice, 3)
-			: own         ? (uint32_t)segment
-			      : (uint32_t)(2 * (environment - 1) + segment);
+		uint32_t net = drawing->wild ? roll(dice, 3)
+			       : own         ? (uint32_t)segment
+				     : (2 * ((uint32_t)environment - 1) +
+					(uint32_t)segment);
 		bool *taken = &drawing->taken[tenant][space][v6][net][host];
 
 		if (*taken)
@@ -334,7 +369,10 @@ static void draw_rule(struct drawing *drawing)
 		else
 			put_peer(drawing, tenant, environment, i == 1, ends[i]);
 	}
-	put_ports(drawing, ports);
+	if (drawing->many && roll(dice, 4) == 0)
+		put_many_ports(drawing, ports);
+	else
+		put_ports(drawing, ports);
 	rule = made_rule(drawing->made,
 			 drawing->made->policy.tenants[tenant].name,
 			 environment, ends[0], ends[1], ports);
@@ -391,6 +429,7 @@ static struct made *draw(uint64_t seed, enum random_kind kind, bool variant)
 	struct clo_policy *policy = &drawing.made->policy;
 	struct clo_scope_doc *scope;
 
+	drawing.many = roll(dice, 32) == 0;
 	draw_tenants(&drawing);
 	draw_services(&drawing);
 	for (uint32_t n = 2 + roll(dice, 10); n > 0; n--)

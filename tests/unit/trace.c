@@ -28,7 +28,8 @@ static void every_stage_is_shown(void **state)
 	assert_step(trace, "row bit", "rows", "allowed: bit");
 	assert_step(trace, "rule", "rules", "acme/production/web-db");
 	assert_step(trace, "limits", "meters", "no limit");
-	assert_step(trace, "verdict", "mark", "approved for endpoint");
+	assert_step(trace, "verdict", "mark",
+		    "approved for acme/production/base/0 (endpoint");
 	assert_step(trace, "verdict", "receive", "as approved");
 	assert_true(json_is_null(json_object_get(trace, "allow")));
 	assert_int_equal(site.run.n, 2);
@@ -306,6 +307,47 @@ static void no_rule_is_suggested_that_would_be_refused(void **state)
 	site_done(&site);
 }
 
+/* By number, by size and all together. */
+static void requests_are_bounded(void **state)
+{
+	static const struct {
+		size_t frames, bytes;
+		const char *says; /* NULL: it is taken */
+	} cases[] = {
+		{1, 0, NULL},
+		{CLO_TRACE_FRAMES_MAX, 60, NULL},
+		{CLO_TRACE_FRAMES_MAX + 1, 60, "1 to 1000 frames"},
+		{1, CLO_TRACE_FRAME_MAX, NULL},
+		{1, CLO_TRACE_FRAME_MAX + 1, "at most 65535 bytes"},
+		{256, 65535, NULL},
+		{257, 65535, "more than 16 MiB"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		size_t digits = 2 * cases[i].bytes;
+		CLO_AUTO_MEM char *hex = malloc(digits + 1);
+		json_t *frames = json_array();
+		json_auto_t *json =
+			json_pack("{s:s, s:o}", "in", "w", "frames", frames);
+		json_auto_t *frame = NULL;
+		struct clo_trace_request request;
+		char text[160] = "";
+		int r;
+
+		assert_non_null(hex);
+		memset(hex, '0', digits);
+		hex[digits] = '\0';
+		frame = json_string(hex);
+		for (size_t n = 0; n < cases[i].frames; n++)
+			(void)json_array_append(frames, frame);
+		r = clo_trace_request_parse(json, &request, text);
+		assert_int_equal(r < 0, cases[i].says != NULL);
+		if (cases[i].says && !strstr(text, cases[i].says))
+			fail_msg("%s", text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +356,7 @@ int main(void)
 		cmocka_unit_test(frames_of_all_kinds),
 		cmocka_unit_test(the_suggested_rule_is_enough_and_no_more),
 		cmocka_unit_test(no_rule_is_suggested_that_would_be_refused),
+		cmocka_unit_test(requests_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

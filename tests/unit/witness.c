@@ -198,7 +198,7 @@ static void sctp_has_its_checksum(void **state)
 	breach_of(fixture, "acme/test/web", "sctp/5");
 	memcpy(&sent, sctp + 8, 4);
 	memset(sctp + 8, 0, 4);
-	for (size_t i = 0; i < 32 * 8; i++) {
+	for (size_t i = 0; i < (size_t)32 * 8; i++) {
 		uint32_t bit = sctp[i / 8] >> (i % 8) & 1;
 
 		crc = (crc ^ bit) & 1 ? crc >> 1 ^ 0x82f63b78U : crc >> 1;

@@ -201,6 +201,21 @@ struct clo_sweep_args {
 };
 
 /*
+ * Context of program clo_revoke: end one flow that was last allowed before
+ * `epoch`, as the agent found that the tables of now do not allow it.
+ */
+struct clo_revoke_args {
+	__u64 now; /* as of clo_sweep */
+	__u64 epoch;
+	__u32 family; /* 4 or 6: which key, at the beginning of `key` */
+	__u32 removed; /* out: 1: it was, 0: it is gone, or allowed anew */
+	__u8 key[40];
+};
+
+_Static_assert(sizeof(struct clo_revoke_args) == 64,
+	       "struct clo_revoke_args is ABI");
+
+/*
  * Programs clo_enumerate_pairs and clo_enumerate_slots run the guards' own
  * decision (ebpf/lib/judge.h) on the tables in force, as far as one page of
  * answers goes, and say where to go on. Map clo_enumerated, key 0, is the page.
