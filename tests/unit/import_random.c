@@ -379,7 +379,7 @@ static size_t list_ends(const struct clo_kube *kube, struct end *ends)
 static void compare_all(const struct imported *imported,
 			enum clo_import_between between)
 {
-	struct end ends[2 * PODS + CLO_ARRAY_LEN(outside)];
+	struct end ends[2UL * PODS + CLO_ARRAY_LEN(outside)];
 	size_t n = list_ends(imported->kube, ends);
 	struct clo_ranges ranges;
 
