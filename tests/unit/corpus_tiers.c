@@ -244,6 +244,12 @@ static void make_rules(struct making *making, const json_t *from,
 	}
 }
 
+/* Some have priorities between the whole numbers. */
+static int64_t thousandths(const json_t *number)
+{
+	return (int64_t)(json_number_value(number) * 1000.0);
+}
+
 void corpus_add_tiers(struct clo_kube *kube, const json_t *step)
 {
 	struct making making = {.arena = kube->arena};
@@ -272,8 +278,7 @@ void corpus_add_tiers(struct clo_kube *kube, const json_t *step)
 				   : clo_arena_printf(making.arena, "%zu", i);
 		to->ordered = true;
 		to->tier = json_integer_value(json_object_get(item, "tier"));
-		to->priority =
-			json_integer_value(json_object_get(item, "priority"));
+		to->priority = thousandths(json_object_get(item, "priority"));
 		to->subjects =
 			make_peers(&making, json_object_get(item, "applies_to"),
 				   &to->n_subjects);
