@@ -195,25 +195,29 @@ static int admitted(struct clo_planting *planting)
 	return plant_crossing(planting, 1, two_environments);
 }
 
-/* The first entry, so that look-ups in its place are tried too. */
 static int missing_side(struct clo_planting *planting)
 {
+	const struct clo_tables *tables = planting->tables;
 	struct clo_table_data *pairs = &planting->copy->table[CLO_TABLE_PAIRS];
 	size_t size = clo_table_types[CLO_TABLE_PAIRS].entry_size;
-	const uint32_t *row;
-	struct clo_pair pair;
 
-	if (pairs->n == 0)
-		return -ENOENT;
-	memcpy(&pair, clo_tables_key(planting->tables, CLO_TABLE_PAIRS, 0),
-	       sizeof(pair));
-	row = clo_tables_value(planting->tables, CLO_TABLE_PAIRS, 0);
-	memmove(pairs->entries, pairs->entries + size, --pairs->n * size);
-	planting->expected.allowed =
-		-(int64_t)clo_plant_bits(planting->tables, *row);
-	planting->expected.differences = 1;
-	planting->expected.first = at_pair(CLO_DIFF_MISSING, pair);
-	return 0;
+	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+		uint8_t *entry = pairs->entries + i * size;
+		const uint32_t *row =
+			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+		struct clo_pair pair;
+
+		memcpy(&pair, entry, sizeof(pair));
+		if (crosses_any(tables, pair))
+			continue;
+		memmove(entry, entry + size, (--pairs->n - i) * size);
+		planting->expected.allowed =
+			-(int64_t)clo_plant_bits(tables, *row);
+		planting->expected.differences = 1;
+		planting->expected.first = at_pair(CLO_DIFF_MISSING, pair);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 static int swapped_direction(struct clo_planting *planting)
@@ -269,32 +273,37 @@ struct spot {
 	uint32_t row, users, denied, allowed;
 };
 
+/* false: some pair that uses the row crosses a border as it is. */
+static bool find_users(const struct clo_tables *tables, struct spot *spot)
+{
+	for (size_t i = tables->table[CLO_TABLE_PAIRS].n; i-- > 0;) {
+		const uint32_t *row =
+			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+
+		if (*row != spot->row)
+			continue;
+		spot->users++;
+		memcpy(&spot->pair, clo_tables_key(tables, CLO_TABLE_PAIRS, i),
+		       sizeof(spot->pair));
+		if (crosses_any(tables, spot->pair))
+			return false;
+	}
+	return true;
+}
+
 static int find_spot(const struct clo_tables *tables, struct spot *ret_spot)
 {
-	size_t n = tables->table[CLO_TABLE_PAIRS].n;
-
 	/* From the last row on: an index must count, not only stand at 0. */
-	for (size_t i = n; i-- > 0;) {
+	for (size_t i = tables->table[CLO_TABLE_PAIRS].n; i-- > 0;) {
 		struct spot spot = {.row = *(const uint32_t *)clo_tables_value(
 					    tables, CLO_TABLE_PAIRS, i)};
 
-		for (size_t k = n; k-- > 0;) {
-			const uint32_t *row =
-				clo_tables_value(tables, CLO_TABLE_PAIRS, k);
-
-			if (*row != spot.row)
-				continue;
-			spot.users++;
-			memcpy(&spot.pair,
-			       clo_tables_key(tables, CLO_TABLE_PAIRS, k),
-			       sizeof(spot.pair));
-		}
-		if (!crosses_any(tables, spot.pair) &&
-		    find_classes(tables, spot.row, &spot.denied,
-				 &spot.allowed) == 0) {
-			*ret_spot = spot;
-			return 0;
-		}
+		if (find_classes(tables, spot.row, &spot.denied,
+				 &spot.allowed) < 0 ||
+		    !find_users(tables, &spot))
+			continue;
+		*ret_spot = spot;
+		return 0;
 	}
 	return -ENOENT;
 }

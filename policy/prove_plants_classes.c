@@ -48,6 +48,7 @@ static uint64_t allowed_from(const struct clo_tables *tables, uint32_t space,
 			clo_plant_identity(tables, pair->dst);
 
 		if (space ? src->space == space && !dst->space &&
+				    dst->kind != CLO_IDENTITY_NODE &&
 				    !(dst->flags & CLO_IDENTITY_NATIONAL)
 			  : pair->dst == to &&
 				    src->flags & CLO_IDENTITY_LEVEL_2)
@@ -121,14 +122,17 @@ static int level_flag(struct clo_planting *planting)
 	return -ENOENT;
 }
 
+/* Where production is an end the flag says nothing. */
 static bool crosses(const struct clo_identity *src,
 		    const struct clo_identity *dst)
 {
 	return src->space && src->space == dst->space &&
-	       src->environment != dst->environment;
+	       src->environment != dst->environment &&
+	       src->environment != CLO_ENV_PRODUCTION &&
+	       dst->environment != CLO_ENV_PRODUCTION;
 }
 
-/* Verdicts that go from one environment of the space to another. */
+/* Verdicts that go from test to development of the space, or back. */
 static uint64_t allowed_across(const struct clo_tables *tables, uint32_t space)
 {
 	uint64_t n = 0;

@@ -82,6 +82,31 @@ static int wrong_segment(struct clo_planting *planting)
 	return 0;
 }
 
+static uint64_t count_addresses(const struct clo_tables *tables,
+				enum clo_table t, uint32_t endpoint)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < tables->table[t].n; i++) {
+		const struct clo_addr *addr = clo_tables_value(tables, t, i);
+
+		n += addr->endpoint == endpoint &&
+		     clo_tables_addr_kind(tables, t, i) == CLO_ADDR_ENDPOINT;
+	}
+	return n;
+}
+
+/* Bindings that break with one address: its own, and that of who has no other. */
+static uint64_t bound_by_one(const struct clo_tables *tables, uint32_t endpoint)
+{
+	return count_addresses(tables, CLO_TABLE_ADDR4, endpoint) +
+				       count_addresses(tables, CLO_TABLE_ADDR6,
+						       endpoint) ==
+			       1
+		       ? 2
+		       : 1;
+}
+
 /* The number of an endpoint of that scope and another segment, or 0. */
 static uint32_t find_neighbour(const struct clo_tables *tables,
 			       const struct clo_identity *own)
@@ -123,7 +148,8 @@ static int wrong_endpoint(struct clo_planting *planting)
 			continue;
 		memcpy(entry + size + offsetof(struct clo_addr, endpoint),
 		       &other, sizeof(other));
-		planting->expected.broken[3] = 1;
+		planting->expected.broken[3] =
+			bound_by_one(tables, addr->endpoint);
 		clo_plant_changed(planting, CLO_TABLE_ADDR6, i);
 		return 0;
 	}
@@ -142,8 +168,9 @@ static int unknown_endpoint(struct clo_planting *planting)
 		return -ENOENT;
 	while (clo_tables_find(planting->tables, CLO_TABLE_ADDR4, number))
 		number[1]++;
+	planting->expected.broken[3] =
+		bound_by_one(planting->tables, addr->endpoint);
 	addr->endpoint = number[1];
-	planting->expected.broken[3] = 1;
 	clo_plant_changed(planting, CLO_TABLE_ADDR6, i);
 	return 0;
 }
