@@ -34,7 +34,7 @@
  * exceptions are in force and which expire soon.
  */
 #define CLO_PLAN_MAX 10000
-#define CLO_PLAN_SOON (30 * 86400) /* seconds */
+#define CLO_PLAN_SOON 2592000L /* seconds: 30 days */
 
 json_t *clo_explain_plan(const struct clo_compiled *before,
 			 const struct clo_compiled *after, time_t now);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,8 +120,8 @@ static int add(struct list *list, json_t *item)
 /* Takes what the list holds; all are counted, also those not listed. */
 static int put(json_t *explained, const char *member, struct list *list)
 {
-	json_int_t n =
-		(json_int_t)(json_array_size(list->items) + list->omitted);
+	json_int_t n = (json_int_t)json_array_size(list->items) +
+		       (json_int_t)list->omitted;
 	int r = json_object_set_new(explained, member, list->items);
 
 	list->items = NULL;
@@ -138,6 +139,7 @@ static int tell_endpoint(struct list *list, const struct bound *was,
 	json_auto_t *after = is ? binding(is) : json_null();
 	const struct bound *any = is ? is : was;
 
+	assert(any);
 	if (!before || !after)
 		return -ENOMEM;
 	if (json_equal(before, after))

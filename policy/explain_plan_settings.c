@@ -9,14 +9,12 @@
 /* What the matrix document says of the node and the tenants, and would say. */
 
 /* Members that differ; was or is NULL: it comes or goes. */
-static int tell(json_t *list, const char *of, const json_t *was,
-		const json_t *is)
+static int tell(json_t *list, const char *of, json_t *was, json_t *is)
 {
 	const char *member;
 	json_t *value;
 
-	json_object_foreach ((json_t *)(uintptr_t)(is ? is : was), member,
-			     value) {
+	json_object_foreach (is ? is : was, member, value) {
 		const json_t *before = json_object_get(was, member);
 		const json_t *after = json_object_get(is, member);
 

@@ -45,7 +45,7 @@ static int number_rows(struct clo_matrix *matrix)
 	for (size_t row = 0; row < matrix->n_rows && r == 0; row++) {
 		uint64_t any = 0;
 
-		for (uint32_t w = 0; w < words; w++) {
+		for (size_t w = 0; w < words; w++) {
 			const uint64_t *word = clo_tables_value(
 				tables, CLO_TABLE_ROWS, row * words + w);
 

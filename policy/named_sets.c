@@ -15,7 +15,7 @@ static const struct clo_identity *entry_of(const struct clo_compiled *compiled,
 
 void clo_named_sets_done(struct clo_named_sets *sets)
 {
-	free((void *)(uintptr_t)sets->identities);
+	free(sets->identities);
 	free(sets->addresses);
 	free(sets->wanted);
 	free(sets->covered);

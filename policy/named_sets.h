@@ -13,7 +13,7 @@
  */
 struct clo_named_sets {
 	const struct clo_compiled *compiled; /* borrowed */
-	const uint32_t *identities; /* by member, owned; 0: unknown here */
+	uint32_t *identities; /* by member, owned; 0: unknown here */
 	uint32_t n_members;
 	struct clo_lists keys; /* {kind, tenant, environment, index} of a set */
 	struct clo_index sets; /* member -> sets */

@@ -107,7 +107,7 @@ static bool bits_words(struct making *making, uint32_t bits)
 	size_t n;
 	const uint32_t *halves = clo_lists_get(&making->matrix->bits, bits, &n);
 
-	for (uint32_t w = 0; w < n_words; w++) {
+	for (size_t w = 0; w < n_words; w++) {
 		making->words[w] =
 			(halves[2 * w] | (uint64_t)halves[2 * w + 1] << 32) &
 			making->mask[w];
@@ -267,7 +267,8 @@ static int merge_flows(struct making *making)
 
 static json_t *name_class(void *userdata, uint32_t class)
 {
-	const struct clo_matrix *matrix = userdata;
+	const struct making *making = userdata;
+	const struct clo_matrix *matrix = making->matrix;
 	json_t *ranges = NULL;
 
 	for (size_t i = 0; i < matrix->n_outside; i++) {
@@ -333,7 +334,6 @@ static int add_line(void *userdata, const uint32_t *from, size_t n_from,
 		    const uint32_t *to, size_t n_to)
 {
 	struct making *making = userdata;
-	void *matrix = (void *)(uintptr_t)making->matrix;
 	size_t n;
 	const uint32_t *key = clo_lists_get(&making->keys, making->key, &n);
 	json_t *line;
@@ -344,13 +344,13 @@ static int add_line(void *userdata, const uint32_t *from, size_t n_from,
 	}
 	line = json_pack("{s:o, s:o, s:o, s:o, s:I}", "from",
 			 clo_named_sets_name(&making->sets, from, n_from, NULL,
-					     name_class, matrix),
+					     name_class, making),
 			 "to",
 			 clo_named_sets_name(&making->sets, to, n_to, NULL,
-					     name_class, matrix),
+					     name_class, making),
 			 "services", services_of(making, key[0]), "rules",
 			 rules_names(making, key[1]), "pairs",
-			 (json_int_t)((uint64_t)n_from * n_to));
+			 (json_int_t)n_from * (json_int_t)n_to);
 	return json_array_append_new(making->lines->list, line) < 0 ? -ENOMEM
 								    : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/cli/offline.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ int clo_offline_plan(const struct clo_cli *cli, const json_t *documents,
 		clo_chain_done(&chain);
 		return code;
 	}
+	assert(chain.compiled);
 	r = explain(chain.compiled, ret_result, error);
 	clo_chain_done(&chain);
 	return r < 0 ? clo_fail(cli, CLO_EXIT_FAILED, "cannot plan: %s",

@@ -112,6 +112,24 @@ static bool is_none(const json_t *value)
 	return !value || json_is_null(value);
 }
 
+/* One member, if it differs; was or is may be missing. */
+static bool print_member(const char *name, const json_t *was, const json_t *is,
+			 const char *separator)
+{
+	if (is_none(was) && is_none(is))
+		return false;
+	if (was && json_equal(was, is))
+		return false;
+	(void)printf("%s%s ", separator, name);
+	if (was)
+		print_value(was);
+	if (was && is)
+		(void)fputs(" -> ", stdout);
+	if (is)
+		print_value(is);
+	return true;
+}
+
 /* Only what differs; all of it where there was or will be nothing. */
 static void print_endpoint(const json_t *change)
 {
@@ -120,31 +138,18 @@ static void print_endpoint(const json_t *change)
 		"mac",    "mode",        "device",  "domain", "uuid"};
 	const json_t *was = json_object_get(change, "was");
 	const json_t *is = json_object_get(change, "is");
-	const char *separator = ": ";
 	bool comes = !json_is_object(was);
 	bool goes = !json_is_object(is);
+	const char *separator = ": ";
 	size_t i;
 
 	(void)printf("%c endpoint ", comes ? '+' : goes ? '-' : '~');
 	clo_text_print(stdout, clo_member_text(change, "endpoint"));
 	/* The name of what comes or goes says the first two. */
-	for (i = comes || goes ? 2 : 0; i < CLO_ARRAY_LEN(members); i++) {
-		const json_t *before = json_object_get(was, members[i]);
-		const json_t *after = json_object_get(is, members[i]);
-
-		if (is_none(before) && is_none(after))
-			continue;
-		if (before && json_equal(before, after))
-			continue;
-		(void)printf("%s%s ", separator, members[i]);
-		if (!comes)
-			print_value(before);
-		if (!comes && !goes)
-			(void)fputs(" -> ", stdout);
-		if (!goes)
-			print_value(after);
-		separator = "; ";
-	}
+	for (i = comes || goes ? 2 : 0; i < CLO_ARRAY_LEN(members); i++)
+		if (print_member(members[i], json_object_get(was, members[i]),
+				 json_object_get(is, members[i]), separator))
+			separator = "; ";
 	(void)putchar('\n');
 }
 
