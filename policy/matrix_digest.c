@@ -179,6 +179,7 @@ int clo_matrix_digest(const struct clo_compiled *compiled, FILE *file,
 {
 	struct writer writer = {0};
 	uint8_t digest[32];
+	char hex[65];
 	int r;
 
 	r = clo_matrix_init(&writer.matrix, compiled);
@@ -199,7 +200,7 @@ int clo_matrix_digest(const struct clo_compiled *compiled, FILE *file,
 	if (r < 0)
 		return r;
 
-	memcpy(ret_digest, "sha256:", 7);
-	clo_hex_encode(digest, sizeof(digest), ret_digest + 7);
+	clo_hex_encode(digest, sizeof(digest), hex);
+	(void)snprintf(ret_digest, CLO_MATRIX_DIGEST, "sha256:%s", hex);
 	return 0;
 }

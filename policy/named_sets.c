@@ -26,40 +26,44 @@ void clo_named_sets_done(struct clo_named_sets *sets)
 	*sets = (struct clo_named_sets){0};
 }
 
+/* The first address of a table that each identity has, if it has none yet. */
+static void take_addresses(struct clo_named_sets *sets, enum clo_table t)
+{
+	const struct clo_tables *from = sets->compiled->tables;
+	bool endpoints = t == CLO_TABLE_ADDR4 || t == CLO_TABLE_ADDR6;
+	bool v4 = t == CLO_TABLE_ADDR4 || t == CLO_TABLE_CIDR4;
+
+	for (size_t i = 0; i < from->table[t].n; i++) {
+		const uint8_t *key = clo_tables_key(from, t, i);
+		const uint32_t *identity = clo_tables_value(from, t, i);
+		struct clo_cidr *cidr = &sets->addresses[*identity];
+		uint32_t bits = v4 ? 32 : 128;
+
+		if (cidr->family ||
+		    (endpoints &&
+		     clo_tables_addr_kind(from, t, i) != CLO_ADDR_ENDPOINT))
+			continue;
+		if (!endpoints)
+			memcpy(&bits, key, sizeof(bits));
+		cidr->family = v4 ? 4 : 6;
+		cidr->bits = (uint8_t)bits;
+		memcpy(cidr->addr, key + 4, v4 ? 4 : 16);
+	}
+}
+
 /* One address of each identity: its rules' cidrs hold all of them or none. */
 static int find_addresses(struct clo_named_sets *sets)
 {
 	static const enum clo_table tables[] = {
 		CLO_TABLE_ADDR4, CLO_TABLE_ADDR6, CLO_TABLE_CIDR4,
 		CLO_TABLE_CIDR6};
-	const struct clo_tables *from = sets->compiled->tables;
 
-	sets->addresses =
-		calloc(from->gen.identities, sizeof(*sets->addresses));
+	sets->addresses = calloc(sets->compiled->tables->gen.identities,
+				 sizeof(*sets->addresses));
 	if (!sets->addresses)
 		return -ENOMEM;
-	for (size_t k = 0; k < CLO_ARRAY_LEN(tables); k++) {
-		enum clo_table t = tables[k];
-		bool v4 = t == CLO_TABLE_ADDR4 || t == CLO_TABLE_CIDR4;
-		bool endpoints = k < 2;
-
-		for (size_t i = 0; i < from->table[t].n; i++) {
-			const uint8_t *key = clo_tables_key(from, t, i);
-			const uint32_t *identity = clo_tables_value(from, t, i);
-			struct clo_cidr *cidr = &sets->addresses[*identity];
-			uint32_t bits = v4 ? 32 : 128;
-
-			if (cidr->family ||
-			    (endpoints && clo_tables_addr_kind(from, t, i) !=
-						  CLO_ADDR_ENDPOINT))
-				continue;
-			if (!endpoints)
-				memcpy(&bits, key, sizeof(bits));
-			cidr->family = v4 ? 4 : 6;
-			cidr->bits = (uint8_t)bits;
-			memcpy(cidr->addr, key + 4, v4 ? 4 : 16);
-		}
-	}
+	for (size_t k = 0; k < CLO_ARRAY_LEN(tables); k++)
+		take_addresses(sets, tables[k]);
 	return 0;
 }
 
@@ -209,38 +213,42 @@ static bool in_any(const struct clo_cidr *blocks, size_t n,
 	return false;
 }
 
+/* An address of the node is no provider's, whatever its blocks hold. */
+static bool means_service(const struct clo_named_sets *sets,
+			  const struct clo_provided *service, uint32_t identity)
+{
+	const struct clo_node_doc *node = &sets->compiled->policy->node;
+	const struct clo_identity *entry = entry_of(sets->compiled, identity);
+	const struct clo_cidr *address = &sets->addresses[identity];
+
+	return (entry->kind == CLO_IDENTITY_SERVICE ||
+		entry->kind == CLO_IDENTITY_NODE) &&
+	       (service->node ||
+		!in_any(node->addresses, node->n_addresses, address)) &&
+	       in_any(service->addresses, service->n_addresses, address);
+}
+
 bool clo_named_sets_means(const struct clo_named_sets *sets,
 			  const struct clo_peer *peer, uint32_t identity)
 {
 	const struct clo_identity *entry = entry_of(sets->compiled, identity);
 	const struct clo_cidr *address = &sets->addresses[identity];
-	const struct clo_scope_doc *scope =
-		peer->tenant ? &peer->tenant->scopes[peer->environment] : NULL;
+	const struct clo_scope_doc *scope;
 
-	switch (peer->kind) {
-	case CLO_PEER_GROUP:
-		return in_scope(sets, peer, identity) &&
-		       lists_group(sets->compiled->identities[identity].group,
-				   scope->groups[peer->index]);
-	case CLO_PEER_SEGMENT:
-		return in_scope(sets, peer, identity) &&
-		       entry->segment == scope->segments[peer->index].id;
-	case CLO_PEER_CIDR:
+	if (peer->kind == CLO_PEER_SERVICE)
+		return means_service(sets, peer->service, identity);
+	scope = &peer->tenant->scopes[peer->environment];
+	if (peer->kind == CLO_PEER_CIDR)
 		return (entry->kind == CLO_IDENTITY_EXTERNAL ||
 			in_scope(sets, peer, identity)) &&
 		       address->family && in_any(&peer->cidr, 1, address) &&
 		       !in_any(peer->except, peer->n_except, address);
-	case CLO_PEER_SERVICE:
-		return (entry->kind == CLO_IDENTITY_SERVICE ||
-			entry->kind == CLO_IDENTITY_NODE) &&
-		       (peer->service->node ||
-			!in_any(sets->compiled->policy->node.addresses,
-				sets->compiled->policy->node.n_addresses,
-				address)) &&
-		       in_any(peer->service->addresses,
-			      peer->service->n_addresses, address);
-	}
-	return false;
+	if (!in_scope(sets, peer, identity))
+		return false;
+	if (peer->kind == CLO_PEER_GROUP)
+		return lists_group(sets->compiled->identities[identity].group,
+				   scope->groups[peer->index]);
+	return entry->segment == scope->segments[peer->index].id;
 }
 
 static json_t *name_set(const struct clo_named_sets *sets, uint32_t set)

@@ -11,7 +11,6 @@ struct party {
 	const char *name;
 	bool *classes; /* by class of the matrix */
 	const struct clo_interface_doc **interfaces;
-	const struct clo_workload_doc **workloads; /* of the interfaces */
 	size_t n_interfaces;
 	bool outside; /* it is addresses, in `cidr`, or a service's */
 	struct clo_cidr cidr;

@@ -216,9 +216,8 @@ static int take_endpoints(const struct clo_matrix *matrix, const char *name,
 
 	for (size_t w = 0; w < policy->n_workloads; w++)
 		n += policy->workloads[w].n_interfaces;
-	party->interfaces = calloc(n + 1, sizeof(*party->interfaces));
-	party->workloads = calloc(n + 1, sizeof(*party->workloads));
-	if (!party->interfaces || !party->workloads)
+	party->interfaces = calloc(n + 1, sizeof(void *));
+	if (!party->interfaces)
 		return -ENOMEM;
 	for (size_t w = 0; w < policy->n_workloads; w++)
 		for (size_t i = 0; i < policy->workloads[w].n_interfaces; i++) {
@@ -229,7 +228,6 @@ static int take_endpoints(const struct clo_matrix *matrix, const char *name,
 
 			if (!is_member(name, kind, workload, interface))
 				continue;
-			party->workloads[party->n_interfaces] = workload;
 			party->interfaces[party->n_interfaces++] = interface;
 			take_classes(matrix, party, interface->endpoint);
 		}
@@ -349,6 +347,5 @@ void clo_party_done(struct party *party)
 {
 	free(party->classes);
 	free(party->interfaces);
-	free(party->workloads);
 	*party = (struct party){0};
 }

@@ -222,8 +222,8 @@ static const char *verdict_of(const struct isolation *isolation)
 
 static json_t *judge(struct isolation *isolation)
 {
-	size_t a = count_classes(isolation, 0);
-	size_t b = count_classes(isolation, 1);
+	json_int_t pairs = 2 * (json_int_t)count_classes(isolation, 0) *
+			   (json_int_t)count_classes(isolation, 1);
 	uint32_t classes = isolation->matrix.compiled->tables->gen.classes;
 
 	for (int i = 0; i < 2; i++) {
@@ -235,9 +235,8 @@ static json_t *judge(struct isolation *isolation)
 	return set_omitted(
 		json_pack("{s:s, s:s, s:s, s:I, s:I, s:O, s:O, s:O}", "verdict",
 			  verdict_of(isolation), "of", isolation->asked->of,
-			  "other", isolation->asked->other, "pairs",
-			  (json_int_t)(2 * a * b), "verdicts",
-			  (json_int_t)(2 * a * b * classes), "flows",
+			  "other", isolation->asked->other, "pairs", pairs,
+			  "verdicts", pairs * (json_int_t)classes, "flows",
 			  isolation->flows, "shared", isolation->shared, "gaps",
 			  isolation->gaps),
 		isolation->omitted);

@@ -17,7 +17,7 @@ enum {
 	OPT_WITHIN = OPT_SERVICE, /* rules */
 };
 
-#define WITHIN (30 * 86400) /* seconds, if nothing is said */
+#define WITHIN 2592000 /* seconds, if nothing is said: 30 days */
 
 /* One question as the command line puts it. */
 struct ask {
