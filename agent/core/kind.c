@@ -116,7 +116,7 @@ static size_t packet4(const struct clo_kind_vector *kind,
 static size_t option4(const struct clo_kind_vector *kind,
 		      const struct clo_kind_ends *ends, uint8_t *f)
 {
-	size_t room = (kind->b + 3U) / 4 * 4;
+	size_t room = ((size_t)kind->b + 3) / 4 * 4;
 	size_t len =
 		IP4 + room + transport(f + IP4 + room, ends, IPPROTO_UDP, 0);
 
