@@ -11,16 +11,26 @@
 
 /* clang-format off */
 static const struct clo_command *const commands[] = {
-	&clo_command_apply,  &clo_command_plan,
-	&clo_command_prove,  &clo_command_status,
-	&clo_command_matrix, &clo_command_endpoints,
-	&clo_command_trace,  &clo_command_ask,
-	&clo_command_flows,  &clo_command_monitor,
-	&clo_command_attest, &clo_command_enrol,
-	&clo_command_verify, &clo_command_key,
-	&clo_command_define, &clo_command_harden,
-	&clo_command_bundle, &clo_command_import,
-	&clo_command_log,    NULL,
+	&clo_command_apply,
+	&clo_command_plan,
+	&clo_command_prove,
+	&clo_command_status,
+	&clo_command_matrix,
+	&clo_command_endpoints,
+	&clo_command_trace,
+	&clo_command_ask,
+	&clo_command_flows,
+	&clo_command_monitor,
+	&clo_command_attest,
+	&clo_command_enrol,
+	&clo_command_verify,
+	&clo_command_key,
+	&clo_command_define,
+	&clo_command_harden,
+	&clo_command_bundle,
+	&clo_command_import,
+	&clo_command_log,
+	NULL,
 };
 
 /* clang-format on */

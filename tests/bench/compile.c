@@ -117,6 +117,7 @@ static void make_scope(struct clo_policy *policy, struct clo_tenant_doc *tenant,
 	scope->segments = make(1, sizeof(*scope->segments));
 	scope->segments->name = "front";
 	scope->segments->id = tenant->space * 10 + environment;
+	scope->segments->space = tenant->space;
 	scope->n_segments = 1;
 	scope->groups = make(GROUPS, sizeof(*scope->groups));
 	scope->n_groups = GROUPS;

@@ -84,6 +84,21 @@ static int tell(jsCtx *js, bool leader)
 	return 0;
 }
 
+/* A stream that changes its leader answers later, not never. */
+static natsStatus get(natsMsg **ret_message, jsCtx *js, uint64_t sequence)
+{
+	natsStatus status = NATS_TIMEOUT;
+
+	for (int tries = 0; tries < 60; tries++) {
+		status = js_GetMsg(ret_message, js, STREAM, sequence, NULL,
+				   NULL);
+		if (status == NATS_OK || status == NATS_NOT_FOUND)
+			break;
+		nats_Sleep(500);
+	}
+	return status;
+}
+
 static int list(jsCtx *js, bool data)
 {
 	jsStreamInfo *info = NULL;
@@ -93,10 +108,15 @@ static int list(jsCtx *js, bool data)
 	for (uint64_t i = info->State.FirstSeq;
 	     info->State.Msgs > 0 && i <= info->State.LastSeq; i++) {
 		natsMsg *message = NULL;
+		natsStatus status = get(&message, js, i);
 		const char *id;
 
-		if (js_GetMsg(&message, js, STREAM, i, NULL, NULL) != NATS_OK)
+		if (status == NATS_NOT_FOUND)
 			continue;
+		if (status != NATS_OK) {
+			jsStreamInfo_Destroy(info);
+			return 1;
+		}
 		if (data)
 			(void)printf("%.*s\n", natsMsg_GetDataLength(message),
 				     natsMsg_GetData(message));
