@@ -85,7 +85,8 @@ static int tell(jsCtx *js, bool leader)
 }
 
 /* A stream that changes its leader answers later, not never. */
-static natsStatus get(natsMsg **ret_message, jsCtx *js, uint64_t sequence)
+static natsStatus get_message(natsMsg **ret_message, jsCtx *js,
+			      uint64_t sequence)
 {
 	natsStatus status = NATS_TIMEOUT;
 
@@ -108,7 +109,7 @@ static int list(jsCtx *js, bool data)
 	for (uint64_t i = info->State.FirstSeq;
 	     info->State.Msgs > 0 && i <= info->State.LastSeq; i++) {
 		natsMsg *message = NULL;
-		natsStatus status = get(&message, js, i);
+		natsStatus status = get_message(&message, js, i);
 		const char *id;
 
 		if (status == NATS_NOT_FOUND)
