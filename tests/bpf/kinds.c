@@ -81,24 +81,26 @@ static struct clo_audit *audit_of(unsigned int repair)
 	return audit;
 }
 
+static void audit_wants(unsigned int repair)
+{
+	clo_audit_free(audit_of(repair));
+}
+
 /* Not at each audit; but whenever something is another, until it is right. */
 static void test_run_when_something_changed(void **state)
 {
-	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 	struct sandbox *box = *state;
 
 	(void)ask(apply());
 	node.kinds.ms = -1;
-	audit = audit_of(0);
+	audit_wants(0);
 	assert_true(node.kinds.ms < 0);
-	clo_audit_free(audit);
 	assert_int_equal(clo_bpf_guard_detach(node.bpf, box->ifindex), 0);
-	audit = audit_of(CLO_REPAIR_GUARDS);
+	audit_wants(CLO_REPAIR_GUARDS);
 	assert_true(node.kinds.ms > 0);
 	assert_int_equal(node.kinds.taps, 1);
-	clo_audit_free(audit);
 	assert_int_equal(clo_bpf_guard_attach(node.bpf, box->ifindex), 0);
-	audit = audit_of(0);
+	audit_wants(0);
 	check_run(2);
 }
 

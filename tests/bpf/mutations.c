@@ -43,15 +43,25 @@ static void write_entry(const struct target *target, const uint8_t *value)
 		0);
 }
 
+/* What is done to it, behind its name. */
+__attribute__((format(printf, 2, 3))) static void say(struct target *target,
+						      const char *fmt, ...)
+{
+	size_t n = strlen(target->what);
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(target->what + n, sizeof(target->what) - n, fmt, args);
+	va_end(args);
+}
+
 /* One bit of the value, of the bytes [from, to). */
 static void flip(struct target *target, size_t from, size_t to)
 {
 	uint8_t changed[sizeof(target->value)];
 	size_t bit = from * 8 + below((to - from) * 8);
-	size_t n = strlen(target->what);
 
-	(void)snprintf(target->what + n, sizeof(target->what) - n, ", bit %zu",
-		       bit);
+	say(target, ", bit %zu", bit);
 	read_entry(target);
 	memcpy(changed, target->value, sizeof(changed));
 	changed[bit / 8] ^= (uint8_t)(1U << (bit % 8));
@@ -77,10 +87,8 @@ static size_t walk(struct target *target, size_t nth)
 
 static void remove_entry(struct target *target)
 {
-	size_t n = strlen(target->what);
 
-	(void)snprintf(target->what + n, sizeof(target->what) - n,
-		       ", an entry less");
+	say(target, ", an entry less");
 	read_entry(target);
 	assert_int_equal(bpf_map_delete_elem(target->fd, target->key), 0);
 	check_found(target->what, target->witness);
@@ -89,11 +97,9 @@ static void remove_entry(struct target *target)
 
 static void add_entry(struct target *target)
 {
-	size_t n = strlen(target->what);
 	uint8_t none[sizeof(target->value)];
 
-	(void)snprintf(target->what + n, sizeof(target->what) - n,
-		       ", an entry more");
+	say(target, ", an entry more");
 	for (size_t i = 0; i < sizeof(none); i++)
 		none[i] = (uint8_t)draw();
 	for (size_t i = 0; i < target->info.key_size; i++)
@@ -126,7 +132,7 @@ static void replace_map(struct target *target, const char *name)
 			       target->info.max_entries, &opts);
 	assert_true(empty >= 0);
 	assert_int_equal(bpf_map_update_elem(outer, &slot, &empty, BPF_ANY), 0);
-	(void)strcat(target->what, ", another map");
+	say(target, ", another map");
 	check_found(target->what, target->witness);
 	assert_int_equal(
 		bpf_map_update_elem(outer, &slot, &target->fd, BPF_ANY), 0);
@@ -212,7 +218,8 @@ static void corrupt_live(struct target *target)
 	size_t i = below(CLO_ARRAY_LEN(members));
 
 	open_target(target, fd, "live");
-	strcpy(target->witness, members[i].witness);
+	(void)snprintf(target->witness, sizeof(target->witness), "%s",
+		       members[i].witness);
 	flip(target, members[i].from, members[i].from + members[i].to);
 }
 

@@ -61,5 +61,5 @@ static inline void check_found(const char *what, const char *witness)
 /* How many, as the argument says. */
 static inline int count_of(int argc, char **argv, int otherwise)
 {
-	return argc > 1 ? atoi(argv[1]) : otherwise;
+	return argc > 1 ? (int)strtol(argv[1], NULL, 10) : otherwise;
 }
