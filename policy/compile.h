@@ -27,7 +27,8 @@ struct clo_class_name {
 
 /* What a rule is to the tables. */
 enum clo_rule_use {
-	CLO_RULE_MET = 1 << 0, /* some pair of identities is between its sides */
+	CLO_RULE_MET =
+		1 << 0, /* some pair of identities is between its sides */
 	CLO_RULE_OWNS = 1 << 1, /* some bit is its: no earlier rule grants it */
 	CLO_RULE_NEEDED = 1 << 2, /* some bit is granted by no other rule */
 };
