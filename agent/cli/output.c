@@ -140,16 +140,11 @@ enum clo_color clo_color_of(const char *verdict)
 		const char *word;
 		enum clo_color color;
 	} words[] = {
-		{"PASSED", CLO_COLOR_GOOD},
-		{"PASS", CLO_COLOR_GOOD},
-		{"PROVED", CLO_COLOR_GOOD},
-		{"WHOLE", CLO_COLOR_GOOD},
-		{"NOT AUTHENTIC", CLO_COLOR_BAD},
-		{"allow", CLO_COLOR_GOOD},
-		{"FAILED", CLO_COLOR_BAD},
-		{"FAIL", CLO_COLOR_BAD},
-		{"VIOLATED", CLO_COLOR_BAD},
-		{"drop", CLO_COLOR_BAD},
+		{"PASSED", CLO_COLOR_GOOD},       {"PASS", CLO_COLOR_GOOD},
+		{"PROVED", CLO_COLOR_GOOD},       {"WHOLE", CLO_COLOR_GOOD},
+		{"NOT AUTHENTIC", CLO_COLOR_BAD}, {"allow", CLO_COLOR_GOOD},
+		{"FAILED", CLO_COLOR_BAD},        {"FAIL", CLO_COLOR_BAD},
+		{"VIOLATED", CLO_COLOR_BAD},      {"drop", CLO_COLOR_BAD},
 		{"NOT-ASSESSED", CLO_COLOR_DIM},
 	};
 

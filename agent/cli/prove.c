@@ -163,8 +163,7 @@ static int write_pcap(const struct clo_cli *cli, const json_t *result)
 
 static int prove_fleet(const struct clo_cli *cli)
 {
-	if (cli->operand || cli->values[OPT_PCAP] ||
-	    cli->values[OPT_SELF_TEST])
+	if (cli->operand || cli->values[OPT_PCAP] || cli->values[OPT_SELF_TEST])
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"prove: --fleet goes with --trust alone");
 	return clo_prove_fleet(cli, cli->values[OPT_FLEET],
