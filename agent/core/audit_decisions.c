@@ -47,7 +47,7 @@ static int note_wrong(struct clo_node *node, struct clo_audit *audit)
 	found = clo_problem_add(
 		&audit->problems, "net.flow-matrix",
 		"the decision code in the kernel says %s of %s to %s on %s, "
-		"the policy %s (%llu verdicts differ)",
+		"the policy says %s (%llu verdicts differ)",
 		said(first->allowed),
 		clo_name_identity(compiled, first->pair.src, names[0]),
 		clo_name_identity(compiled, first->pair.dst, names[1]),
