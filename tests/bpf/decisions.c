@@ -75,7 +75,6 @@ static void test_what_differs_is_named(void **state)
 	pairs = node_table(*state, "pairs");
 	rows = node_table(*state, "rows");
 	services = node_table(*state, "services");
-
 	/* a bit of row 0: of every pair that has it */
 	assert_int_equal(bpf_map_lookup_elem(rows, &zero, &word), 0);
 	word ^= 1;
