@@ -229,6 +229,7 @@ int clo_compile(const struct clo_policy *policy, time_t now,
 	if (!compiled)
 		return -ENOMEM;
 	compiled->policy = policy;
+	compiled->now = now;
 	compiled->tables = calloc(1, sizeof(*compiled->tables));
 	if (!compiled->tables)
 		return -ENOMEM;

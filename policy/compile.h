@@ -35,6 +35,7 @@ enum clo_rule_use {
 
 struct clo_compiled {
 	const struct clo_policy *policy; /* borrowed */
+	time_t now; /* which exceptions are in force */
 	struct clo_tables *tables;
 	struct clo_identity_name *identities; /* gen.identities, [0] unused */
 	struct clo_class_name *classes; /* gen.classes */

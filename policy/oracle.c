@@ -189,6 +189,32 @@ bool clo_oracle_sleeps(const struct clo_policy *policy,
 	return listed;
 }
 
+/* Where data lies is asked for a tenant of level 2 alone. */
+bool clo_oracle_asks_national(const struct clo_policy *policy)
+{
+	for (size_t t = 0; t < policy->n_tenants; t++) {
+		if (policy->tenants[t].qualification == 2)
+			return true;
+	}
+	return false;
+}
+
+/* What stands on the node is at home, the rest if its prefix is declared. */
+static bool is_national(const struct clo_policy *policy,
+			const struct clo_cidr *addr)
+{
+	const struct clo_node_doc *node = &policy->node;
+
+	if (!clo_oracle_asks_national(policy))
+		return false;
+	for (size_t i = 0; i < node->n_services; i++) {
+		if (node->services[i].node &&
+		    is_served_by(policy, &node->services[i], addr))
+			return true;
+	}
+	return lies_in_any(addr, node->national, node->n_national);
+}
+
 enum clo_identity_kind clo_oracle_kind(const struct clo_policy *policy,
 				       const struct clo_party *party,
 				       uint8_t *ret_flags)
@@ -196,14 +222,25 @@ enum clo_identity_kind clo_oracle_kind(const struct clo_policy *policy,
 	const struct clo_node_doc *node = &policy->node;
 
 	*ret_flags = 0;
-	if (party->workload)
+	if (party->workload) {
+		const struct clo_tenant_doc *tenant = party->workload->tenant;
+
+		if (tenant->test_dev)
+			*ret_flags |= CLO_IDENTITY_TEST_DEV;
+		if (tenant->qualification == 2)
+			*ret_flags |= CLO_IDENTITY_LEVEL_2;
 		return CLO_IDENTITY_ENDPOINTS;
+	}
+	if (is_national(policy, &party->addr))
+		*ret_flags = CLO_IDENTITY_NATIONAL;
 	if (is_service(policy, &party->addr))
 		return CLO_IDENTITY_SERVICE;
-	if (is_node(policy, &party->addr))
+	if (is_node(policy, &party->addr)) {
+		*ret_flags = 0;
 		return CLO_IDENTITY_NODE;
+	}
 	if (lies_in_any(&party->addr, node->forensics, node->n_forensics))
-		*ret_flags = CLO_IDENTITY_FORENSICS;
+		*ret_flags |= CLO_IDENTITY_FORENSICS;
 	return CLO_IDENTITY_EXTERNAL;
 }
 

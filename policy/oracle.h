@@ -52,7 +52,9 @@ struct clo_cidr clo_oracle_link_local(const struct clo_interface_doc *doc);
 const struct clo_cidr *clo_oracle_server(const struct clo_tenant_doc *tenant,
 					 const struct clo_server_kind *kind);
 
-/* The kind of the party, and CLO_IDENTITY_FORENSICS or 0. */
+/* Whether prefixes that are declared national mean anything. */
+bool clo_oracle_asks_national(const struct clo_policy *policy);
+/* The kind of the party, and what CLO_IDENTITY_* flags it has. */
 enum clo_identity_kind clo_oracle_kind(const struct clo_policy *policy,
 				       const struct clo_party *party,
 				       uint8_t *ret_flags);

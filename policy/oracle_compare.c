@@ -182,9 +182,7 @@ static int check_party(struct clo_oracle_state *state, size_t index)
 		return check_none(state, index, kind, flags);
 	}
 	clo_cidr_format(&seen->party.addr, text);
-	/* Endpoints' flags were compared as their entries were found. */
-	if (!identity || identity->kind != kind ||
-	    (!seen->party.workload && identity->flags != flags)) {
+	if (!identity || identity->kind != kind || identity->flags != flags) {
 		clo_oracle_differ(state, NULL,
 				  "%s is of another kind in the tables than in "
 				  "the documents",

@@ -33,7 +33,6 @@ static int see_endpoint(struct clo_oracle_state *state,
 			const struct clo_cidr *key)
 {
 	const struct clo_interface_doc *doc = party->interface;
-	const struct clo_tenant_doc *tenant = party->workload->tenant;
 	const struct clo_addr *addr =
 		clo_view_addr(&state->view, space, key->family, key->addr);
 	const struct clo_identity *identity =
@@ -46,8 +45,7 @@ static int see_endpoint(struct clo_oracle_state *state,
 	    identity->kind != CLO_IDENTITY_ENDPOINTS ||
 	    identity->space != doc->segment->space ||
 	    identity->segment != doc->segment->id ||
-	    identity->environment != party->workload->environment ||
-	    identity->flags != (tenant->test_dev ? CLO_IDENTITY_TEST_DEV : 0)) {
+	    identity->environment != party->workload->environment) {
 		clo_oracle_differ(state, NULL,
 				  "an address of endpoint %s is not the "
 				  "endpoint's in the tables",
@@ -231,6 +229,8 @@ static int add_documents(const struct clo_oracle_state *state,
 
 	if (r == 0)
 		r = add_blocks(edges, node->forensics, node->n_forensics);
+	if (r == 0 && clo_oracle_asks_national(state->policy))
+		r = add_blocks(edges, node->national, node->n_national);
 	for (size_t i = 0; i < node->n_services && r == 0; i++)
 		r = add_blocks(edges, node->services[i].addresses,
 			       node->services[i].n_addresses);

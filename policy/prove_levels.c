@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "policy/oracle_compare.h"
+
 static bool always(const struct clo_proving *proving)
 {
 	(void)proving;
@@ -22,6 +24,33 @@ static uint64_t count_entries(const struct clo_tables *tables)
 	for (int t = 0; t < CLO_TABLE_COUNT; t++)
 		n += tables->table[t].n;
 	return n;
+}
+
+static bool has_documents(const struct clo_proving *proving)
+{
+	return proving->documents;
+}
+
+/* By the oracle, which walks the rules. */
+static int compare_meaning(const struct clo_proving *proving,
+			   struct clo_leveled *leveled)
+{
+	const struct clo_compiled *compiled = proving->compiled;
+	struct clo_oracle_report report;
+	int r = clo_oracle_compare(compiled,
+				   proving->observed ? proving->observed
+						     : compiled->tables,
+				   compiled->now, &report);
+
+	if (r < 0)
+		return r;
+	leveled->looked_at = report.verdicts;
+	leveled->wrong = report.differences;
+	leveled->proven = report.differences ? CLO_VIOLATED : CLO_PROVEN;
+	if (report.differences)
+		(void)snprintf(leveled->text, sizeof(leveled->text), "%.159s",
+			       report.first.text);
+	return 0;
 }
 
 /* Bit for bit, and as many. */
@@ -95,6 +124,8 @@ static int prove(const struct clo_proving *proving, struct clo_leveled *leveled)
 }
 
 const struct clo_level clo_levels[] = {
+	{"documents", "every verdict is what the documents mean", "verdicts",
+	 has_documents, compare_meaning},
 	{"kernel tables", "every entry read back is the compiled one",
 	 "entries", has_observed, compare},
 	{"invariants", "no verdict and no binding breaks one", "verdicts",

@@ -16,6 +16,9 @@ struct clo_proving {
 	const struct clo_compiled *compiled;
 	/* The kernel's, read back; NULL: the compiled ones are in question. */
 	const struct clo_tables *observed;
+	/* Also ask what the documents mean: that takes long where rules are
+	 * many. */
+	bool documents;
 	/*
 	 * What the program on the endpoint's tap makes of a frame from there: 0,
 	 * or -errno if it cannot be asked. NULL: there is none.

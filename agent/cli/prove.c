@@ -54,7 +54,8 @@ static int prove_compiled(const struct clo_cli *cli,
 			  const struct clo_compiled *compiled,
 			  json_t **ret_result)
 {
-	const struct clo_proving proving = {.compiled = compiled};
+	const struct clo_proving proving = {.compiled = compiled,
+					    .documents = true};
 	enum clo_proven proven;
 	json_t *levels = clo_explain_levels(&proving, milliseconds, &proven);
 

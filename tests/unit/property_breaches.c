@@ -11,7 +11,8 @@
  * The proof's breaches are the flows that the documents allow and that the
  * design forbids between two scopes, or between an endpoint and the node.
  */
-#define NUMBERS 3 /* invariants 1 to 3: of pairs */
+#define NUMBERS 5 /* of the invariants; 4 is of no pair */
+#define ENDPOINTS 3 /* 1 to 3: endpoints, and the node */
 
 /* The number of the invariant, as the design has it; 0: none. */
 static int forbidden(const struct subject *subject, const struct clo_party *src,
@@ -21,12 +22,17 @@ static int forbidden(const struct subject *subject, const struct clo_party *src,
 	const struct clo_workload_doc *b = dst->workload;
 	uint8_t flags;
 
-	if (!a || !b)
-		return (a || b) && clo_oracle_kind(subject->policy,
-						   a ? dst : src,
-						   &flags) == CLO_IDENTITY_NODE
-			       ? 3
+	if (!a && !b)
+		return 0;
+	if (!a || !b) {
+		if (clo_oracle_kind(subject->policy, a ? dst : src, &flags) ==
+		    CLO_IDENTITY_NODE)
+			return 3;
+		return a && a->tenant->qualification == 2 &&
+				       !(flags & CLO_IDENTITY_NATIONAL)
+			       ? 5
 			       : 0;
+	}
 	/* Between two spaces the parser takes no rule, whosever they are. */
 	if (a->tenant != b->tenant ||
 	    src->interface->segment->space != dst->interface->segment->space)
@@ -62,9 +68,7 @@ static struct breaches *prove(const struct subject *subject)
 	for (size_t i = 0; i < breaches->proof.n_breaches; i++) {
 		const struct clo_breach *breach = &breaches->proof.breaches[i];
 
-		if (breach->invariant->number <= NUMBERS)
-			breaches->found[breach->rule]
-				       [breach->invariant->number] = true;
+		breaches->found[breach->rule][breach->invariant->number] = true;
 	}
 	return breaches;
 }
@@ -99,7 +103,7 @@ static void check_witness(const struct subject *subject,
 					   .number = witness->number};
 	char text[PACKET_TEXT];
 
-	if (!witness->family || breach->invariant->number > NUMBERS)
+	if (!witness->family || breach->class == CLO_CLASS_NONE)
 		return;
 	packet.src = party_of(subject, witness->family, witness->src,
 			      witness->src_endpoint);
@@ -207,7 +211,7 @@ void check_all_breaches(const struct subject *subject)
 		}
 	}
 	for (size_t rule = 1; rule < 64; rule++) {
-		for (size_t number = 1; number <= NUMBERS; number++) {
+		for (size_t number = 1; number <= ENDPOINTS; number++) {
 			if (breaches->found[rule][number] &&
 			    !meant[rule][number])
 				subject_fail(subject,

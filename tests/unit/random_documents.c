@@ -77,12 +77,14 @@ static json_t *node(const struct clo_node_doc *doc)
 			      "ports",
 			      specs(service->ports, service->n_ports)));
 	}
-	return json_pack("{s:s, s:s, s:s, s:[s], s:o, s:o, s:o}", "apiVersion",
-			 "cloison/v1", "kind", "Node", "name", doc->name,
-			 "bridges", "br0", "addresses",
+	return json_pack("{s:s, s:s, s:s, s:[s], s:o, s:o, s:o, s:o}",
+			 "apiVersion", "cloison/v1", "kind", "Node", "name",
+			 doc->name, "bridges", "br0", "addresses",
 			 cidrs(doc->addresses, doc->n_addresses, false),
 			 "services", services, "forensics",
-			 cidrs(doc->forensics, doc->n_forensics, false));
+			 cidrs(doc->forensics, doc->n_forensics, false),
+			 "nationalPrefixes",
+			 cidrs(doc->national, doc->n_national, false));
 }
 
 static json_t *peer(const struct clo_peer *doc)

@@ -385,14 +385,14 @@ static void draw_rule(struct drawing *drawing)
 /* Of a rule that exists: two of its kind may list the same one. */
 static void draw_exception(struct drawing *drawing)
 {
-	static const char *const controls[] = {"net.cross-tenant-deny",
-					       "env.prod-nonprod-deny",
-					       "net.no-bypass-path"};
+	static const char *const controls[] = {
+		"net.cross-tenant-deny", "env.prod-nonprod-deny",
+		"net.no-bypass-path", "res.tenant-data-egress"};
 	struct dice *dice = &drawing->dice;
 	const struct clo_tenant_doc *tenant =
 		&drawing->made->policy.tenants[roll(dice, 2)];
 	const struct clo_scope_doc *scope = &tenant->scopes[1 + roll(dice, 3)];
-	const char *control = controls[roll(dice, 3)];
+	const char *control = controls[roll(dice, 4)];
 	time_t begin = RANDOM_BEGIN + (time_t)(86400 * roll(dice, 2));
 
 	if (scope->n_rules == 0)
@@ -420,6 +420,23 @@ static void draw_tenants(struct drawing *drawing)
 	}
 }
 
+/* What is at home, for tenants who ask. */
+static void draw_level_2(struct drawing *drawing)
+{
+	static const char *const national[] = {
+		"10.0.0.0/22", "192.0.2.0/25,fd00::/64",
+		"10.0.2.0/24,192.0.0.0/8,10.0.2.128/25", "fd00::2:0/112"};
+	struct clo_policy *policy = &drawing->made->policy;
+
+	if (roll(&drawing->dice, 3))
+		return;
+	for (uint32_t t = 0; t < 2; t++)
+		policy->tenants[t].qualification =
+			1 + (int)roll(&drawing->dice, 2);
+	if (roll(&drawing->dice, 4))
+		made_national(drawing->made, national[roll(&drawing->dice, 4)]);
+}
+
 static struct made *draw(uint64_t seed, enum random_kind kind, bool variant)
 {
 	struct drawing drawing = {.made = made_new(),
@@ -438,6 +455,7 @@ static struct made *draw(uint64_t seed, enum random_kind kind, bool variant)
 		draw_rule(&drawing);
 	for (uint32_t n = roll(dice, 6); n > 3; n--)
 		draw_exception(&drawing);
+	draw_level_2(&drawing);
 	if (!variant)
 		return drawing.made;
 
