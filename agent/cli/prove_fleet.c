@@ -281,5 +281,5 @@ int clo_prove_fleet(const struct clo_cli *cli, const char *dir,
 		(void)clo_json_print(result);
 	else
 		print_text(cli, &fleet, result);
-	return exits[fleet.state];
+	return (int)exits[fleet.state];
 }
