@@ -169,7 +169,7 @@ static void plan(const struct clo_compiled *compiled)
 
 	assert(proof);
 	assert(clo_prove(compiled->tables, NULL, 0, proof, text) == 0);
-	explained = clo_explain_plan(in_force(), compiled);
+	explained = clo_explain_plan(in_force(), compiled, NOW);
 	assert(explained);
 	json_decref(explained);
 	for (size_t i = 0; i < n * n; i++)
