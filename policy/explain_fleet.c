@@ -89,8 +89,8 @@ json_t *clo_explain_fleet(const struct clo_fleet_member *members,
 		(json_int_t)proof->forbidden, "breached",
 		(json_int_t)proof->breached, "excepted",
 		(json_int_t)proof->excepted, "conflicted",
-		(json_int_t)(proof->conflicts[CLO_FLEET_ADDRESS] +
-			     proof->conflicts[CLO_FLEET_LABEL]),
+		(json_int_t)proof->conflicts[CLO_FLEET_ADDRESS] +
+			(json_int_t)proof->conflicts[CLO_FLEET_LABEL],
 		"wires", (json_int_t)proof->conflicts[CLO_FLEET_WIRE],
 		"breaches", breaches, "conflicts", conflicts);
 }

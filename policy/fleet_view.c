@@ -30,8 +30,8 @@ int clo_fleet_tenants_init(struct clo_fleet_tenants *tenants,
 	}
 	qsort(tenants->names, total, sizeof(*tenants->names), order_names);
 	for (size_t i = 0; i < total; i++) {
-		if (tenants->n == 0 ||
-		    strcmp(tenants->names[tenants->n - 1], tenants->names[i]))
+		if (tenants->n == 0 || strcmp(tenants->names[tenants->n - 1],
+					      tenants->names[i]) != 0)
 			tenants->names[tenants->n++] = tenants->names[i];
 	}
 	return 0;

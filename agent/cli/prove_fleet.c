@@ -99,7 +99,7 @@ static int prove(const struct clo_cli *cli, struct fleet *fleet)
 	double begin = clo_milliseconds();
 	int r = -ENOMEM;
 
-	fleet->members = calloc(fleet->n, sizeof(*fleet->members));
+	fleet->members = calloc(fleet->n + 1, sizeof(*fleet->members));
 	fleet->proof = calloc(1, sizeof(*fleet->proof));
 	for (size_t i = 0; fleet->members && i < fleet->n; i++)
 		fleet->members[i] = (struct clo_fleet_member){
