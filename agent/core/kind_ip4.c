@@ -1,30 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <netinet/in.h>
-
-#include "agent/core/kind.h"
-
-#define NEVER CLO_KIND_NEVER
-#define JUDGED CLO_KIND_JUDGED
-#define ASKED CLO_KIND_ASKED
-#define PASS CLO_DROP_NONE
-#define DROP(reason) CLO_DROP_##reason
-/* The same whoever sends it. */
-#define EACH(reason)                                                           \
-	{                                                                      \
-		reason, reason, reason                                         \
-	}
-#define FROM(reason)                                                           \
-	{                                                                      \
-		reason, NEVER, NEVER                                           \
-	}
-#define ONLY_TO(reason)                                                        \
-	{                                                                      \
-		NEVER, reason, NEVER                                           \
-	}
-#define TAP(from, to)                                                          \
-	{                                                                      \
-		from, to, NEVER                                                \
-	}
+#include "agent/core/kind_words.h"
 
 static const struct clo_kind_vector vectors[] = {
 	{"UDP over IPv4", "net.default-deny", CLO_BASE_IP4, IPPROTO_UDP, 0,
