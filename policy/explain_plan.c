@@ -373,21 +373,6 @@ static int prepare_side(struct side *side)
 	return r < 0 ? r : clo_ranges_init(&side->ranges, tables);
 }
 
-static int prepare_classes(struct side *side, const struct clo_ranges *both)
-{
-	size_t own = 0;
-
-	side->classes = calloc(both->n, sizeof(*side->classes));
-	if (!side->classes)
-		return -ENOMEM;
-	for (size_t i = 0; i < both->n; i++) {
-		while (side->ranges.ranges[own].last < both->ranges[i].first)
-			own++;
-		side->classes[i] = side->ranges.ranges[own].class;
-	}
-	return 0;
-}
-
 static int prepare(struct plan *plan)
 {
 	int r = prepare_side(&plan->sides[0]);
@@ -397,8 +382,13 @@ static int prepare(struct plan *plan)
 	if (r == 0)
 		r = clo_ranges_init_both(&plan->ranges, &plan->sides[0].ranges,
 					 &plan->sides[1].ranges);
-	for (int i = 0; i < 2 && r == 0; i++)
-		r = prepare_classes(&plan->sides[i], &plan->ranges);
+	for (int i = 0; i < 2 && r == 0; i++) {
+		struct side *side = &plan->sides[i];
+
+		side->classes =
+			clo_ranges_classes(&side->ranges, &plan->ranges);
+		r = side->classes ? 0 : -ENOMEM;
+	}
 	if (r == 0)
 		r = clo_joints_init(&plan->joints, plan->sides[0].compiled,
 				    plan->sides[1].compiled);

@@ -154,6 +154,20 @@ void clo_ranges_done(struct clo_ranges *ranges)
 	*ranges = (struct clo_ranges){0};
 }
 
+uint32_t *clo_ranges_classes(const struct clo_ranges *ranges,
+			     const struct clo_ranges *both)
+{
+	uint32_t *classes = calloc(both->n, sizeof(*classes));
+	size_t own = 0;
+
+	for (size_t i = 0; classes && i < both->n; i++) {
+		while (ranges->ranges[own].last < both->ranges[i].first)
+			own++;
+		classes[i] = ranges->ranges[own].class;
+	}
+	return classes;
+}
+
 bool clo_ranges_begins_protocol(const struct clo_ranges *ranges, size_t i)
 {
 	return region_of(ranges->ranges[i].first)->first ==

@@ -27,6 +27,10 @@ int clo_ranges_init(struct clo_ranges *ranges, const struct clo_tables *tables);
 int clo_ranges_init_both(struct clo_ranges *ranges, const struct clo_ranges *a,
 			 const struct clo_ranges *b);
 void clo_ranges_done(struct clo_ranges *ranges);
+/* Of each range of `both`, cut from these and others: its class here. NULL:
+ * no memory; the caller frees it. */
+uint32_t *clo_ranges_classes(const struct clo_ranges *ranges,
+			     const struct clo_ranges *both);
 
 /* "tcp/443", "udp/5000-5100", "icmp", "gre", "proto/89", "other protocols". */
 #define CLO_SERVICE_TEXT 32

@@ -17,22 +17,6 @@ void clo_fleet_sides_done(struct clo_fleet *fleet)
 	fleet->ranges = (struct clo_ranges){0};
 }
 
-static int name_classes(struct clo_fleet_side *side,
-			const struct clo_ranges *both)
-{
-	size_t own = 0;
-
-	side->classes = calloc(both->n, sizeof(*side->classes));
-	if (!side->classes)
-		return -ENOMEM;
-	for (size_t i = 0; i < both->n; i++) {
-		while (side->own.ranges[own].last < both->ranges[i].first)
-			own++;
-		side->classes[i] = side->own.ranges[own].class;
-	}
-	return 0;
-}
-
 /* Service classes that the two members can both tell apart. */
 static int join_services(struct clo_fleet *fleet)
 {
@@ -47,8 +31,11 @@ static int join_services(struct clo_fleet *fleet)
 	if (r == 0)
 		r = clo_ranges_init_both(&fleet->ranges, &sides[0].own,
 					 &sides[1].own);
-	for (int i = 0; i < 2 && r == 0; i++)
-		r = name_classes(&sides[i], &fleet->ranges);
+	for (int i = 0; i < 2 && r == 0; i++) {
+		sides[i].classes =
+			clo_ranges_classes(&sides[i].own, &fleet->ranges);
+		r = sides[i].classes ? 0 : -ENOMEM;
+	}
 	return r;
 }
 
