@@ -94,21 +94,28 @@ static void conclude(struct clo_leveled *leveled)
 	}
 }
 
-static int prove(const struct clo_proving *proving, struct clo_leveled *leveled)
+int clo_prove_compiled(const struct clo_compiled *compiled,
+		       const struct clo_tables *tables,
+		       struct clo_proof *ret_proof, char reterr_text[160])
 {
-	const struct clo_compiled *compiled = proving->compiled;
-	const struct clo_tables *tables =
-		proving->observed ? proving->observed : compiled->tables;
 	uint32_t n_rules = compiled->tables->gen.rules;
 	CLO_AUTO_MEM bool *excepted = calloc(n_rules, sizeof(*excepted));
-	int r;
 
 	if (!excepted)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_rules; i++)
 		excepted[i] = compiled->excepted[i] != NULL;
-	r = clo_prove(tables, excepted, n_rules, &leveled->proof,
-		      leveled->text);
+	return clo_prove(tables, excepted, n_rules, ret_proof, reterr_text);
+}
+
+static int prove(const struct clo_proving *proving, struct clo_leveled *leveled)
+{
+	const struct clo_compiled *compiled = proving->compiled;
+	int r = clo_prove_compiled(compiled,
+				   proving->observed ? proving->observed
+						     : compiled->tables,
+				   &leveled->proof, leveled->text);
+
 	if (r == -EBADMSG) {
 		leveled->proven = CLO_PROOF_ERROR;
 		return 0;

@@ -50,5 +50,13 @@ struct clo_level {
 		   struct clo_leveled *leveled);
 };
 
+/*
+ * clo_prove() of tables that are those of `compiled` or should be, with the
+ * exceptions that were in force when it was compiled.
+ */
+int clo_prove_compiled(const struct clo_compiled *compiled,
+		       const struct clo_tables *tables,
+		       struct clo_proof *ret_proof, char reterr_text[160]);
+
 extern const struct clo_level clo_levels[];
 extern const size_t clo_levels_count;

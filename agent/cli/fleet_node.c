@@ -10,7 +10,7 @@
 #include "agent/cli/offline.h"
 #include "agent/cli/output.h"
 #include "agent/cli/verify_one.h"
-#include "policy/prove.h"
+#include "policy/prove_levels.h"
 
 void clo_fleet_node_done(struct clo_fleet_node *node)
 {
@@ -119,7 +119,8 @@ static int prove(const struct clo_cli *cli, struct clo_fleet_node *node)
 	char error[160] = "";
 	int r;
 
-	r = proof ? clo_offline_prove(compiled, proof, error) : -ENOMEM;
+	r = proof ? clo_prove_compiled(compiled, compiled->tables, proof, error)
+		  : -ENOMEM;
 	if (r < 0)
 		return clo_fail(cli, CLO_EXIT_FAILED, "%s: cannot prove: %s",
 				node->name,

@@ -11,7 +11,7 @@
 #include "policy/explain.h"
 #include "policy/matrix_digest.h"
 #include "policy/parse.h"
-#include "policy/prove.h"
+#include "policy/prove_levels.h"
 
 int clo_offline_parse(const json_t *documents, time_t now,
 		      struct clo_policy **ret_policy, struct clo_flaws *flaws)
@@ -60,21 +60,6 @@ int clo_offline_refuse(const struct clo_cli *cli, const struct clo_flaws *flaws)
 	return clo_refuse(cli, CLO_EXIT_REFUSED, error, kept, NULL);
 }
 
-int clo_offline_prove(const struct clo_compiled *compiled,
-		      struct clo_proof *ret_proof, char reterr_text[160])
-{
-	CLO_AUTO_MEM bool *excepted = NULL;
-	size_t i, n = compiled->tables->gen.rules;
-
-	excepted = calloc(n ? n : 1, sizeof(*excepted));
-	if (!excepted)
-		return -ENOMEM;
-
-	for (i = 0; i < n; i++)
-		excepted[i] = compiled->excepted[i] != NULL;
-	return clo_prove(compiled->tables, excepted, n, ret_proof, reterr_text);
-}
-
 static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 		   char reterr_text[160])
 {
@@ -88,7 +73,7 @@ static int explain(const struct clo_compiled *compiled, json_t **ret_result,
 	proof = calloc(1, sizeof(*proof));
 	if (!proof)
 		return -ENOMEM;
-	r = clo_offline_prove(compiled, proof, reterr_text);
+	r = clo_prove_compiled(compiled, compiled->tables, proof, reterr_text);
 	if (r < 0)
 		return r;
 

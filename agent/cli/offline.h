@@ -6,7 +6,6 @@
 #include "agent/cli/cli.h"
 #include "policy/compile.h"
 #include "policy/parse.h"
-#include "policy/prove.h"
 
 /*
  * The daemon's `plan` without a daemon, against an empty policy. CLO_EXIT_OK
@@ -36,9 +35,6 @@ int clo_offline_matrix(const struct clo_cli *cli, const json_t *documents,
 /* What clo_documents_read() gave, as clo_policy_parse(). */
 int clo_offline_parse(const json_t *documents, time_t now,
 		      struct clo_policy **ret_policy, struct clo_flaws *flaws);
-/* With the exceptions that were in force when it was compiled. */
-int clo_offline_prove(const struct clo_compiled *compiled,
-		      struct clo_proof *ret_proof, char reterr_text[160]);
 /* Those that were kept, as JSON. */
 json_t *clo_offline_flaws(const struct clo_flaws *flaws);
 /* That it has flaws, and which. */

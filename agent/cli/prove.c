@@ -45,11 +45,6 @@ static int exit_of(const char *verdict)
 	return -1;
 }
 
-static double milliseconds(void)
-{
-	return clo_milliseconds();
-}
-
 static int prove_compiled(const struct clo_cli *cli,
 			  const struct clo_compiled *compiled,
 			  json_t **ret_result)
@@ -57,7 +52,8 @@ static int prove_compiled(const struct clo_cli *cli,
 	const struct clo_proving proving = {.compiled = compiled,
 					    .documents = true};
 	enum clo_proven proven;
-	json_t *levels = clo_explain_levels(&proving, milliseconds, &proven);
+	json_t *levels =
+		clo_explain_levels(&proving, clo_milliseconds, &proven);
 
 	if (!levels)
 		return clo_fail(cli, CLO_EXIT_FAILED,

@@ -168,11 +168,6 @@ static int run_attached(void *userdata, uint32_t endpoint, const uint8_t *frame,
 	return -ENOENT;
 }
 
-static double milliseconds(void)
-{
-	return clo_milliseconds();
-}
-
 json_t *clo_prove_tell(const struct clo_node *node,
 		       const struct clo_audit *audit)
 {
@@ -185,7 +180,7 @@ json_t *clo_prove_tell(const struct clo_node *node,
 	};
 	enum clo_proven worst = CLO_PROOF_ERROR;
 	json_auto_t *levels =
-		clo_explain_levels(&proving, milliseconds, &worst);
+		clo_explain_levels(&proving, clo_milliseconds, &worst);
 
 	if (!levels || add_live(node, audit, levels, &worst) < 0)
 		return NULL;
