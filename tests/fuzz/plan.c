@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "documents.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
 #include "policy/host_view.h"
@@ -22,31 +23,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static size_t split(const char *text, size_t size, struct clo_document *ret)
-{
-	size_t n = 0;
-
-	while (n < FILES_MAX) {
-		const char *end = memchr(text, '\0', size);
-		size_t len =
-			end && n + 1 < FILES_MAX ? (size_t)(end - text) : size;
-
-		ret[n++] = (struct clo_document){"fuzz.json", text, len};
-		if (len == size)
-			break;
-		text += len + 1;
-		size -= len + 1;
-	}
-	return n;
-}
-
 static struct clo_compiled *compile(const char *text, size_t size,
 				    struct clo_policy **ret_policy)
 {
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	struct clo_compiled *compiled = NULL;
 	struct clo_document documents[FILES_MAX];
-	size_t n = split(text, size, documents);
+	size_t n = split(text, size, FILES_MAX, documents);
 	int r;
 
 	*ret_policy = NULL;

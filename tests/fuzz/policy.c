@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "documents.h"
 #include "policy/parse.h"
 
 /* Documents from anybody, separated by 0 bytes, never crash, leak or stall. */
@@ -10,24 +11,6 @@
 #define FILES_MAX 8
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static size_t split(const char *text, size_t size, struct clo_document *ret)
-{
-	size_t n = 0;
-
-	while (n < FILES_MAX) {
-		const char *end = memchr(text, '\0', size);
-		size_t len =
-			end && n + 1 < FILES_MAX ? (size_t)(end - text) : size;
-
-		ret[n++] = (struct clo_document){"fuzz.json", text, len};
-		if (len == size)
-			break;
-		text += len + 1;
-		size -= len + 1;
-	}
-	return n;
-}
 
 static bool are_clean(const struct clo_flaws *flaws)
 {
@@ -46,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	struct clo_document documents[FILES_MAX];
-	size_t n = split((const char *)data, size, documents);
+	size_t n = split((const char *)data, size, FILES_MAX, documents);
 	int r;
 
 	if (clo_flaws_new(&flaws) < 0)
