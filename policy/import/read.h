@@ -40,6 +40,14 @@ uint16_t clo_kube_read_number(struct clo_reader *reader,
 bool clo_kube_read_cidr(struct clo_reader *reader,
 			const struct clo_place *place,
 			struct clo_cidr *ret_cidr);
+/*
+ * The policy's rules of a direction, to be filled from the list under `key`;
+ * how many, 0 also without memory.
+ */
+size_t clo_kube_rules(struct clo_reader *reader, const struct clo_place *spec,
+		      const char *key, enum clo_kube_direction direction,
+		      struct clo_kube_policy *policy,
+		      struct clo_place *ret_list);
 
 /* One object each, appended to the cluster. */
 void clo_kube_read_namespace(struct clo_kube_reading *reading,

@@ -223,16 +223,9 @@ static void read_rules(struct clo_reader *reader, const struct clo_place *spec,
 		       struct clo_kube_policy *policy)
 {
 	struct clo_place list;
-	size_t n;
+	size_t n = clo_kube_rules(reader, spec, directions[direction].rules,
+				  direction, policy, &list);
 
-	(void)clo_kube_get(reader, spec, directions[direction].rules,
-			   JSON_ARRAY, &list);
-	n = clo_place_items(&list);
-	policy->rules[direction] = clo_arena_array(
-		reader->keep, n, sizeof(*policy->rules[direction]));
-	if (!policy->rules[direction])
-		return;
-	policy->n_rules[direction] = n;
 	for (size_t i = 0; i < n; i++) {
 		struct clo_place item = clo_place_item(&list, i);
 

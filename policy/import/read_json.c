@@ -245,3 +245,19 @@ bool clo_kube_read_cidr(struct clo_reader *reader,
 		    refused ? refused : "");
 	return false;
 }
+
+size_t clo_kube_rules(struct clo_reader *reader, const struct clo_place *spec,
+		      const char *key, enum clo_kube_direction direction,
+		      struct clo_kube_policy *policy,
+		      struct clo_place *ret_list)
+{
+	size_t n;
+
+	(void)clo_kube_get(reader, spec, key, JSON_ARRAY, ret_list);
+	n = clo_place_items(ret_list);
+	policy->rules[direction] = clo_arena_array(
+		reader->keep, n, sizeof(*policy->rules[direction]));
+	if (policy->rules[direction])
+		policy->n_rules[direction] = n;
+	return policy->n_rules[direction];
+}
