@@ -8,11 +8,10 @@
  */
 
 #include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
 
 #include "agent/base/clock.h"
 #include "agent/sys/bpf.h"
+#include "bench/alone.h"
 #include "bench/bench.h"
 
 #define CLASSES 64U
@@ -148,32 +147,11 @@ static void run(struct clo_bpf *bpf, bool quick)
 
 int main(int argc, char **argv)
 {
-	char mount_point[] = "/tmp/cloison-bench-XXXXXX";
-	struct clo_bpf_config config = {.connections = 1024};
-	struct clo_bpf *bpf = NULL;
-	char dir[64];
-	bool adopted;
+	struct alone alone = {0};
 
-	if (geteuid() != 0) {
-		(void)fprintf(stderr, "bench_apply_kernel: needs root\n");
+	if (!alone_open(&alone, "bench_apply_kernel"))
 		return 77;
-	}
-	bench_check(unshare(CLONE_NEWNET | CLONE_NEWNS) ? -errno : 0,
-		    "unshare");
-	bench_check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ? -errno
-									: 0,
-		    "mount");
-	bench_check(mkdtemp(mount_point) ? 0 : -errno, "mkdtemp");
-	bench_check(mount("bpf", mount_point, "bpf", 0, NULL) ? -errno : 0,
-		    "mount");
-	(void)snprintf(dir, sizeof(dir), "%s/node", mount_point);
-	config.dir = dir;
-
-	bench_check(clo_bpf_open(&config, &bpf, &adopted), "open");
-	run(bpf, argc > 1 && strcmp(argv[1], "--quick") == 0);
-	clo_bpf_free(bpf);
-	bench_check(clo_bpf_remove(dir), "remove");
-	(void)umount2(mount_point, MNT_DETACH);
-	(void)rmdir(mount_point);
+	run(alone.bpf, argc > 1 && strcmp(argv[1], "--quick") == 0);
+	alone_close(&alone);
 	return 0;
 }

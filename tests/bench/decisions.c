@@ -8,12 +8,11 @@
  */
 
 #include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "agent/base/clock.h"
 #include "agent/core/enumerate.h"
+#include "bench/alone.h"
 #include "bench/bench.h"
 
 struct shape {
@@ -132,33 +131,12 @@ int main(int argc, char **argv)
 		 10000, 1000, 20000},
 	};
 	bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
-	char mount_point[] = "/tmp/cloison-bench-XXXXXX";
-	struct clo_bpf_config config = {.connections = 1024};
-	struct clo_bpf *bpf = NULL;
-	char dir[64];
-	bool adopted;
+	struct alone alone = {0};
 
-	if (geteuid() != 0) {
-		(void)fprintf(stderr, "bench_decisions: needs root\n");
+	if (!alone_open(&alone, "bench_decisions"))
 		return 77;
-	}
-	bench_check(unshare(CLONE_NEWNET | CLONE_NEWNS) ? -errno : 0,
-		    "unshare");
-	bench_check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ? -errno
-									: 0,
-		    "mount");
-	bench_check(mkdtemp(mount_point) ? 0 : -errno, "mkdtemp");
-	bench_check(mount("bpf", mount_point, "bpf", 0, NULL) ? -errno : 0,
-		    "mount");
-	(void)snprintf(dir, sizeof(dir), "%s/node", mount_point);
-	config.dir = dir;
-
-	bench_check(clo_bpf_open(&config, &bpf, &adopted), "open");
-	for (size_t i = 0; i < (quick ? 1 : 4); i++)
-		measure(bpf, &shapes[i], quick ? 2 : 7);
-	clo_bpf_free(bpf);
-	bench_check(clo_bpf_remove(dir), "remove");
-	(void)umount2(mount_point, MNT_DETACH);
-	(void)rmdir(mount_point);
+	for (size_t i = 0; i < (quick ? 1 : CLO_ARRAY_LEN(shapes)); i++)
+		measure(alone.bpf, &shapes[i], quick ? 2 : 7);
+	alone_close(&alone);
 	return 0;
 }
