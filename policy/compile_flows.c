@@ -12,7 +12,7 @@
  */
 #define PAIRS_MAX ((size_t)1 << 24)
 #define STEPS_MAX ((size_t)1 << 30) /* (bundle, pair) met in all */
-#define RULES_MAX ((size_t)1 << 27) /* numbers in table rules */
+#define ROWS_MAX ((size_t)1 << 27) /* numbers in all rows */
 
 struct flows {
 	struct clo_lists bundle_keys; /* {from peer, to peer} */
@@ -25,6 +25,10 @@ struct flows {
 	size_t n_rows, cap_rows;
 	uint32_t *scratch; /* one row: rule by class */
 	bool *shared; /* by class: more than one rule grants it */
+	uint32_t *touched; /* classes of that row, as they were met */
+	size_t n_touched;
+	uint32_t *owned; /* by rule: classes of that row; 0 between two */
+	uint32_t *row; /* the same row, as compile_build.h has it */
 	struct clo_edges met; /* one source: (destination, bundle) */
 	size_t steps;
 };
@@ -41,6 +45,9 @@ static void done(struct flows *flows)
 	free(flows->rows);
 	free(flows->scratch);
 	free(flows->shared);
+	free(flows->touched);
+	free(flows->owned);
+	free(flows->row);
 }
 
 static int bundle_rules(struct clo_build *build, struct flows *flows)
@@ -165,7 +172,9 @@ static void set_class(struct flows *flows, uint32_t class, uint32_t rule)
 {
 	uint32_t *owner = &flows->scratch[class];
 
-	if (*owner && *owner != rule)
+	if (!*owner)
+		flows->touched[flows->n_touched++] = class;
+	else if (*owner != rule)
 		flows->shared[class] = true;
 	if (!*owner || rule < *owner)
 		*owner = rule;
@@ -210,28 +219,78 @@ static void set_rule(const struct clo_build *build, struct flows *flows,
 }
 
 /* The row under way shows what its rules are for. */
-static void note_uses(uint8_t *uses, const struct flows *flows, size_t stride)
+static void note_uses(uint8_t *uses, const struct flows *flows)
 {
-	for (size_t class = 0; class < stride; class ++) {
-		if (!flows->scratch[class])
-			continue;
+	for (size_t i = 0; i < flows->n_touched; i++) {
+		uint32_t class = flows->touched[i];
+
 		uses[flows->scratch[class]] |= CLO_RULE_OWNS;
 		if (!flows->shared[class])
 			uses[flows->scratch[class]] |= CLO_RULE_NEEDED;
 	}
 }
 
+static void clear_row(struct flows *flows)
+{
+	for (size_t i = 0; i < flows->n_touched; i++) {
+		flows->scratch[flows->touched[i]] = 0;
+		flows->shared[flows->touched[i]] = false;
+	}
+	flows->n_touched = 0;
+}
+
+/* The rule that owns most classes of the row; of equals, the first. */
+static uint32_t find_owner(struct flows *flows)
+{
+	uint32_t *owned = flows->owned;
+	uint32_t owner = flows->scratch[flows->touched[0]];
+
+	for (size_t i = 0; i < flows->n_touched; i++) {
+		uint32_t rule = flows->scratch[flows->touched[i]];
+
+		owned[rule]++;
+		if (owned[rule] > owned[owner] ||
+		    (owned[rule] == owned[owner] && rule < owner))
+			owner = rule;
+	}
+	for (size_t i = 0; i < flows->n_touched; i++)
+		owned[flows->scratch[flows->touched[i]]] = 0;
+	return owner;
+}
+
+static int intern_row(struct clo_build *build, struct flows *flows,
+		      uint32_t *ret_row)
+{
+	uint32_t owner = find_owner(flows);
+	uint32_t *row = flows->row;
+	uint32_t *bits = row + 1;
+	size_t n = CLO_ROW_OTHERS(build->words);
+
+	row[0] = owner;
+	memset(bits, 0, build->words * sizeof(uint64_t));
+	for (size_t i = 0; i < flows->n_touched; i++)
+		bits[flows->touched[i] / 32] |= 1U << flows->touched[i] % 32;
+	for (uint32_t w = 0; w < build->words * 2; w++) {
+		for (uint32_t word = bits[w]; word; word &= word - 1) {
+			uint32_t class = w * 32 + (uint32_t)__builtin_ctz(word);
+
+			if (flows->scratch[class] == owner)
+				continue;
+			row[n++] = class;
+			row[n++] = flows->scratch[class];
+		}
+	}
+	return clo_lists_intern(&build->rows, row, n, ret_row);
+}
+
 /* row + 1, or 0 if the bundles' rules set no bit. */
 static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 		    uint32_t *ret_row)
 {
-	size_t stride = (size_t)build->words * 64;
 	const uint32_t *bundles;
-	bool empty = true;
 	size_t n;
 
-	memset(flows->scratch, 0, stride * sizeof(*flows->scratch));
-	memset(flows->shared, 0, stride * sizeof(*flows->shared));
+	clear_row(flows);
 	bundles = clo_lists_get(&flows->lists, list, &n);
 	for (size_t b = 0; b < n; b++) {
 		size_t n_rules;
@@ -243,14 +302,11 @@ static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 			build->out->uses[rules[i]] |= CLO_RULE_MET;
 		}
 	}
-	note_uses(build->out->uses, flows, stride);
-	for (size_t c = 0; c < stride && empty; c++)
-		empty = flows->scratch[c] == 0;
-	if (empty) {
-		*ret_row = 0;
-		return 0;
-	}
-	return clo_lists_intern(&build->rows, flows->scratch, stride, ret_row);
+	note_uses(build->out->uses, flows);
+	if (flows->n_touched)
+		return intern_row(build, flows, ret_row);
+	*ret_row = 0;
+	return 0;
 }
 
 static int order_numbers(const void *left, const void *right)
@@ -389,22 +445,28 @@ static int add_source(struct clo_build *build, struct flows *flows,
 
 static int init(struct clo_build *build, struct flows *flows)
 {
+	size_t n;
 	int r;
 
 	build->words = (clo_classes_count(&build->classes) + 63) / 64;
-	flows->scratch =
-		calloc((size_t)build->words * 64, sizeof(*flows->scratch));
+	n = (size_t)build->words * 64;
+	flows->scratch = calloc(n, sizeof(*flows->scratch));
+	flows->shared = calloc(n, sizeof(*flows->shared));
+	flows->touched = calloc(n, sizeof(*flows->touched));
+	flows->row = calloc(CLO_ROW_OTHERS(build->words) + 2 * n,
+			    sizeof(*flows->row));
+	flows->owned = calloc(build->n_rules, sizeof(*flows->owned));
 	/* Row 0 is that of the empty list: no bit. */
 	flows->rows = calloc(1, sizeof(*flows->rows));
-	flows->shared = calloc((size_t)build->words * 64, sizeof(bool));
 	build->out->uses = calloc(build->n_rules, sizeof(uint8_t));
 	if (!flows->scratch || !flows->rows || !flows->shared ||
+	    !flows->touched || !flows->row || !flows->owned ||
 	    !build->out->uses)
 		return -ENOMEM;
 	flows->n_rows = 1;
 	flows->cap_rows = 1;
 
-	r = clo_lists_init(&build->rows, RULES_MAX);
+	r = clo_lists_init(&build->rows, ROWS_MAX);
 	if (r == 0)
 		r = clo_lists_init(&flows->bundle_keys, CLO_LISTS_MAX);
 	if (r == 0)

@@ -130,26 +130,51 @@ static int put_identities(const struct clo_build *build,
 	return 0;
 }
 
-/* The interned rows, back to back, are table rules; rows follow from it. */
+/* Others are what is left of the rows' numbers, two of each. */
+static int make_rows(const struct clo_build *build, struct clo_tables *tables)
+{
+	size_t n_rows = build->rows.n - 1;
+	size_t fixed = n_rows * CLO_ROW_OTHERS(build->words);
+	int r = make(tables, CLO_TABLE_ROWS, n_rows * build->words);
+
+	if (r == 0)
+		r = make(tables, CLO_TABLE_OWNERS, n_rows);
+	if (r == 0)
+		r = make(tables, CLO_TABLE_RULES,
+			 (build->rows.n_pool - fixed) / 2);
+	return r;
+}
+
 static int put_rows(struct clo_build *build, struct clo_tables *tables)
 {
-	struct clo_table_data *rules = &tables->table[CLO_TABLE_RULES];
-	size_t n_rows = build->rows.n - 1;
-	size_t n_words = n_rows * build->words;
-	const uint32_t *owners;
-	uint64_t *words;
-	int r = make(tables, CLO_TABLE_ROWS, n_words);
+	size_t size = build->words * sizeof(uint64_t);
+	struct clo_rule_entry *other;
+	struct clo_owner *owners;
+	uint8_t *words;
+	int r = make_rows(build, tables);
 
 	if (r < 0)
 		return r;
-	assert(build->rows.n_pool == n_words * 64);
-	owners = build->rows.pool;
-	words = (void *)tables->table[CLO_TABLE_ROWS].entries;
-	for (size_t i = 0; i < n_words * 64; i++)
-		words[i / 64] |= (uint64_t)(owners[i] != 0) << (i % 64);
 
-	rules->n = n_words * 64 / 2;
-	rules->entries = (uint8_t *)CLO_TAKE(build->rows.pool);
+	words = tables->table[CLO_TABLE_ROWS].entries;
+	owners = (void *)tables->table[CLO_TABLE_OWNERS].entries;
+	other = (void *)tables->table[CLO_TABLE_RULES].entries;
+	for (uint32_t row = 0; row < build->rows.n - 1; row++) {
+		size_t n, first = CLO_ROW_OTHERS(build->words);
+		const uint32_t *list = clo_lists_get(&build->rows, row + 1, &n);
+		size_t bits = 0;
+
+		memcpy(words + row * size, list + 1, size);
+		for (size_t i = 1; i < first; i++)
+			bits += (size_t)__builtin_popcount(list[i]);
+		owners[row] = (struct clo_owner){
+			.rule = list[0],
+			.owned = (uint16_t)(bits - (n - first) / 2),
+			.others = (uint16_t)((n - first) / 2)};
+		for (size_t i = first; i < n; i += 2)
+			*other++ = (struct clo_rule_entry){{row, list[i]},
+							   list[i + 1]};
+	}
 	tables->table[CLO_TABLE_PAIRS].n = build->pairs.n;
 	tables->table[CLO_TABLE_PAIRS].entries = CLO_TAKE(build->pairs.entries);
 	return 0;

@@ -71,13 +71,34 @@ json_t *clo_explain_breach(const struct clo_compiled *compiled,
 		doc && compiled->excepted[breach->rule]);
 }
 
+static void rule_text(const struct clo_compiled *compiled, uint32_t rule,
+		      char *text, size_t size)
+{
+	const char *name = clo_name_rule(compiled, rule);
+
+	(void)snprintf(text, size, "rule %s",
+		       name        ? name
+		       : rule == 0 ? "none"
+				   : "that does not exist");
+}
+
 /* What a value says, for the line about its difference. */
 static void value_text(const struct clo_compiled *compiled,
 		       const struct clo_tables *tables,
 		       const struct clo_difference *difference, char text[64])
 {
 	uint32_t word;
+	int n;
 
+	if (difference->table == CLO_TABLE_RULES) {
+		const uint32_t *rule = clo_tables_find(
+			tables, CLO_TABLE_RULES,
+			clo_tables_key(compiled->tables, CLO_TABLE_RULES,
+				       difference->index));
+
+		rule_text(compiled, rule ? *rule : 0, text, 64);
+		return;
+	}
 	if (difference->index >= tables->table[difference->table].n) {
 		(void)snprintf(text, 64, "absent");
 		return;
@@ -92,16 +113,13 @@ static void value_text(const struct clo_compiled *compiled,
 				       : "denied");
 		return;
 	}
-	if (difference->table == CLO_TABLE_RULES) {
-		const struct clo_rules *rules = clo_tables_value(
-			tables, CLO_TABLE_RULES, difference->index);
-		uint32_t rule = rules->rule[difference->class % 2];
-		const char *name = clo_name_rule(compiled, rule);
+	if (difference->table == CLO_TABLE_OWNERS) {
+		const struct clo_owner *owner = clo_tables_value(
+			tables, CLO_TABLE_OWNERS, difference->index);
 
-		(void)snprintf(text, 64, "rule %s",
-			       name        ? name
-			       : rule == 0 ? "none"
-					   : "that does not exist");
+		n = snprintf(text, 64, "%u and %u classes, ", owner->owned,
+			     owner->others);
+		rule_text(compiled, owner->rule, text + n, 64 - (size_t)n);
 		return;
 	}
 	memcpy(&word,
@@ -120,7 +138,8 @@ static void how_text(const struct clo_compiled *compiled,
 		difference->table < CLO_TABLE_COUNT &&
 		clo_table_types[difference->table].kind == CLO_TABLE_ARRAY;
 
-	if (difference->how == CLO_DIFF_CHANGED && indexed) {
+	if (difference->how == CLO_DIFF_CHANGED &&
+	    (indexed || difference->table == CLO_TABLE_RULES)) {
 		value_text(compiled, compiled->tables, difference, expected);
 		value_text(compiled, observed, difference, found);
 		(void)snprintf(text, 192, "is %s, expected %s", found,

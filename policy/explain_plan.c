@@ -13,6 +13,7 @@ static void done(struct plan *plan)
 		clo_index_done(&plan->sides[i].pairs);
 		clo_ranges_done(&plan->sides[i].ranges);
 		free(plan->sides[i].rows);
+		free(plan->sides[i].row);
 		free(plan->sides[i].classes);
 		json_decref(plan->lists[i]);
 		json_decref(plan->folded[i]);
@@ -27,18 +28,16 @@ static void done(struct plan *plan)
 	free(plan->changed);
 }
 
-/* Owners of a row's classes, one for each: table rules is a flat array. */
-static const uint32_t *owners(const struct side *side, uint32_t row_plus_1)
+/* Of each class the rule that grants it in this row of the side's; NULL: none. */
+static const uint32_t *owners(struct side *side, uint32_t row_plus_1)
 {
-	const struct clo_tables *tables = side->compiled->tables;
-	const struct clo_rules *rules;
-
 	if (!row_plus_1)
 		return NULL;
-	rules = clo_tables_value(tables, CLO_TABLE_RULES,
-				 (size_t)(row_plus_1 - 1) * tables->gen.words *
-					 32);
-	return rules->rule;
+	if (side->shown != row_plus_1)
+		clo_tables_row_rules(side->compiled->tables, row_plus_1 - 1,
+				     side->row);
+	side->shown = row_plus_1;
+	return side->row;
 }
 
 /* What becomes of a range, and by which rule of the side that allows it. */
@@ -367,7 +366,8 @@ static int prepare_side(struct side *side)
 	int r;
 
 	side->rows = calloc(tables->gen.identities, sizeof(*side->rows));
-	if (!side->rows)
+	side->row = calloc((size_t)tables->gen.words * 64, sizeof(*side->row));
+	if (!side->rows || !side->row)
 		return -ENOMEM;
 	r = clo_pairs_index(tables, &side->pairs);
 	return r < 0 ? r : clo_ranges_init(&side->ranges, tables);

@@ -23,6 +23,8 @@ struct side {
 	struct clo_index pairs;
 	struct clo_ranges ranges;
 	uint32_t *rows; /* row + 1 by destination; 0: none */
+	uint32_t *row; /* rules of row `shown` - 1, by class */
+	uint32_t shown;
 	uint32_t *classes; /* by joint range */
 };
 

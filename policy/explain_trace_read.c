@@ -160,16 +160,15 @@ const uint64_t *clo_trace_read_word(struct clo_tracer *tracer, uint32_t index)
 	return word;
 }
 
-uint32_t clo_trace_read_rule(struct clo_tracer *tracer, uint32_t index)
+uint32_t clo_trace_read_rule(struct clo_tracer *tracer, uint32_t row,
+			     uint32_t class)
 {
 	const struct clo_view view = {tracer->tables};
-	uint32_t rule = clo_view_rule(&view, index);
+	uint32_t rule = clo_view_rule(&view, row, class);
 	const char *name = clo_name_rule(tracer->compiled, rule);
-	uint32_t bits = tracer->tables->gen.words * 64;
 	char key[KEY_MAX];
 
-	(void)snprintf(key, sizeof(key), "row %u, class %u",
-		       bits ? index / bits : 0, bits ? index % bits : 0);
+	(void)snprintf(key, sizeof(key), "row %u, class %u", row, class);
 	clo_trace_step(tracer, stage_of(tracer, "rule"), "rules", key, "%s",
 		       name ? name : "none that has a name");
 	return rule;

@@ -41,9 +41,10 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return (const __u64 *)clo_trace_read_word(view->tracer, index);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class)
 {
-	return clo_trace_read_rule(view->tracer, index);
+	return clo_trace_read_rule(view->tracer, row, class);
 }
 
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)

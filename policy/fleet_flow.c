@@ -62,18 +62,6 @@ static struct judged judge(const struct clo_compiled *compiled, uint32_t space,
 	return judged;
 }
 
-/* The rule by which a row has the class, or 0. */
-static uint32_t rule_of(const struct clo_compiled *compiled, uint32_t row,
-			uint32_t class)
-{
-	const struct clo_view view = {compiled->tables};
-
-	if (class == CLO_CLASS_NONE)
-		return 0;
-	return clo_view_rule(&view,
-			     row * compiled->tables->gen.words * 64 + class);
-}
-
 static bool is_excepted(const struct clo_fleet *fleet, const uint32_t rules[2])
 {
 	for (int i = 0; i < 2; i++) {
@@ -116,9 +104,9 @@ static bool find_open(const struct clo_fleet *fleet,
 		for (int s = 0; s < 2 && open; s++) {
 			const struct clo_fleet_side *side = &fleet->sides[s];
 
-			breach->rules[s] =
-				rule_of(side->view->compiled, judged[s].row,
-					side->classes[i]);
+			breach->rules[s] = clo_tables_rule(
+				side->view->compiled->tables, judged[s].row,
+				side->classes[i]);
 			open = breach->rules[s] != 0;
 		}
 		clo_slot_decode(fleet->ranges.ranges[i].first, &witness->proto,

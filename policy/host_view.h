@@ -83,13 +83,10 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return clo_tables_find(view->tables, CLO_TABLE_ROWS, &index);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class)
 {
-	const __u32 half = index / 2;
-	const struct clo_rules *rules =
-		clo_tables_find(view->tables, CLO_TABLE_RULES, &half);
-
-	return rules ? rules->rule[index % 2] : 0;
+	return clo_tables_rule(view->tables, row, class);
 }
 
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)

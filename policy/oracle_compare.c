@@ -295,9 +295,8 @@ static void check_pair(struct clo_oracle_state *state,
 			row ? clo_view_word(&state->view, *row * words + c / 64)
 			    : NULL;
 		bool allowed = word && *word >> (c % 64) & 1;
-		uint32_t owner = allowed ? clo_view_rule(&state->view,
-							 *row * words * 64 + c)
-					 : 0;
+		uint32_t owner =
+			allowed ? clo_tables_rule(state->tables, *row, c) : 0;
 
 		if (!state->slots[c])
 			continue; /* no packet has it */

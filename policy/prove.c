@@ -31,6 +31,7 @@ struct proof {
 	size_t n_excepted;
 	const struct clo_identity *identities;
 	uint32_t *allowed; /* classes, by row */
+	uint32_t *rules; /* of the row under way, by class */
 	struct walked *walked; /* by row */
 	uint8_t *shown; /* by rule: invariants with a breach kept */
 	struct clo_identity *buckets; /* without their segments */
@@ -49,6 +50,7 @@ static void proof_free(struct proof *proof)
 		return;
 
 	free(proof->allowed);
+	free(proof->rules);
 	free(proof->walked);
 	free(proof->shown);
 	free(proof->buckets);
@@ -90,20 +92,19 @@ static void walk(struct proof *proof, const struct offence *offence,
 {
 	uint32_t words = proof->tables->gen.words;
 	size_t first = (size_t)offence->row * words;
-	const struct clo_rules *rules =
-		clo_tables_value(proof->tables, CLO_TABLE_RULES, first * 32);
 	const uint64_t *bits =
 		clo_tables_value(proof->tables, CLO_TABLE_ROWS, first);
 	struct walked *walked = &proof->walked[offence->row];
+	uint32_t *rules = proof->rules;
 	struct clo_breach breach = {.invariant = &clo_invariants[invariant],
 				    .pair = offence->pair};
 
+	clo_tables_row_rules(proof->tables, offence->row, rules);
 	walked->excepted = 0;
 	for (uint32_t w = 0; w < words; w++) {
 		for (uint64_t word = bits[w]; word; word &= word - 1) {
 			breach.class = w * 64 + (uint32_t)__builtin_ctzll(word);
-			breach.rule =
-				rules[breach.class / 2].rule[breach.class % 2];
+			breach.rule = rules[breach.class];
 			walked->excepted += is_excepted(proof, breach.rule);
 			keep(proof, &breach);
 		}
@@ -286,7 +287,9 @@ static int prepare(struct proof *proof)
 	proof->identities = clo_tables_value(tables, CLO_TABLE_IDENTITIES, 0);
 	proof->walked = calloc(n_rows + 1, sizeof(*proof->walked));
 	proof->shown = calloc((size_t)tables->gen.rules + 1, 1);
-	if (!proof->walked || !proof->shown)
+	proof->rules =
+		calloc((size_t)tables->gen.words * 64, sizeof(*proof->rules));
+	if (!proof->walked || !proof->shown || !proof->rules)
 		return -ENOMEM;
 
 	proof->result.identities = tables->gen.identities - 1;

@@ -39,11 +39,11 @@ static int check_sizes(const struct clo_tables *tables, char reterr_text[160])
 				     "services: %zu entries, %u expected",
 				     n_services, CLO_SLOTS / 4);
 	if (n_words % gen->words != 0 || n_words / gen->words >= UINT32_MAX ||
-	    tables->table[CLO_TABLE_RULES].n != n_words * 32)
+	    tables->table[CLO_TABLE_OWNERS].n != n_words / gen->words)
 		return clo_check_bad(
 			reterr_text,
-			"rows: %zu words of %u to a row, %zu rule entries",
-			n_words, gen->words, tables->table[CLO_TABLE_RULES].n);
+			"rows: %zu words of %u to a row, %zu owners", n_words,
+			gen->words, tables->table[CLO_TABLE_OWNERS].n);
 	return 0;
 }
 
@@ -176,124 +176,122 @@ static int check_identities(const struct clo_tables *tables,
 	return check_flags(tables, reterr_text);
 }
 
-/* Of the 64 of a word; in four parts, which a processor takes side by side. */
-static bool any_rule(const uint32_t *rules)
+/* Bits that the row has; -EBADMSG if one is beyond the classes. */
+static int count_bits(const struct clo_tables *tables, uint32_t row,
+		      uint32_t *ret_bits, char reterr_text[160])
 {
-	uint32_t any[4] = {0};
+	const struct clo_gen *gen = &tables->gen;
+	const uint64_t *words = clo_tables_value(tables, CLO_TABLE_ROWS,
+						 (size_t)row * gen->words);
+	uint32_t bits = 0;
 
-	for (uint32_t i = 0; i < 16; i++) {
-		any[0] |= rules[i];
-		any[1] |= rules[16 + i];
-		any[2] |= rules[32 + i];
-		any[3] |= rules[48 + i];
-	}
-	return (any[0] | any[1] | any[2] | any[3]) != 0;
-}
-
-/*
- * The bits that have a rule; *ret_beyond is set if one is none of the policy's.
- * Most words have no bit, most others one: rules are looked at together first.
- */
-static uint64_t owned_bits(const uint32_t *rules, uint32_t n_rules,
-			   bool *ret_beyond)
-{
-	uint64_t owned = 0;
-
-	if (!any_rule(rules))
-		return 0;
-
-	for (uint32_t first = 0; first < 64; first += 8) {
-		const uint32_t *eight = rules + first;
-
-		if (!(eight[0] | eight[1] | eight[2] | eight[3] | eight[4] |
-		      eight[5] | eight[6] | eight[7]))
-			continue;
-		for (uint32_t bit = first; bit < first + 8; bit++) {
-			owned |= (uint64_t)(rules[bit] != 0) << bit;
-			*ret_beyond |= rules[bit] != 0 && rules[bit] >= n_rules;
-		}
-	}
-	return owned;
-}
-
-/* Which of the word's rules it is. */
-static int tell_beyond(const struct clo_gen *gen, size_t index,
-		       const uint32_t *rules, char reterr_text[160])
-{
-	uint32_t bit = 0;
-
-	while (rules[bit] < gen->rules)
-		bit++;
-	return clo_check_bad(reterr_text,
-			     "rules: row %zu, class %zu has rule %u of %u",
-			     index / gen->words, index % gen->words * 64 + bit,
-			     rules[bit], gen->rules);
-}
-
-/* A rule where the bit is set and nowhere else; no bit beyond the classes. */
-static int check_word(const struct clo_gen *gen, size_t index, uint64_t word,
-		      const uint32_t *rules, char reterr_text[160])
-{
-	size_t row = index / gen->words;
-	bool beyond = false;
-	uint64_t owned = owned_bits(rules, gen->rules, &beyond);
-
-	if (beyond)
-		return tell_beyond(gen, index, rules, reterr_text);
-	if (word != owned) {
-		unsigned int bit = (unsigned int)__builtin_ctzll(word ^ owned);
-
-		return clo_check_bad(
-			reterr_text, "rows: row %zu, class %zu is %s", row,
-			index % gen->words * 64 + bit,
-			word >> bit & 1 ? "allowed and no rule owns it"
-					: "denied and a rule owns it");
-	}
-	if (index % gen->words == gen->words - 1 && gen->classes % 64 &&
-	    word >> (gen->classes % 64))
+	for (uint32_t w = 0; w < gen->words; w++)
+		if (words[w])
+			bits += (uint32_t)__builtin_popcountll(words[w]);
+	*ret_bits = bits;
+	if (gen->classes % 64 && words[gen->words - 1] >> (gen->classes % 64))
 		return clo_check_bad(reterr_text,
-				     "rows: row %zu allows beyond class %u",
-				     row, gen->classes - 1);
+				     "rows: row %u allows beyond class %u", row,
+				     gen->classes - 1);
 	return 0;
 }
 
-#define AHEAD 16 /* words */
+static bool is_allowed(const struct clo_tables *tables, uint32_t row,
+		       uint32_t class)
+{
+	const uint64_t *word =
+		clo_tables_value(tables, CLO_TABLE_ROWS,
+				 (size_t)row * tables->gen.words + class / 64);
 
-/*
- * The rules are more than a cache holds, and a processor's own prefetching ends
- * with the page: those of a later word, four cache lines, are asked for.
- */
+	return *word >> (class % 64) & 1;
+}
+
+/* The rule of a bit that its row's owner has not. */
+static int check_other(const struct clo_tables *tables,
+		       const struct clo_rule_entry *other,
+		       char reterr_text[160])
+{
+	const struct clo_gen *gen = &tables->gen;
+	uint32_t row = other->key.row;
+	const struct clo_owner *owner =
+		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
+
+	if (!owner || other->key.class >= gen->classes)
+		return clo_check_bad(reterr_text,
+				     "rules: row %u, class %u: there is none",
+				     row, other->key.class);
+	if (other->rule == 0 || other->rule >= gen->rules)
+		return clo_check_bad(reterr_text,
+				     "rules: row %u, class %u has rule %u of "
+				     "%u",
+				     row, other->key.class, other->rule,
+				     gen->rules);
+	if (!is_allowed(tables, row, other->key.class))
+		return clo_check_bad(
+			reterr_text,
+			"rows: row %u, class %u is denied and a rule owns it",
+			row, other->key.class);
+	if (other->rule == owner->rule)
+		return clo_check_bad(reterr_text,
+				     "rules: row %u, class %u has the rule "
+				     "that owns the row",
+				     row, other->key.class);
+	return 0;
+}
+
+/* Every bit has one rule: its row's owner's, or the one of its own entry. */
+static int check_owner(const struct clo_tables *tables, uint32_t row,
+		       uint32_t bits, uint32_t n_others, char reterr_text[160])
+{
+	const struct clo_owner *owner =
+		clo_tables_value(tables, CLO_TABLE_OWNERS, row);
+
+	if (owner->rule >= tables->gen.rules ||
+	    (owner->rule == 0) != (bits == 0))
+		return clo_check_bad(reterr_text,
+				     "owners: row %u has rule %u of %u", row,
+				     owner->rule, tables->gen.rules);
+	if (bits != (uint32_t)owner->owned + owner->others)
+		return clo_check_bad(reterr_text,
+				     "rows: row %u allows %u classes, rules "
+				     "own %u of them",
+				     row, bits,
+				     (uint32_t)owner->owned + owner->others);
+	if (n_others != owner->others || (bits && !owner->owned))
+		return clo_check_bad(
+			reterr_text,
+			"owners: row %u has %u classes of its owner and %u of "
+			"others, table rules %u",
+			row, owner->owned, owner->others, n_others);
+	return 0;
+}
+
 static int check_rows(const struct clo_tables *tables, uint32_t *allowed,
 		      char reterr_text[160])
 {
-	const struct clo_gen *gen = &tables->gen;
-	size_t n_words = tables->table[CLO_TABLE_ROWS].n;
-	const uint32_t *rules; /* 64 for each word */
-	const uint64_t *words;
+	size_t n_others = tables->table[CLO_TABLE_RULES].n;
+	size_t n_rows = tables->table[CLO_TABLE_OWNERS].n;
+	CLO_AUTO_MEM uint32_t *others = calloc(n_rows + 1, sizeof(*others));
+	int r = 0;
 
-	if (n_words == 0)
-		return 0;
-	words = clo_tables_value(tables, CLO_TABLE_ROWS, 0);
-	rules = clo_tables_value(tables, CLO_TABLE_RULES, 0);
-	for (size_t i = 0; i < n_words; i++) {
-		int r;
+	if (!others)
+		return -ENOMEM;
 
-		if (i + AHEAD < n_words) {
-			const uint32_t *later = rules + (i + AHEAD) * 64;
+	for (size_t i = 0; i < n_others && r == 0; i++) {
+		const struct clo_rule_entry *other =
+			clo_tables_key(tables, CLO_TABLE_RULES, i);
 
-			__builtin_prefetch(later);
-			__builtin_prefetch(later + 16);
-			__builtin_prefetch(later + 32);
-			__builtin_prefetch(later + 48);
-		}
-		r = check_word(gen, i, words[i], rules + i * 64, reterr_text);
-		if (r < 0)
-			return r;
-		if (words[i])
-			allowed[i / gen->words] +=
-				(uint32_t)__builtin_popcountll(words[i]);
+		r = check_other(tables, other, reterr_text);
+		if (r == 0)
+			others[other->key.row]++;
 	}
-	return 0;
+	for (uint32_t row = 0; row < n_rows && r == 0; row++) {
+		r = count_bits(tables, row, &allowed[row], reterr_text);
+		if (r == 0)
+			r = check_owner(tables, row, allowed[row], others[row],
+					reterr_text);
+	}
+	return r;
 }
 
 /* Every key once, in order: look-ups would find but one of two. */

@@ -84,7 +84,7 @@ static bool leaves_home(const struct clo_identity *a,
 	       !(b->flags & CLO_IDENTITY_NATIONAL);
 }
 
-static bool crosses_any(const struct clo_tables *tables, struct clo_pair pair)
+bool clo_plant_crosses(const struct clo_tables *tables, struct clo_pair pair)
 {
 	static bool (*const borders[])(const struct clo_identity *a,
 				       const struct clo_identity *b) = {
@@ -208,7 +208,7 @@ static int missing_side(struct clo_planting *planting)
 		struct clo_pair pair;
 
 		memcpy(&pair, entry, sizeof(pair));
-		if (crosses_any(tables, pair))
+		if (clo_plant_crosses(tables, pair))
 			continue;
 		memmove(entry, entry + size, (--pairs->n - i) * size);
 		planting->expected.allowed =
@@ -231,8 +231,8 @@ static int swapped_direction(struct clo_planting *planting)
 		const struct clo_pair turned = {was.dst, was.src};
 		int order = memcmp(&was, &turned, sizeof(was));
 
-		if (was.src == was.dst || crosses_any(tables, was) ||
-		    crosses_any(tables, turned) ||
+		if (was.src == was.dst || clo_plant_crosses(tables, was) ||
+		    clo_plant_crosses(tables, turned) ||
 		    clo_tables_find(tables, CLO_TABLE_PAIRS, &turned))
 			continue;
 		*pair = turned;
@@ -246,213 +246,6 @@ static int swapped_direction(struct clo_planting *planting)
 	return -ENOENT;
 }
 
-/* A class that the row denies and one that it allows. */
-static int find_classes(const struct clo_tables *tables, uint32_t row,
-			uint32_t *ret_denied, uint32_t *ret_allowed)
-{
-	const uint64_t *words = clo_tables_value(
-		tables, CLO_TABLE_ROWS, (size_t)row * tables->gen.words);
-	bool denied = false;
-	bool allowed = false;
-
-	for (uint32_t c = 0; c < tables->gen.classes; c++) {
-		if (words[c / 64] >> (c % 64) & 1) {
-			*ret_allowed = c;
-			allowed = true;
-		} else {
-			*ret_denied = c;
-			denied = true;
-		}
-	}
-	return denied && allowed ? 0 : -ENOENT;
-}
-
-/* Where something may be changed in a row, and who feels it. */
-struct spot {
-	struct clo_pair pair; /* the first that uses the row */
-	uint32_t row, users, denied, allowed;
-};
-
-/* false: some pair that uses the row crosses a border as it is. */
-static bool find_users(const struct clo_tables *tables, struct spot *spot)
-{
-	for (size_t i = tables->table[CLO_TABLE_PAIRS].n; i-- > 0;) {
-		const uint32_t *row =
-			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
-
-		if (*row != spot->row)
-			continue;
-		spot->users++;
-		memcpy(&spot->pair, clo_tables_key(tables, CLO_TABLE_PAIRS, i),
-		       sizeof(spot->pair));
-		if (crosses_any(tables, spot->pair))
-			return false;
-	}
-	return true;
-}
-
-static int find_spot(const struct clo_tables *tables, struct spot *ret_spot)
-{
-	/* From the last row on: an index must count, not only stand at 0. */
-	for (size_t i = tables->table[CLO_TABLE_PAIRS].n; i-- > 0;) {
-		struct spot spot = {.row = *(const uint32_t *)clo_tables_value(
-					    tables, CLO_TABLE_PAIRS, i)};
-
-		if (find_classes(tables, spot.row, &spot.denied,
-				 &spot.allowed) < 0 ||
-		    !find_users(tables, &spot))
-			continue;
-		*ret_spot = spot;
-		return 0;
-	}
-	return -ENOENT;
-}
-
-static uint32_t *owner_at(struct clo_planting *planting, uint32_t row,
-			  uint32_t class)
-{
-	uint32_t *rules =
-		clo_plant_entry(planting, CLO_TABLE_RULES,
-				(size_t)row * planting->tables->gen.words * 32);
-
-	return &rules[class];
-}
-
-static uint64_t *word_at(struct clo_planting *planting, uint32_t row,
-			 uint32_t class)
-{
-	return clo_plant_entry(planting, CLO_TABLE_ROWS,
-			       (size_t)row * planting->tables->gen.words +
-				       class / 64);
-}
-
-static struct clo_difference at_class(const struct clo_planting *planting,
-				      enum clo_table t, const struct spot *spot,
-				      uint32_t class)
-{
-	uint32_t words = planting->tables->gen.words;
-	size_t bit = (size_t)spot->row * words * 64 + class;
-
-	return (struct clo_difference){.table = t,
-				       .how = CLO_DIFF_CHANGED,
-				       .index = bit /
-						(t == CLO_TABLE_ROWS ? 64 : 2),
-				       .has_pair = true,
-				       .pair = spot->pair,
-				       .class = class};
-}
-
-/* The bit and its rule, as a compiler would have set them. */
-static int widened_port(struct clo_planting *planting)
-{
-	struct spot spot;
-
-	if (find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
-	*owner_at(planting, spot.row, spot.denied) =
-		*owner_at(planting, spot.row, spot.allowed);
-	planting->expected.allowed = spot.users;
-	planting->expected.differences = 2;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_ROWS, &spot, spot.denied);
-	return 0;
-}
-
-static int narrowed_port(struct clo_planting *planting)
-{
-	struct spot spot;
-
-	if (find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*word_at(planting, spot.row, spot.allowed) &=
-		~(1ULL << spot.allowed % 64);
-	*owner_at(planting, spot.row, spot.allowed) = 0;
-	planting->expected.allowed = -(int64_t)spot.users;
-	planting->expected.differences = 2;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_ROWS, &spot, spot.allowed);
-	return 0;
-}
-
-static int row_word(struct clo_planting *planting)
-{
-	struct spot spot;
-
-	if (find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
-	planting->expected.refused = "rows: ";
-	planting->expected.differences = 1;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_ROWS, &spot, spot.denied);
-	return 0;
-}
-
-static int lost_bit(struct clo_planting *planting)
-{
-	struct spot spot;
-
-	if (find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*word_at(planting, spot.row, spot.allowed) &=
-		~(1ULL << spot.allowed % 64);
-	planting->expected.refused = "rows: ";
-	planting->expected.differences = 1;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_ROWS, &spot, spot.allowed);
-	return 0;
-}
-
-/* With a rule, and yet of no class that a packet can have. */
-static int beyond_classes(struct clo_planting *planting)
-{
-	const struct clo_gen *gen = &planting->tables->gen;
-	struct spot spot;
-
-	if (gen->classes % 64 == 0 || find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*word_at(planting, spot.row, gen->classes) |= 1ULL << gen->classes % 64;
-	*owner_at(planting, spot.row, gen->classes) =
-		*owner_at(planting, spot.row, spot.allowed);
-	planting->expected.refused = "rows: ";
-	planting->expected.differences = 2;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_ROWS, &spot, gen->classes);
-	return 0;
-}
-
-static int rule_owner(struct clo_planting *planting)
-{
-	struct spot spot;
-	uint32_t *owner;
-
-	if (planting->tables->gen.rules < 3 ||
-	    find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	owner = owner_at(planting, spot.row, spot.allowed);
-	*owner = *owner == 1 ? 2 : 1;
-	planting->expected.differences = 1;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_RULES, &spot, spot.allowed);
-	return 0;
-}
-
-static int rule_unknown(struct clo_planting *planting)
-{
-	struct spot spot;
-
-	if (find_spot(planting->tables, &spot) < 0)
-		return -ENOENT;
-	*owner_at(planting, spot.row, spot.allowed) =
-		planting->tables->gen.rules;
-	planting->expected.refused = "rules: ";
-	planting->expected.differences = 1;
-	planting->expected.first =
-		at_class(planting, CLO_TABLE_RULES, &spot, spot.allowed);
-	return 0;
-}
-
 const struct clo_plant clo_plants[] = {
 	{"extra allow to another tenant", other_tenant},
 	{"extra allow to another environment", other_environment},
@@ -462,12 +255,5 @@ const struct clo_plant clo_plants[] = {
 	{"extra allow that an exception admits", admitted},
 	{"missing side", missing_side},
 	{"swapped direction", swapped_direction},
-	{"widened port", widened_port},
-	{"narrowed port", narrowed_port},
-	{"row word: a bit without a rule", row_word},
-	{"row word: a rule without its bit", lost_bit},
-	{"row word: a bit beyond the classes", beyond_classes},
-	{"rule owner: another rule", rule_owner},
-	{"rule owner: no rule of the policy", rule_unknown},
 };
 const size_t clo_plants_count = CLO_ARRAY_LEN(clo_plants);

@@ -32,11 +32,15 @@ struct clo_plant {
 
 extern const struct clo_plant clo_plants[];
 extern const size_t clo_plants_count;
+extern const struct clo_plant clo_plants_rows[];
+extern const size_t clo_plants_rows_count;
 extern const struct clo_plant clo_plants_tables[];
 extern const size_t clo_plants_tables_count;
 extern const struct clo_plant clo_plants_classes[];
 extern const size_t clo_plants_classes_count;
 
+/* The pair crosses a border that an invariant guards. */
+bool clo_plant_crosses(const struct clo_tables *tables, struct clo_pair pair);
 const struct clo_identity *clo_plant_identity(const struct clo_tables *tables,
 					      uint32_t index);
 /* Of the copy, to be changed. */

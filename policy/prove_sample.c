@@ -7,8 +7,9 @@
 
 /*
  * A small policy with a place for every plant: two tenants of different levels,
- * environments that meet and that do not, a node, services at home, addresses
- * outside at home and abroad, a multicast group, a DHCP server.
+ * environments that meet and that do not, two rules between the same groups, a
+ * node, services at home, addresses outside at home and abroad, a multicast
+ * group, a DHCP server.
  */
 /* clang-format off */
 #define HEAD(kind, name) \
@@ -48,6 +49,7 @@ static const char acme[] = HEAD("Tenant", "acme")
 	SEGMENT("back", "10.0.1.0/24", "fd00:2::/64", "")
 	"],\"groups\":[\"web\",\"db\"],\"rules\":["
 	RULE("sql", GROUP("web"), GROUP("db"), "\"tcp/5432\",\"icmp\"") ","
+	RULE("ops", GROUP("web"), GROUP("db"), "\"tcp/22\"") ","
 	RULE("home", GROUP("web"), CIDR("196.200.7.0/24"), "\"tcp/443\"") ","
 	RULE("public", CIDR("198.51.100.0/24"), GROUP("web"),
 	     "\"tcp/80-90\"") ","

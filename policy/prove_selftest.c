@@ -260,6 +260,7 @@ int clo_selftest_run(const struct clo_tables *tables, bool clean,
 		size_t n;
 	} lists[] = {{&untouched, 1},
 		     {clo_plants, clo_plants_count},
+		     {clo_plants_rows, clo_plants_rows_count},
 		     {clo_plants_tables, clo_plants_tables_count},
 		     {clo_plants_classes, clo_plants_classes_count}};
 	struct selftest test = {

@@ -26,6 +26,7 @@ struct making {
 	uint64_t *words; /* scratch: bits as words */
 	struct clo_lists rules; /* sorted rule numbers */
 	uint32_t *row_rules; /* by row: index of rules; 0: not known */
+	uint32_t *row; /* rules of a row, by class */
 	uint32_t *scratch; /* rule numbers */
 	struct flow *flows;
 	size_t n_flows, cap_flows;
@@ -44,6 +45,7 @@ static void done(struct making *making)
 	free(making->words);
 	clo_lists_done(&making->rules);
 	free(making->row_rules);
+	free(making->row);
 	free(making->scratch);
 	free(making->flows);
 	clo_lists_done(&making->keys);
@@ -143,16 +145,15 @@ static int rules_of_row(struct making *making, uint32_t row,
 			uint32_t *ret_rules)
 {
 	const struct clo_tables *tables = making->matrix->compiled->tables;
-	uint32_t n_words = tables->gen.words;
-	const struct clo_rules *rules = clo_tables_value(
-		tables, CLO_TABLE_RULES, (size_t)row * n_words * 32);
+	const uint32_t *rules = making->row;
 	size_t n = 0;
 	int r = 0;
 
 	if (!making->row_rules[row]) {
+		clo_tables_row_rules(tables, row, making->row);
 		for (uint32_t c = 0; c < tables->gen.classes; c++)
 			if (making->words[c / 64] >> (c % 64) & 1)
-				making->scratch[n++] = rules[c / 2].rule[c % 2];
+				making->scratch[n++] = rules[c];
 		r = intern_rules(making, n, &making->row_rules[row]);
 	}
 	*ret_rules = making->row_rules[row];
@@ -404,7 +405,9 @@ static int prepare(struct making *making)
 	making->scratch = calloc((size_t)tables->gen.rules * 2 +
 					 (size_t)tables->gen.classes,
 				 sizeof(*making->scratch));
-	if (r == 0 && (!making->row_rules || !making->scratch))
+	making->row =
+		calloc((size_t)tables->gen.words * 64, sizeof(*making->row));
+	if (r == 0 && (!making->row_rules || !making->row || !making->scratch))
 		r = -ENOMEM;
 	return r;
 }

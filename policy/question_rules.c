@@ -158,9 +158,6 @@ static void find_in_row(const struct clo_tables *tables, uint32_t row,
 			const struct clo_rule_doc *rule,
 			const struct clo_ranges *ranges, struct found *found)
 {
-	const struct clo_view view = {tables};
-	uint32_t first = row * tables->gen.words * 64;
-
 	for (size_t k = 0; k < ranges->n && found->n < BY_MAX; k++) {
 		const struct clo_range *range = &ranges->ranges[k];
 		uint32_t owner;
@@ -168,7 +165,7 @@ static void find_in_row(const struct clo_tables *tables, uint32_t row,
 		if (range->class >= tables->gen.classes ||
 		    !has_service(rule, range->first))
 			continue;
-		owner = clo_view_rule(&view, first + range->class);
+		owner = clo_tables_rule(tables, row, range->class);
 		if (owner && !is_listed(found->list, found->n, owner))
 			found->list[found->n++] = owner;
 	}

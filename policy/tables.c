@@ -27,6 +27,9 @@ const struct clo_table_type clo_table_types[CLO_TABLE_COUNT] = {
 		       "table " #text ": a value would stand unaligned");
 CLO_TABLES(X)
 #undef X
+_Static_assert(sizeof(struct clo_rule_entry) ==
+		       ENTRY_HASH(struct clo_rule_key, __u32),
+	       "an entry of table rules");
 
 void clo_tables_free(struct clo_tables *tables)
 {
@@ -87,6 +90,85 @@ const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
 			high = middle;
 	}
 	return NULL;
+}
+
+/* The first entry of table rules that is of this row or a later one. */
+static size_t first_other(const struct clo_tables *tables, uint32_t row)
+{
+	size_t low = 0;
+	size_t high = tables->table[CLO_TABLE_RULES].n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(entry(tables, CLO_TABLE_RULES, middle), &row,
+			   sizeof(row)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct clo_rule_entry *clo_tables_others(const struct clo_tables *tables,
+					       uint32_t row, size_t *ret_n)
+{
+	size_t n = tables->table[CLO_TABLE_RULES].n;
+	size_t first = first_other(tables, row);
+	const struct clo_rule_entry *others;
+
+	*ret_n = 0;
+	if (first == n)
+		return NULL;
+	others = clo_tables_key(tables, CLO_TABLE_RULES, first);
+	while (*ret_n < n - first && others[*ret_n].key.row == row)
+		++*ret_n;
+	return others;
+}
+
+uint32_t clo_tables_rule(const struct clo_tables *tables, uint32_t row,
+			 uint32_t class)
+{
+	const struct clo_rule_key key = {row, class};
+	uint32_t index = row * tables->gen.words + class / 64;
+	const struct clo_owner *owner =
+		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
+	const uint64_t *word = clo_tables_find(tables, CLO_TABLE_ROWS, &index);
+	const uint32_t *other = NULL;
+
+	if (!owner || !word || class / 64 >= tables->gen.words ||
+	    !(*word >> (class % 64) & 1))
+		return 0;
+	if (owner->others)
+		other = clo_tables_find(tables, CLO_TABLE_RULES, &key);
+	return other ? *other : owner->rule;
+}
+
+void clo_tables_row_rules(const struct clo_tables *tables, uint32_t row,
+			  uint32_t *ret_rules)
+{
+	uint32_t words = tables->gen.words;
+	const struct clo_owner *owner =
+		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
+	const struct clo_rule_entry *others;
+	const uint64_t *bits;
+	size_t n;
+
+	memset(ret_rules, 0, (size_t)words * 64 * sizeof(*ret_rules));
+	if (!owner ||
+	    ((size_t)row + 1) * words > tables->table[CLO_TABLE_ROWS].n)
+		return;
+	bits = clo_tables_value(tables, CLO_TABLE_ROWS, (size_t)row * words);
+	for (uint32_t w = 0; w < words; w++)
+		for (uint64_t word = bits[w]; word; word &= word - 1)
+			ret_rules[w * 64 + (uint32_t)__builtin_ctzll(word)] =
+				owner->rule;
+	if (!owner->others)
+		return;
+	others = clo_tables_others(tables, row, &n);
+	for (size_t i = 0; i < n; i++)
+		if (others[i].key.class < words * 64)
+			ret_rules[others[i].key.class] = others[i].rule;
 }
 
 enum clo_addr_kind clo_tables_addr_kind(const struct clo_tables *tables,

@@ -9,7 +9,7 @@
 #include "cloison/abi.h"
 
 /*
- * The nine tables of one generation as one plain value: compiled from the
+ * The tables of one generation as one plain value: compiled from the
  * policy, read back from the kernel, compared, proven, explained. Entries of
  * HASH and LPM tables are key bytes then value bytes, sorted by key bytes;
  * entries of ARRAY tables are values, by index. Byte-identical for the same
@@ -66,12 +66,31 @@ const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
 			    const void *key);
 /* The next slot with another service class than this one; CLO_SLOTS: none. */
 uint32_t clo_tables_class_end(const struct clo_tables *tables, uint32_t slot);
+
+/* Entries of table rules: of bits that are not their row's owner's. */
+struct clo_rule_entry {
+	struct clo_rule_key key;
+	uint32_t rule;
+};
+
+/* Those of one row, in no order of their classes. */
+const struct clo_rule_entry *clo_tables_others(const struct clo_tables *tables,
+					       uint32_t row, size_t *ret_n);
+/* The rule that allows the class in this row; 0: it is not, or no such row. */
+uint32_t clo_tables_rule(const struct clo_tables *tables, uint32_t row,
+			 uint32_t class);
+/*
+ * Of each class of a row the rule that set its bit, or 0: ret_rules has
+ * gen.words * 64. No such row: all 0.
+ */
+void clo_tables_row_rules(const struct clo_tables *tables, uint32_t row,
+			  uint32_t *ret_rules);
 /* Sort HASH and LPM entries; what a reader of kernel maps calls at the end. */
 void clo_tables_sort(struct clo_tables *tables);
 
 /*
- * SHA-256 over one table: its name, entry count and entries; and over all nine
- * of those digests plus classes, words, identities and rules of gen.
+ * SHA-256 over one table: its name, entry count and entries; and over all
+ * those digests plus classes, words, identities and rules of gen.
  */
 void clo_tables_digest(const struct clo_tables *tables, enum clo_table t,
 		       uint8_t ret_digest[32]);
@@ -90,7 +109,7 @@ struct clo_difference {
 	enum clo_difference_kind how;
 	size_t index; /* into expected (MISSING, CHANGED) or observed */
 	/*
-	 * ROWS and RULES: the first pair that uses the row, and the class.
+	 * ROWS, OWNERS and RULES: the first pair that uses the row, and the class.
 	 * PAIRS: the pair, and CLO_CLASS_NONE.
 	 */
 	bool has_pair;

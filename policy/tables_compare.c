@@ -16,6 +16,33 @@ static void add(struct comparison *comparison, struct clo_difference difference)
 	comparison->n++;
 }
 
+/* The first pair in table order that uses the row; false if none does. */
+static bool find_pair(const struct clo_tables *tables, size_t row,
+		      struct clo_pair *ret_pair)
+{
+	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+		const uint32_t *used =
+			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+
+		if (*used != row)
+			continue;
+		memcpy(ret_pair, clo_tables_key(tables, CLO_TABLE_PAIRS, i),
+		       sizeof(*ret_pair));
+		return true;
+	}
+	return false;
+}
+
+/* Whose row it is; false if it is nobody's. */
+static bool find_user(const struct comparison *comparison, uint32_t row,
+		      struct clo_pair *ret_pair)
+{
+	/* The rest is only counted: no pair is looked for. */
+	return comparison->n < comparison->max &&
+	       (find_pair(comparison->expected, row, ret_pair) ||
+		find_pair(comparison->observed, row, ret_pair));
+}
+
 /* The difference at two entries that are not the same one. */
 static void add_keyed(struct comparison *comparison, enum clo_table t,
 		      enum clo_difference_kind how, size_t index)
@@ -31,6 +58,14 @@ static void add_keyed(struct comparison *comparison, enum clo_table t,
 		difference.class = CLO_CLASS_NONE;
 		memcpy(&difference.pair, clo_tables_key(tables, t, index),
 		       sizeof(difference.pair));
+	}
+	if (t == CLO_TABLE_RULES) {
+		const struct clo_rule_key *key =
+			clo_tables_key(tables, t, index);
+
+		difference.class = key->class;
+		difference.has_pair =
+			find_user(comparison, key->row, &difference.pair);
 	}
 	add(comparison, difference);
 }
@@ -74,51 +109,32 @@ static void compare_keyed(struct comparison *comparison, enum clo_table t)
 	}
 }
 
-/* The first class of which the two words, or two rules, say different. */
-static uint32_t first_class(const struct comparison *comparison,
-			    enum clo_table t, size_t index,
-			    enum clo_difference_kind how)
+/* The first class of which the two words say different. */
+static uint32_t changed_bit(const struct comparison *comparison, size_t index)
 {
-	size_t classes = (size_t)comparison->expected->gen.words * 64;
-	const void *expected = NULL;
-	const void *observed = NULL;
-	uint64_t words[2] = {0};
-	struct clo_rules rules[2] = {0};
-	size_t bit;
+	const uint32_t at = (uint32_t)index;
+	const uint64_t *expected =
+		clo_tables_find(comparison->expected, CLO_TABLE_ROWS, &at);
+	const uint64_t *observed =
+		clo_tables_find(comparison->observed, CLO_TABLE_ROWS, &at);
+	uint64_t changed =
+		(expected ? *expected : 0) ^ (observed ? *observed : 0);
+	size_t bit = changed ? (size_t)__builtin_ctzll(changed) : 0;
 
-	if (how != CLO_DIFF_EXTRA)
-		expected = clo_tables_value(comparison->expected, t, index);
-	if (how != CLO_DIFF_MISSING)
-		observed = clo_tables_value(comparison->observed, t, index);
-	if (t == CLO_TABLE_ROWS) {
-		memcpy(&words[0], expected ? expected : &words[0], 8);
-		memcpy(&words[1], observed ? observed : &words[1], 8);
-		words[0] ^= words[1];
-		bit = index * 64;
-		bit += words[0] ? (size_t)__builtin_ctzll(words[0]) : 0;
-	} else {
-		memcpy(&rules[0], expected ? expected : &rules[0], 8);
-		memcpy(&rules[1], observed ? observed : &rules[1], 8);
-		bit = index * 2 + (rules[0].rule[0] == rules[1].rule[0]);
-	}
-	return (uint32_t)(bit % classes);
+	return (uint32_t)(index % comparison->expected->gen.words * 64 + bit);
 }
 
-/* The first pair in table order that uses the row; false if none does. */
-static bool find_pair(const struct clo_tables *tables, size_t row,
-		      struct clo_pair *ret_pair)
+/* The first class that the row has by another rule. */
+static uint32_t changed_owner(const struct comparison *comparison, uint32_t row)
 {
-	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
-		const uint32_t *used =
-			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+	uint32_t words = comparison->expected->gen.words;
 
-		if (*used != row)
-			continue;
-		memcpy(ret_pair, clo_tables_key(tables, CLO_TABLE_PAIRS, i),
-		       sizeof(*ret_pair));
-		return true;
+	for (uint32_t class = 0; class < words * 64; class ++) {
+		if (clo_tables_rule(comparison->expected, row, class) !=
+		    clo_tables_rule(comparison->observed, row, class))
+			return class;
 	}
-	return false;
+	return CLO_CLASS_NONE;
 }
 
 static void add_indexed(struct comparison *comparison, enum clo_table t,
@@ -127,17 +143,16 @@ static void add_indexed(struct comparison *comparison, enum clo_table t,
 	struct clo_difference difference = {
 		.table = t, .how = how, .index = index};
 	size_t words = comparison->expected->gen.words;
-	size_t per_row = t == CLO_TABLE_ROWS ? words : words * 32;
+	uint32_t row;
 
-	if ((t == CLO_TABLE_ROWS || t == CLO_TABLE_RULES) && per_row &&
-	    comparison->n < comparison->max) {
-		size_t row = index / per_row;
-
-		difference.class = first_class(comparison, t, index, how);
+	if (comparison->n < comparison->max && words &&
+	    (t == CLO_TABLE_ROWS || t == CLO_TABLE_OWNERS)) {
+		row = (uint32_t)(t == CLO_TABLE_ROWS ? index / words : index);
+		difference.class = t == CLO_TABLE_ROWS
+					   ? changed_bit(comparison, index)
+					   : changed_owner(comparison, row);
 		difference.has_pair =
-			find_pair(comparison->expected, row,
-				  &difference.pair) ||
-			find_pair(comparison->observed, row, &difference.pair);
+			find_user(comparison, row, &difference.pair);
 	}
 	add(comparison, difference);
 }

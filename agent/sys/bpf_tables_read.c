@@ -175,13 +175,13 @@ int clo_bpf_tables_read(struct clo_bpf *bpf, struct clo_tables **ret_tables)
 		r = table_read(bpf, t, &tables->gen, &tables->table[t]);
 		if (r < 0)
 			return r;
-		/* a generation that miscounts is another than was written */
-		if (tables->gen.n[t] != tables->table[t].n)
-			tables->gen.reserved |= 1U << t;
+		/*
+		 * Like the compiler, the reader says it by the tables alone;
+		 * what is left is of a generation that miscounts.
+		 */
+		tables->gen.n[t] -= (uint32_t)tables->table[t].n;
 	}
 
-	/* Like the compiler, the reader says it by the tables themselves. */
-	memset(tables->gen.n, 0, sizeof(tables->gen.n));
 	clo_tables_sort(tables);
 	*ret_tables = CLO_TAKE(tables);
 	return 0;

@@ -27,7 +27,8 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot);
 CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
 				     __u32 dst);
 CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index);
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index);
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class);
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view); /* per row */
 
 /* One side of a flow after its address was looked up. */
@@ -157,5 +158,5 @@ CLO_INLINE void clo_judge_pair(const struct clo_view *view, __u32 src,
 		return;
 
 	ret->drop = CLO_DROP_NONE;
-	ret->rule = clo_view_rule(view, ret->row * words * 64 + ret->class);
+	ret->rule = clo_view_rule(view, ret->row, ret->class);
 }

@@ -91,14 +91,17 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return lookup(&clo_rows, view, &index);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class)
 {
-	__u32 key = index / 2;
-	const struct clo_rules *rules = lookup(&clo_rules, view, &key);
+	const struct clo_owner *owner = lookup(&clo_owners, view, &row);
+	struct clo_rule_key key = {.row = row, .class = class};
+	const __u32 *other;
 
-	if (!rules)
+	if (!owner)
 		return 0;
-	return index % 2 ? rules->rule[1] : rules->rule[0];
+	other = owner->others ? lookup(&clo_rules, view, &key) : NULL;
+	return other ? *other : owner->rule;
 }
 
 CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)

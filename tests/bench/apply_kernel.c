@@ -44,7 +44,7 @@ static struct clo_tables *tables_new(const struct shape *shape)
 	table_new(tables, CLO_TABLE_IDENTITIES, 1000);
 	table_new(tables, CLO_TABLE_PAIRS, shape->pairs);
 	table_new(tables, CLO_TABLE_ROWS, shape->rows);
-	table_new(tables, CLO_TABLE_RULES, (size_t)shape->rows * CLASSES / 2);
+	table_new(tables, CLO_TABLE_OWNERS, shape->rows);
 
 	entry = tables->table[CLO_TABLE_ADDR4].entries;
 	for (uint32_t i = 0; i < shape->addresses; i++, entry += 20)
@@ -69,8 +69,8 @@ static void change_bits(struct clo_tables *tables, size_t n)
 {
 	uint64_t *words =
 		(uint64_t *)(void *)tables->table[CLO_TABLE_ROWS].entries;
-	struct clo_rules *rules =
-		(struct clo_rules *)(void *)tables->table[CLO_TABLE_RULES]
+	struct clo_owner *owners =
+		(struct clo_owner *)(void *)tables->table[CLO_TABLE_OWNERS]
 			.entries;
 	size_t total = tables->table[CLO_TABLE_ROWS].n * CLASSES;
 
@@ -78,7 +78,7 @@ static void change_bits(struct clo_tables *tables, size_t n)
 		size_t bit = i * (total / n);
 
 		words[bit / 64] ^= 1ULL << (bit % 64);
-		rules[bit / 2].rule[bit % 2] ^= 7;
+		owners[bit / CLASSES].rule ^= 7;
 	}
 }
 

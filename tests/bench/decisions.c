@@ -66,8 +66,7 @@ static struct clo_tables *tables_new(const struct shape *shape)
 	tables->gen.rules = 1000;
 	fill_pairs(tables, shape);
 	(void)table_new(tables, CLO_TABLE_IDENTITIES, shape->identities + 1);
-	(void)table_new(tables, CLO_TABLE_RULES,
-			(size_t)shape->rows * words * 32);
+	(void)table_new(tables, CLO_TABLE_OWNERS, shape->rows);
 	entry = table_new(tables, CLO_TABLE_ADDR4, shape->addresses);
 	for (uint32_t i = 0; i < shape->addresses; i++, entry += 20)
 		memcpy(entry, &i, sizeof(i));

@@ -154,6 +154,32 @@ static void add_pairs(struct clo_tables *tables, const struct world *world,
 	}
 }
 
+static void add_owners(struct clo_tables *tables, const struct world *world)
+{
+	struct clo_owner *owners = (struct clo_owner *)(void *)grow(
+		tables, CLO_TABLE_OWNERS, WORLD_ROWS + EXTRA_ROWS);
+	uint8_t *others = grow(tables, CLO_TABLE_RULES,
+			       (size_t)WORLD_ROWS * WORLD_CLASSES);
+	size_t n = 0;
+
+	for (size_t i = 0; i < EXTRA_ROWS; i++)
+		owners[WORLD_ROWS + i] =
+			(struct clo_owner){.rule = 1, .owned = BITS_PER_PAIR};
+	for (uint32_t row = 0; row < WORLD_ROWS; row++) {
+		owners[row] = world_owner(world, row);
+		for (uint32_t class = 0; class < WORLD_CLASSES; class ++) {
+			const struct clo_rule_key key = {row, class};
+			const uint32_t *rule = &world->rules[row][class];
+
+			if (!*rule || *rule == owners[row].rule)
+				continue;
+			put(&others, &key, sizeof(key), rule, sizeof(*rule));
+			n++;
+		}
+	}
+	tables->table[CLO_TABLE_RULES].n = n;
+}
+
 static struct clo_tables *make_tables(const struct fixture_size *size)
 {
 	static struct world world;
@@ -171,9 +197,7 @@ static struct clo_tables *make_tables(const struct fixture_size *size)
 	       sizeof(world.services));
 	memcpy(grow(tables, CLO_TABLE_IDENTITIES, tables->gen.identities),
 	       world.identities, sizeof(world.identities));
-	memcpy(grow(tables, CLO_TABLE_RULES,
-		    (size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS * 32),
-	       world.rules, sizeof(world.rules));
+	add_owners(tables, &world);
 	clo_tables_sort(tables);
 	return tables;
 }

@@ -188,7 +188,7 @@ static void corrupt_generation(struct target *target)
 		flip(target, 0, offsetof(struct clo_gen, n));
 		return;
 	case 1:
-		flip(target, offsetof(struct clo_gen, reserved),
+		flip(target, offsetof(struct clo_gen, policy_digest),
 		     sizeof(struct clo_gen));
 		return;
 	default: /* of an array it shows in what is read of it */

@@ -104,9 +104,10 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 						: NULL;
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class)
 {
-	return view->world->rules[index / 2].rule[index % 2];
+	return view->world->rules[row][class];
 }
 
 CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)

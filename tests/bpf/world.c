@@ -158,7 +158,29 @@ static void allow(struct world *world, size_t i)
 	__u32 bit = row * WORLD_WORDS * 64 + allowed[i].class;
 
 	world->rows[bit / 64] |= 1ULL << (bit % 64);
-	world->rules[bit / 2].rule[bit % 2] = allowed[i].rule;
+	world->rules[row][allowed[i].class] = allowed[i].rule;
+}
+
+/* Of the rules of a row the one that set most bits; of equals, the first. */
+struct clo_owner world_owner(const struct world *world, __u32 row)
+{
+	__u16 bits[WORLD_RULES] = {0};
+	struct clo_owner owner = {0};
+	__u16 all = 0;
+
+	for (__u32 class = 0; class < WORLD_WORDS * 64; class ++) {
+		bits[world->rules[row][class]]++;
+		if (world->rules[row][class])
+			all++;
+	}
+	for (__u32 rule = 1; rule < WORLD_RULES; rule++) {
+		if (bits[rule] <= owner.owned)
+			continue;
+		owner.rule = rule;
+		owner.owned = bits[rule];
+	}
+	owner.others = (__u16)(all - owner.owned);
+	return owner;
 }
 
 void world_build(unsigned int generation, struct world *ret)

@@ -73,10 +73,11 @@ struct world {
 	struct world_pair pairs[WORLD_ROWS];
 	__u32 n_pairs;
 	__u64 rows[WORLD_ROWS * WORLD_WORDS];
-	struct clo_rules rules[WORLD_ROWS * WORLD_WORDS * 32];
+	__u32 rules[WORLD_ROWS][WORLD_WORDS * 64]; /* by row and class */
 };
 
 extern const struct world_nic world_nics[WORLD_HOSTS];
 extern const struct world_cidr world_cidrs[WORLD_CIDRS];
 
 void world_build(unsigned int generation, struct world *ret);
+struct clo_owner world_owner(const struct world *world, __u32 row);

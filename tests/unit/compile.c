@@ -51,6 +51,7 @@ static void empty_policy_is_valid(void **state)
 	assert_int_equal(tables->table[CLO_TABLE_IDENTITIES].n, 1);
 	assert_int_equal(tables->table[CLO_TABLE_PAIRS].n, 0);
 	assert_int_equal(tables->table[CLO_TABLE_ROWS].n, 0);
+	assert_int_equal(tables->table[CLO_TABLE_OWNERS].n, 0);
 	assert_int_equal(tables->table[CLO_TABLE_RULES].n, 0);
 	assert_string_equal(compiled->classes[0].name, "other");
 	made_free(made);
@@ -424,7 +425,8 @@ static void rows_are_shared(void **state)
 
 	assert_int_equal(compiled->tables->table[CLO_TABLE_PAIRS].n, 2);
 	assert_int_equal(compiled->tables->table[CLO_TABLE_ROWS].n, 1);
-	assert_int_equal(compiled->tables->table[CLO_TABLE_RULES].n, 32);
+	assert_int_equal(compiled->tables->table[CLO_TABLE_OWNERS].n, 1);
+	assert_int_equal(compiled->tables->table[CLO_TABLE_RULES].n, 0);
 }
 
 static void rules_without_effect_leave_no_pair(void **state)

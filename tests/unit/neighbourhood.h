@@ -189,10 +189,12 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return index ? NULL : &word;
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 index)
+CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
+			       __u32 class)
 {
 	(void)view;
-	return RULE_ROUTER + index;
+	(void)row;
+	return RULE_ROUTER + class;
 }
 
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)

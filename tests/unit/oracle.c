@@ -289,9 +289,7 @@ static void flip_bit(struct clo_tables *tables, uint32_t proto, uint32_t number,
 	const struct clo_view view = {tables};
 	uint32_t class = clo_view_class(
 		&view, clo_judge_slot((uint8_t)proto, (uint16_t)number));
-	size_t stride = (size_t)tables->gen.words * 64;
 	uint64_t *rows = (void *)tables->table[CLO_TABLE_ROWS].entries;
-	uint32_t *owners = (void *)tables->table[CLO_TABLE_RULES].entries;
 	size_t n = tables->table[CLO_TABLE_ROWS].n / tables->gen.words;
 
 	for (size_t row = 0; row < n; row++) {
@@ -301,7 +299,6 @@ static void flip_bit(struct clo_tables *tables, uint32_t proto, uint32_t number,
 		if (!(*word & bit) != set)
 			continue;
 		*word ^= bit;
-		owners[row * stride + class] = set ? 1 : 0;
 		return;
 	}
 	abort(); /* no such bit */
@@ -319,11 +316,10 @@ static void missing_bit(struct clo_tables *tables)
 
 static void wrong_owner(struct clo_tables *tables)
 {
-	uint32_t *owners = (void *)tables->table[CLO_TABLE_RULES].entries;
+	struct clo_owner *owner =
+		(void *)tables->table[CLO_TABLE_OWNERS].entries;
 
-	while (!*owners)
-		owners++;
-	*owners = 5 - *owners;
+	owner->rule = 5 - owner->rule;
 }
 
 static void missing_pair(struct clo_tables *tables)

@@ -33,7 +33,7 @@ static bool sizes_agree(const struct clo_tables *tables)
 	       count(tables, CLO_TABLE_IDENTITIES) == gen->identities &&
 	       count(tables, CLO_TABLE_SERVICES) * 4 == CLO_SLOTS &&
 	       words % gen->words == 0 &&
-	       count(tables, CLO_TABLE_RULES) == words * 32;
+	       count(tables, CLO_TABLE_OWNERS) == words / gen->words;
 }
 
 static bool services_agree(const struct clo_tables *tables)
@@ -174,27 +174,67 @@ static bool bit_at(const struct clo_tables *tables, size_t row, uint32_t class)
 	return *word >> (class % 64) & 1;
 }
 
+static const struct clo_owner *owner_at(const struct clo_tables *tables,
+					size_t row)
+{
+	return clo_tables_value(tables, CLO_TABLE_OWNERS, row);
+}
+
+/* The entry of table rules for a class of a row, or NULL. */
+static const struct clo_rule_entry *other_at(const struct clo_tables *tables,
+					     size_t row, uint32_t class)
+{
+	for (size_t i = 0; i < count(tables, CLO_TABLE_RULES); i++) {
+		const struct clo_rule_entry *entry =
+			clo_tables_key(tables, CLO_TABLE_RULES, i);
+
+		if (entry->key.row == row && entry->key.class == class)
+			return entry;
+	}
+	return NULL;
+}
+
 static uint32_t rule_at(const struct clo_tables *tables, size_t row,
 			uint32_t class)
 {
-	const struct clo_rules *rules =
-		clo_tables_value(tables, CLO_TABLE_RULES,
-				 (row * tables->gen.words * 64 + class) / 2);
+	const struct clo_rule_entry *other = other_at(tables, row, class);
 
-	return rules->rule[class % 2];
+	return other ? other->rule : owner_at(tables, row)->rule;
 }
 
+/* Every bit is of a class and has one rule; each rule is counted. */
 static bool row_agrees(const struct clo_tables *tables, size_t row)
 {
-	for (uint32_t c = 0; c < tables->gen.words * 64; c++) {
-		uint32_t rule = rule_at(tables, row, c);
+	const struct clo_owner *owner = owner_at(tables, row);
+	uint32_t owned = 0;
+	uint32_t others = 0;
 
-		if (bit_at(tables, row, c) != (rule != 0) ||
-		    (rule && rule >= tables->gen.rules) ||
-		    (rule && c >= tables->gen.classes))
+	for (uint32_t c = 0; c < tables->gen.words * 64; c++) {
+		if (!bit_at(tables, row, c))
+			continue;
+		if (c >= tables->gen.classes)
 			return false;
+		if (other_at(tables, row, c))
+			others++;
+		else
+			owned++;
 	}
-	return true;
+	if (owner->rule >= tables->gen.rules || owner->owned != owned ||
+	    owner->others != others)
+		return false;
+	return owned ? owner->rule != 0 : owner->rule == 0 && others == 0;
+}
+
+static bool other_agrees(const struct clo_tables *tables, size_t i)
+{
+	const struct clo_rule_entry *entry =
+		clo_tables_key(tables, CLO_TABLE_RULES, i);
+
+	return entry->key.row < count(tables, CLO_TABLE_OWNERS) &&
+	       entry->key.class < tables->gen.classes &&
+	       bit_at(tables, entry->key.row, entry->key.class) &&
+	       entry->rule != 0 && entry->rule < tables->gen.rules &&
+	       entry->rule != owner_at(tables, entry->key.row)->rule;
 }
 
 static bool keys_differ(const struct clo_tables *tables, enum clo_table t)
@@ -229,9 +269,10 @@ static bool entry_agrees(const struct clo_tables *tables, enum clo_table t,
 		       identity_at(tables, pair->dst).kind &&
 		       (size_t)*row * tables->gen.words <
 			       count(tables, CLO_TABLE_ROWS);
-	case CLO_TABLE_ROWS:
-		return i % tables->gen.words ||
-		       row_agrees(tables, i / tables->gen.words);
+	case CLO_TABLE_OWNERS:
+		return row_agrees(tables, i);
+	case CLO_TABLE_RULES:
+		return other_agrees(tables, i);
 	default:
 		return true;
 	}
@@ -245,8 +286,8 @@ bool plain_is_sound(const struct clo_tables *tables)
 		if (clo_table_types[t].kind != CLO_TABLE_ARRAY &&
 		    !keys_differ(tables, (enum clo_table)t))
 			return false;
-		if (t == CLO_TABLE_SERVICES || t == CLO_TABLE_RULES)
-			continue; /* seen above, and with the rows */
+		if (t == CLO_TABLE_SERVICES || t == CLO_TABLE_ROWS)
+			continue; /* seen above, and with their owners */
 		for (size_t i = 0; i < tables->table[t].n; i++)
 			if (!entry_agrees(tables, (enum clo_table)t, i))
 				return false;

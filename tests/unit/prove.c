@@ -271,12 +271,13 @@ static void contradictions_are_refused(void **state)
 	refuses(fixture, CLO_TABLE_CIDR4, 0, 33, "cidr4");
 	refuses(fixture, CLO_TABLE_IDENTITIES, 16 + 8, 9, "identities");
 	/* A bit too many, one too few, one beyond the classes. */
-	refuses(fixture, CLO_TABLE_ROWS, 0, 0, "rows");
+	refuses(fixture, CLO_TABLE_ROWS, 0, 0, "owners");
 	refuses(fixture, CLO_TABLE_ROWS, 0, 15, "rows");
 	refuses(fixture, CLO_TABLE_ROWS, 4, 1U << 31, "rows");
-	refuses(fixture, CLO_TABLE_RULES, 0, 0, "rows");
-	refuses(fixture, CLO_TABLE_RULES, 0, 4, "rules");
-	refuses(fixture, CLO_TABLE_RULES, (size_t)63 * 4, 1, "rows");
+	/* No owner, one that is no rule, and one of too many bits. */
+	refuses(fixture, CLO_TABLE_OWNERS, 0, 0, "owners");
+	refuses(fixture, CLO_TABLE_OWNERS, 0, 99, "owners");
+	refuses(fixture, CLO_TABLE_OWNERS, 4, 7, "rows");
 }
 
 static void sizes_are_checked(void **state)
@@ -304,7 +305,8 @@ static void sizes_are_checked(void **state)
 		*fields[i] = kept;
 	}
 	for (int t = CLO_TABLE_SERVICES; t < CLO_TABLE_COUNT; t++) {
-		if (t == CLO_TABLE_PAIRS)
+		/* Others may be any number, here none. */
+		if (t == CLO_TABLE_PAIRS || t == CLO_TABLE_RULES)
 			continue;
 		tables->table[t].n--;
 		assert_int_equal(prove(fixture), -EBADMSG);

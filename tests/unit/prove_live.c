@@ -84,23 +84,17 @@ static void a_sound_node(void **state)
 static void a_table_that_differs(void **state)
 {
 	struct clo_tables observed = *f.audit.observed;
-	struct clo_table_data *rules = &observed.table[CLO_TABLE_RULES];
-	size_t size = rules->n * sizeof(struct clo_rules);
-	uint8_t *kept = rules->entries;
-	uint32_t rule = 0;
-	size_t at = 0;
+	struct clo_table_data *data = &observed.table[CLO_TABLE_OWNERS];
+	size_t size = data->n * sizeof(struct clo_owner);
+	uint8_t *kept = data->entries;
+	struct clo_owner *owners = malloc(size);
 
 	(void)state;
-	rules->entries = malloc(size);
-	assert_non_null(rules->entries);
-	memcpy(rules->entries, kept, size);
-	while (!rule) {
-		memcpy(&rule, rules->entries + at, sizeof(rule));
-		at += sizeof(rule);
-	}
+	assert_non_null(owners);
+	memcpy(owners, kept, size);
+	data->entries = (uint8_t *)owners;
 	/* Another rule owns the bit: consistent, and not what was compiled. */
-	rule = rule == 1 ? 2 : 1;
-	memcpy(rules->entries + at - sizeof(rule), &rule, sizeof(rule));
+	owners->rule = owners->rule == 1 ? 2 : 1;
 	f.audit.observed = &observed;
 	tell();
 	assert_level("kernel tables", "VIOLATED", "1 entries differ");
@@ -110,13 +104,12 @@ static void a_table_that_differs(void **state)
 	assert_verdict("VIOLATED");
 
 	/* None owns it: nothing can be proven of such tables. */
-	rule = 0;
-	memcpy(rules->entries + at - sizeof(rule), &rule, sizeof(rule));
+	owners->rule = 0;
 	tell();
 	assert_level("kernel tables", "VIOLATED", "1 entries differ");
-	assert_level("invariants", "ERROR", "no rule owns it");
+	assert_level("invariants", "ERROR", "owners: row 0 has rule 0");
 	assert_verdict("ERROR");
-	free(rules->entries);
+	free(owners);
 }
 
 static void what_the_taps_show(void **state)

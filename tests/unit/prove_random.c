@@ -140,22 +140,53 @@ static void put_services(struct clo_tables *tables)
 		services[c * 3 + roll(3)].class[roll(4)] = (uint16_t)c;
 }
 
+/* Any rule of the row may be its owner: only a compiler takes the greatest. */
+static void put_rules(struct clo_tables *tables, uint32_t row,
+		      const uint32_t rules[192])
+{
+	struct clo_owner *owner =
+		(struct clo_owner *)(void *)tables->table[CLO_TABLE_OWNERS]
+			.entries +
+		row;
+	struct clo_rule_key key = {.row = row};
+
+	for (; key.class < 192; key.class ++) {
+		const uint32_t *rule = &rules[key.class];
+
+		if (!*rule)
+			continue;
+		if (!owner->rule)
+			owner->rule = *rule;
+		if (*rule == owner->rule) {
+			owner->owned++;
+			continue;
+		}
+		owner->others++;
+		put(tables, CLO_TABLE_RULES, &key, rule);
+	}
+}
+
 static void put_rows(struct clo_tables *tables)
 {
 	uint32_t words = tables->gen.words;
 	uint32_t n_rows = roll(6);
 	uint64_t *bits = room(tables, CLO_TABLE_ROWS, (size_t)n_rows * words);
-	uint32_t *rules =
-		room(tables, CLO_TABLE_RULES, (size_t)n_rows * words * 32);
 	uint32_t n = tables->gen.identities;
 
-	for (uint32_t row = 0; row < n_rows; row++)
+	(void)room(tables, CLO_TABLE_OWNERS, n_rows);
+	(void)room(tables, CLO_TABLE_RULES, (size_t)n_rows * 5);
+	tables->table[CLO_TABLE_RULES].n = 0;
+	for (uint32_t row = 0; row < n_rows; row++) {
+		uint32_t rules[192] = {0};
+
 		for (uint32_t k = roll(5); k > 0; k--) {
 			uint32_t class = roll(tables->gen.classes);
 
 			bits[row * words + class / 64] |= 1ULL << class % 64;
-			rules[row * words * 64 + class] = 1 + roll(RULES - 1);
+			rules[class] = 1 + roll(RULES - 1);
 		}
+		put_rules(tables, row, rules);
+	}
 	(void)room(tables, CLO_TABLE_PAIRS, (size_t)n * n);
 	tables->table[CLO_TABLE_PAIRS].n = 0;
 	for (uint32_t src = 1; src < n && n_rows; src++)

@@ -24,6 +24,7 @@ static struct made *sample(bool reversed)
 	}
 	made_rule(made, "acme", CLO_ENV_PRODUCTION, "web", "db",
 		  "tcp/443,udp/1-9");
+	made_rule(made, "acme", CLO_ENV_PRODUCTION, "web", "db", "tcp/22");
 	made_rule(made, "acme", CLO_ENV_PRODUCTION, "web",
 		  "0.0.0.0/0-10.0.0.0/8", "any");
 	made_rule(made, "acme", CLO_ENV_PRODUCTION, "2001:db8::/32", "web",
