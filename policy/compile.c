@@ -176,6 +176,7 @@ static void done(struct clo_build *build)
 	clo_lists_done(&build->keys);
 	clo_lists_done(&build->external_keys);
 	clo_lists_done(&build->filters);
+	clo_lists_done(&build->sets);
 	clo_lists_done(&build->rows);
 	clo_edges_done(&build->set_peers);
 	clo_blocks_done(&build->blocks);

@@ -17,8 +17,7 @@
 /* Then forensics, national. */
 #define CLO_SET_SERVICE(i) (2U + (uint32_t)(i))
 #define CLO_PORTS_ANY 0xffffffffU
-/* Where in a row its others begin. */
-#define CLO_ROW_OTHERS(words) (1 + 2 * (size_t)(words))
+#define CLO_ROW_OTHERS 2U /* where in a row its others begin */
 
 struct clo_build_rule {
 	uint32_t tenant; /* index */
@@ -74,9 +73,10 @@ struct clo_build {
 	size_t n_addresses, cap_addresses;
 	uint32_t *block_identity; /* by block; 0: no class */
 
+	struct clo_lists sets; /* bits of classes; set = index - 1 */
 	/*
-	 * row = index - 1: its owner, its bits, then class and rule of each bit
-	 * that the owner has not.
+	 * row = index - 1: its set and rule, then class and rule of each of its
+	 * classes that others allow.
 	 */
 	struct clo_lists rows;
 	uint32_t words;

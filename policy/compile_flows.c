@@ -12,7 +12,7 @@
  */
 #define PAIRS_MAX ((size_t)1 << 24)
 #define STEPS_MAX ((size_t)1 << 30) /* (bundle, pair) met in all */
-#define ROWS_MAX ((size_t)1 << 27) /* numbers in all rows */
+#define ROWS_MAX ((size_t)1 << 27) /* numbers in all rows, or sets */
 
 struct flows {
 	struct clo_lists bundle_keys; /* {from peer, to peer} */
@@ -28,7 +28,8 @@ struct flows {
 	uint32_t *touched; /* classes of that row, as they were met */
 	size_t n_touched;
 	uint32_t *owned; /* by rule: classes of that row; 0 between two */
-	uint32_t *row; /* the same row, as compile_build.h has it */
+	uint32_t *bits; /* the same row, as compile_build.h has it */
+	uint32_t *row;
 	struct clo_edges met; /* one source: (destination, bundle) */
 	size_t steps;
 };
@@ -47,6 +48,7 @@ static void done(struct flows *flows)
 	free(flows->shared);
 	free(flows->touched);
 	free(flows->owned);
+	free(flows->bits);
 	free(flows->row);
 }
 
@@ -258,20 +260,35 @@ static uint32_t find_owner(struct flows *flows)
 	return owner;
 }
 
+/* Which classes the row has, whoever allows them. */
+static int intern_set(struct clo_build *build, struct flows *flows)
+{
+	uint32_t *bits = flows->bits;
+	uint32_t set = 0;
+	int r;
+
+	memset(bits, 0, build->words * sizeof(uint64_t));
+	for (size_t i = 0; i < flows->n_touched; i++)
+		bits[flows->touched[i] / 32] |= 1U << flows->touched[i] % 32;
+	r = clo_lists_intern(&build->sets, bits, (size_t)build->words * 2,
+			     &set);
+	flows->row[0] = set - 1;
+	return r;
+}
+
 static int intern_row(struct clo_build *build, struct flows *flows,
 		      uint32_t *ret_row)
 {
 	uint32_t owner = find_owner(flows);
 	uint32_t *row = flows->row;
-	uint32_t *bits = row + 1;
-	size_t n = CLO_ROW_OTHERS(build->words);
+	size_t n = CLO_ROW_OTHERS;
+	int r = intern_set(build, flows);
 
-	row[0] = owner;
-	memset(bits, 0, build->words * sizeof(uint64_t));
-	for (size_t i = 0; i < flows->n_touched; i++)
-		bits[flows->touched[i] / 32] |= 1U << flows->touched[i] % 32;
+	if (r < 0)
+		return r;
+	row[1] = owner;
 	for (uint32_t w = 0; w < build->words * 2; w++) {
-		for (uint32_t word = bits[w]; word; word &= word - 1) {
+		for (uint32_t word = flows->bits[w]; word; word &= word - 1) {
 			uint32_t class = w * 32 + (uint32_t)__builtin_ctz(word);
 
 			if (flows->scratch[class] == owner)
@@ -453,20 +470,22 @@ static int init(struct clo_build *build, struct flows *flows)
 	flows->scratch = calloc(n, sizeof(*flows->scratch));
 	flows->shared = calloc(n, sizeof(*flows->shared));
 	flows->touched = calloc(n, sizeof(*flows->touched));
-	flows->row = calloc(CLO_ROW_OTHERS(build->words) + 2 * n,
-			    sizeof(*flows->row));
+	flows->bits = calloc(n / 32, sizeof(*flows->bits));
+	flows->row = calloc(CLO_ROW_OTHERS + 2 * n, sizeof(*flows->row));
 	flows->owned = calloc(build->n_rules, sizeof(*flows->owned));
 	/* Row 0 is that of the empty list: no bit. */
 	flows->rows = calloc(1, sizeof(*flows->rows));
 	build->out->uses = calloc(build->n_rules, sizeof(uint8_t));
 	if (!flows->scratch || !flows->rows || !flows->shared ||
-	    !flows->touched || !flows->row || !flows->owned ||
+	    !flows->touched || !flows->bits || !flows->row || !flows->owned ||
 	    !build->out->uses)
 		return -ENOMEM;
 	flows->n_rows = 1;
 	flows->cap_rows = 1;
 
-	r = clo_lists_init(&build->rows, ROWS_MAX);
+	r = clo_lists_init(&build->sets, ROWS_MAX);
+	if (r == 0)
+		r = clo_lists_init(&build->rows, ROWS_MAX);
 	if (r == 0)
 		r = clo_lists_init(&flows->bundle_keys, CLO_LISTS_MAX);
 	if (r == 0)

@@ -130,53 +130,67 @@ static int put_identities(const struct clo_build *build,
 	return 0;
 }
 
-/* Others are what is left of the rows' numbers, two of each. */
-static int make_rows(const struct clo_build *build, struct clo_tables *tables)
+/* Interned sets, back to back, are the words. */
+static int put_words(const struct clo_build *build, struct clo_tables *tables)
 {
-	size_t n_rows = build->rows.n - 1;
-	size_t fixed = n_rows * CLO_ROW_OTHERS(build->words);
-	int r = make(tables, CLO_TABLE_ROWS, n_rows * build->words);
+	size_t n = (build->sets.n - 1) * build->words;
+	int r = make(tables, CLO_TABLE_WORDS, n);
 
-	if (r == 0)
-		r = make(tables, CLO_TABLE_OWNERS, n_rows);
-	if (r == 0)
-		r = make(tables, CLO_TABLE_RULES,
-			 (build->rows.n_pool - fixed) / 2);
+	if (r == 0 && n)
+		memcpy(tables->table[CLO_TABLE_WORDS].entries, build->sets.pool,
+		       n * sizeof(uint64_t));
 	return r;
 }
 
-static int put_rows(struct clo_build *build, struct clo_tables *tables)
+/* Others are what is left of the rows' numbers, two of each. */
+static int make_rows(const struct clo_build *build, struct clo_tables *tables)
 {
-	size_t size = build->words * sizeof(uint64_t);
+	size_t n = build->rows.n - 1;
+	int r = make(tables, CLO_TABLE_ROWS, n);
+
+	if (r == 0)
+		r = make(tables, CLO_TABLE_RULES,
+			 (build->rows.n_pool - n * CLO_ROW_OTHERS) / 2);
+	return r;
+}
+
+static uint32_t count_bits(const struct clo_build *build, uint32_t set)
+{
+	uint32_t bits = 0;
+	size_t n;
+	const uint32_t *halves = clo_lists_get(&build->sets, set + 1, &n);
+
+	for (size_t i = 0; i < n; i++)
+		bits += (uint32_t)__builtin_popcount(halves[i]);
+	return bits;
+}
+
+static int put_rows(const struct clo_build *build, struct clo_tables *tables)
+{
 	struct clo_rule_entry *other;
-	struct clo_owner *owners;
-	uint8_t *words;
+	struct clo_row *rows;
 	int r = make_rows(build, tables);
 
 	if (r < 0)
 		return r;
 
-	words = tables->table[CLO_TABLE_ROWS].entries;
-	owners = (void *)tables->table[CLO_TABLE_OWNERS].entries;
+	rows = (void *)tables->table[CLO_TABLE_ROWS].entries;
 	other = (void *)tables->table[CLO_TABLE_RULES].entries;
 	for (uint32_t row = 0; row < build->rows.n - 1; row++) {
-		size_t n, first = CLO_ROW_OTHERS(build->words);
+		size_t n;
 		const uint32_t *list = clo_lists_get(&build->rows, row + 1, &n);
-		size_t bits = 0;
+		size_t others = (n - CLO_ROW_OTHERS) / 2;
 
-		memcpy(words + row * size, list + 1, size);
-		for (size_t i = 1; i < first; i++)
-			bits += (size_t)__builtin_popcount(list[i]);
-		owners[row] = (struct clo_owner){
-			.rule = list[0],
-			.owned = (uint16_t)(bits - (n - first) / 2),
-			.others = (uint16_t)((n - first) / 2)};
-		for (size_t i = first; i < n; i += 2)
+		rows[row] = (struct clo_row){
+			.set = list[0],
+			.rule = list[1],
+			.owned =
+				(uint16_t)(count_bits(build, list[0]) - others),
+			.others = (uint16_t)others};
+		for (size_t i = CLO_ROW_OTHERS; i < n; i += 2)
 			*other++ = (struct clo_rule_entry){{row, list[i]},
 							   list[i + 1]};
 	}
-	tables->table[CLO_TABLE_PAIRS].n = build->pairs.n;
-	tables->table[CLO_TABLE_PAIRS].entries = CLO_TAKE(build->pairs.entries);
 	return 0;
 }
 
@@ -184,17 +198,18 @@ int clo_build_tables(struct clo_build *build)
 {
 	static int (*const puts[])(const struct clo_build *,
 				   struct clo_tables *) = {
-		put_addresses, put_cidrs, put_services, put_identities};
+		put_addresses,  put_cidrs, put_services,
+		put_identities, put_words, put_rows};
 	struct clo_tables *tables = build->out->tables;
 	int r = 0;
 
 	for (size_t i = 0; i < CLO_ARRAY_LEN(puts) && r == 0; i++)
 		r = puts[i](build, tables);
-	if (r == 0)
-		r = put_rows(build, tables);
 	if (r < 0)
 		return r;
 
+	tables->table[CLO_TABLE_PAIRS].n = build->pairs.n;
+	tables->table[CLO_TABLE_PAIRS].entries = CLO_TAKE(build->pairs.entries);
 	clo_tables_sort(tables);
 	tables->gen.classes = clo_classes_count(&build->classes);
 	tables->gen.words = build->words;

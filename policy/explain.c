@@ -103,8 +103,8 @@ static void value_text(const struct clo_compiled *compiled,
 		(void)snprintf(text, 64, "absent");
 		return;
 	}
-	if (difference->table == CLO_TABLE_ROWS) {
-		const uint64_t *bits = clo_tables_value(tables, CLO_TABLE_ROWS,
+	if (difference->table == CLO_TABLE_WORDS) {
+		const uint64_t *bits = clo_tables_value(tables, CLO_TABLE_WORDS,
 							difference->index);
 
 		(void)snprintf(text, 64, "%s",
@@ -113,13 +113,13 @@ static void value_text(const struct clo_compiled *compiled,
 				       : "denied");
 		return;
 	}
-	if (difference->table == CLO_TABLE_OWNERS) {
-		const struct clo_owner *owner = clo_tables_value(
-			tables, CLO_TABLE_OWNERS, difference->index);
+	if (difference->table == CLO_TABLE_ROWS) {
+		const struct clo_row *row = clo_tables_value(
+			tables, CLO_TABLE_ROWS, difference->index);
 
-		n = snprintf(text, 64, "%u and %u classes, ", owner->owned,
-			     owner->others);
-		rule_text(compiled, owner->rule, text + n, 64 - (size_t)n);
+		n = snprintf(text, 64, "set %u, %u and %u classes, ", row->set,
+			     row->owned, row->others);
+		rule_text(compiled, row->rule, text + n, 64 - (size_t)n);
 		return;
 	}
 	memcpy(&word,

@@ -96,6 +96,7 @@ static size_t find_scope(const struct matrix *matrix, uint32_t index)
 
 static int add_pair(struct matrix *matrix, size_t from, size_t to, uint32_t row)
 {
+	const uint64_t *bits = clo_tables_bits(matrix->tables, row);
 	uint32_t words = matrix->tables->gen.words;
 	struct cell *cell = &matrix->cells[from * matrix->n + to];
 
@@ -104,15 +105,9 @@ static int add_pair(struct matrix *matrix, size_t from, size_t to, uint32_t row)
 	if (!cell->bits)
 		return -ENOMEM;
 
-	for (uint32_t w = 0; w < words; w++) {
-		uint32_t index = row * words + w;
-		const uint64_t *word =
-			clo_tables_find(matrix->tables, CLO_TABLE_ROWS, &index);
-
-		if (!word)
-			break;
-		cell->bits[w] |= *word;
-		cell->allowed += (uint64_t)__builtin_popcountll(*word);
+	for (uint32_t w = 0; bits && w < words; w++) {
+		cell->bits[w] |= bits[w];
+		cell->allowed += (uint64_t)__builtin_popcountll(bits[w]);
 	}
 	return 0;
 }

@@ -148,11 +148,13 @@ void clo_trace_peek_side(const struct clo_tracer *tracer, uint32_t space,
 const uint32_t *clo_trace_read_cidr(struct clo_tracer *tracer, uint8_t family,
 				    const uint8_t *addr);
 uint32_t clo_trace_read_class(struct clo_tracer *tracer, uint32_t slot);
-const uint32_t *clo_trace_read_row(struct clo_tracer *tracer, uint32_t src,
-				   uint32_t dst);
+const uint32_t *clo_trace_read_pair(struct clo_tracer *tracer, uint32_t src,
+				    uint32_t dst);
+const struct clo_row *clo_trace_read_row(struct clo_tracer *tracer,
+					 uint32_t index);
 const uint64_t *clo_trace_read_word(struct clo_tracer *tracer, uint32_t index);
-uint32_t clo_trace_read_rule(struct clo_tracer *tracer, uint32_t row,
-			     uint32_t class);
+const uint32_t *clo_trace_read_rule(struct clo_tracer *tracer, uint32_t row,
+				    uint32_t class);
 uint8_t clo_trace_read_flags(struct clo_tracer *tracer, uint32_t identity);
 uint32_t clo_trace_read_local(struct clo_tracer *tracer, uint32_t endpoint);
 

@@ -122,11 +122,11 @@ uint32_t clo_trace_read_class(struct clo_tracer *tracer, uint32_t slot)
 	return class;
 }
 
-const uint32_t *clo_trace_read_row(struct clo_tracer *tracer, uint32_t src,
-				   uint32_t dst)
+const uint32_t *clo_trace_read_pair(struct clo_tracer *tracer, uint32_t src,
+				    uint32_t dst)
 {
 	const struct clo_view view = {tracer->tables};
-	const uint32_t *row = clo_view_row(&view, src, dst);
+	const uint32_t *row = clo_view_pair(&view, src, dst);
 	char key[KEY_MAX];
 
 	(void)snprintf(key, sizeof(key), "%u > %u", src, dst);
@@ -139,6 +139,30 @@ const uint32_t *clo_trace_read_row(struct clo_tracer *tracer, uint32_t src,
 	return row;
 }
 
+const struct clo_row *clo_trace_read_row(struct clo_tracer *tracer,
+					 uint32_t index)
+{
+	const struct clo_view view = {tracer->tables};
+	const struct clo_row *row = clo_view_row(&view, index);
+	const char *name =
+		row ? clo_name_rule(tracer->compiled, row->rule) : NULL;
+	char key[KEY_MAX];
+
+	(void)snprintf(key, sizeof(key), "row %u", index);
+	if (!row)
+		clo_trace_step(tracer, stage_of(tracer, "row"), "rows", key,
+			       "no entry");
+	else if (row->others)
+		clo_trace_step(tracer, stage_of(tracer, "row"), "rows", key,
+			       "set %u, %u of its classes by other rules, else "
+			       "by %s",
+			       row->set, row->others, name ? name : "none");
+	else
+		clo_trace_step(tracer, stage_of(tracer, "row"), "rows", key,
+			       "set %u, by %s", row->set, name ? name : "none");
+	return row;
+}
+
 const uint64_t *clo_trace_read_word(struct clo_tracer *tracer, uint32_t index)
 {
 	const struct clo_view view = {tracer->tables};
@@ -146,31 +170,33 @@ const uint64_t *clo_trace_read_word(struct clo_tracer *tracer, uint32_t index)
 	uint32_t words = tracer->tables->gen.words;
 	char key[KEY_MAX];
 
-	(void)snprintf(key, sizeof(key), "row %u, class %u",
+	(void)snprintf(key, sizeof(key), "set %u, class %u",
 		       words ? index / words : 0, tracer->class);
 	if (word)
-		clo_trace_step(tracer, stage_of(tracer, "row bit"), "rows", key,
-			       "%s: bit %u of 0x%016llx",
+		clo_trace_step(tracer, stage_of(tracer, "class bit"), "words",
+			       key, "%s: bit %u of 0x%016llx",
 			       *word >> tracer->class % 64 & 1 ? "allowed"
 							       : "denied",
 			       tracer->class % 64, (unsigned long long)*word);
 	else
-		clo_trace_step(tracer, stage_of(tracer, "row bit"), "rows", key,
-			       "no entry");
+		clo_trace_step(tracer, stage_of(tracer, "class bit"), "words",
+			       key, "no entry");
 	return word;
 }
 
-uint32_t clo_trace_read_rule(struct clo_tracer *tracer, uint32_t row,
-			     uint32_t class)
+const uint32_t *clo_trace_read_rule(struct clo_tracer *tracer, uint32_t row,
+				    uint32_t class)
 {
 	const struct clo_view view = {tracer->tables};
-	uint32_t rule = clo_view_rule(&view, row, class);
-	const char *name = clo_name_rule(tracer->compiled, rule);
+	const uint32_t *rule = clo_view_rule(&view, row, class);
+	const char *name = rule ? clo_name_rule(tracer->compiled, *rule) : NULL;
 	char key[KEY_MAX];
 
 	(void)snprintf(key, sizeof(key), "row %u, class %u", row, class);
 	clo_trace_step(tracer, stage_of(tracer, "rule"), "rules", key, "%s",
-		       name ? name : "none that has a name");
+		       name   ? name
+		       : rule ? "none that has a name"
+			      : "no entry: the row's own");
 	return rule;
 }
 

@@ -30,10 +30,16 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
 	return clo_trace_read_class(view->tracer, slot);
 }
 
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst)
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst)
 {
-	return clo_trace_read_row(view->tracer, src, dst);
+	return clo_trace_read_pair(view->tracer, src, dst);
+}
+
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row)
+{
+	return clo_trace_read_row(view->tracer, row);
 }
 
 CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
@@ -41,8 +47,8 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return (const __u64 *)clo_trace_read_word(view->tracer, index);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class)
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class)
 {
 	return clo_trace_read_rule(view->tracer, row, class);
 }

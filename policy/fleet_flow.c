@@ -55,8 +55,8 @@ static struct judged judge(const struct clo_compiled *compiled, uint32_t space,
 
 	clo_judge_side(&view, space, src->family, src->addr, &judged.ends[0]);
 	clo_judge_side(&view, space, dst->family, dst->addr, &judged.ends[1]);
-	row = clo_view_row(&view, judged.ends[0].identity,
-			   judged.ends[1].identity);
+	row = clo_view_pair(&view, judged.ends[0].identity,
+			    judged.ends[1].identity);
 	if (row)
 		judged.row = *row;
 	return judged;

@@ -70,23 +70,31 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
 	return services ? services->class[slot % 4] : CLO_CLASS_NONE;
 }
 
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst)
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst)
 {
 	const struct clo_pair pair = {src, dst};
 
 	return clo_tables_find(view->tables, CLO_TABLE_PAIRS, &pair);
 }
 
-CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row)
 {
-	return clo_tables_find(view->tables, CLO_TABLE_ROWS, &index);
+	return clo_tables_find(view->tables, CLO_TABLE_ROWS, &row);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class)
+CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 {
-	return clo_tables_rule(view->tables, row, class);
+	return clo_tables_find(view->tables, CLO_TABLE_WORDS, &index);
+}
+
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class)
+{
+	const struct clo_rule_key key = {row, class};
+
+	return clo_tables_find(view->tables, CLO_TABLE_RULES, &key);
 }
 
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)

@@ -28,7 +28,7 @@ void clo_matrix_done(struct clo_matrix *matrix)
 	*matrix = (struct clo_matrix){0};
 }
 
-/* Rows of the same bits are one, whichever rules own them. */
+/* Rows of the same bits are one, whichever rules allow them. */
 static int number_rows(struct clo_matrix *matrix)
 {
 	const struct clo_tables *tables = matrix->compiled->tables;
@@ -36,22 +36,20 @@ static int number_rows(struct clo_matrix *matrix)
 	CLO_AUTO_MEM uint32_t *halves = calloc((size_t)words * 2, 4);
 	int r;
 
-	matrix->n_rows = tables->table[CLO_TABLE_ROWS].n / words;
+	matrix->n_rows = tables->table[CLO_TABLE_ROWS].n;
 	matrix->row_bits = calloc(matrix->n_rows + 1, sizeof(uint32_t));
 	if (!halves || !matrix->row_bits)
 		return -ENOMEM;
 	r = clo_lists_init(&matrix->bits, NUMBERS_MAX);
 
-	for (size_t row = 0; row < matrix->n_rows && r == 0; row++) {
+	for (uint32_t row = 0; row < matrix->n_rows && r == 0; row++) {
+		const uint64_t *bits = clo_tables_bits(tables, row);
 		uint64_t any = 0;
 
-		for (size_t w = 0; w < words; w++) {
-			const uint64_t *word = clo_tables_value(
-				tables, CLO_TABLE_ROWS, row * words + w);
-
-			any |= *word;
-			halves[2 * w] = (uint32_t)*word;
-			halves[2 * w + 1] = (uint32_t)(*word >> 32);
+		for (size_t w = 0; bits && w < words; w++) {
+			any |= bits[w];
+			halves[2 * w] = (uint32_t)bits[w];
+			halves[2 * w + 1] = (uint32_t)(bits[w] >> 32);
 		}
 		if (any)
 			r = clo_lists_intern(&matrix->bits, halves,

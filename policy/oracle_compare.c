@@ -284,17 +284,15 @@ static void check_pair(struct clo_oracle_state *state,
 		       const struct clo_pair *pair,
 		       const struct clo_oracle_list *rules, uint32_t *owners)
 {
-	const uint32_t *row = clo_view_row(&state->view, pair->src, pair->dst);
-	const uint32_t words = state->tables->gen.words;
+	const uint32_t *row = clo_view_pair(&state->view, pair->src, pair->dst);
+	const uint64_t *bits =
+		row ? clo_tables_bits(state->tables, *row) : NULL;
 
 	if (!row && rules->n == 0)
 		return;
 	find_owners(state, rules, owners);
 	for (uint32_t c = 0; c < state->tables->gen.classes; c++) {
-		const __u64 *word =
-			row ? clo_view_word(&state->view, *row * words + c / 64)
-			    : NULL;
-		bool allowed = word && *word >> (c % 64) & 1;
+		bool allowed = bits && bits[c / 64] >> (c % 64) & 1;
 		uint32_t owner =
 			allowed ? clo_tables_rule(state->tables, *row, c) : 0;
 

@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "policy/prove_check.h"
+#include "policy/prove_impl.h"
 
 /*
- * Invariants see of an identity its kind, space, environment and flags alone:
- * the many identities that have these in common, a bucket, are judged at once.
- * What a bucket pair forbids is counted by multiplication; the allowed bits are
- * walked, entry by entry of table pairs: the rest of the pairs has none.
+ * What invariants forbid is counted over all verdicts (prove_forbidden.c); what
+ * is allowed is walked, entry by entry of table pairs: no other pair has a bit.
  */
 
 /* What a walk over one row found; its bits are the same for every pair. */
@@ -21,12 +19,23 @@ struct walked {
 
 /* An entry of table pairs that an invariant forbids. */
 struct offence {
+	size_t index;
 	struct clo_pair pair;
 	uint32_t row;
 };
 
+struct clo_proved {
+	struct clo_checked checked;
+	struct offence *offences; /* in the order of table pairs */
+	size_t n_offences;
+	uint64_t forbidden[CLO_INVARIANTS];
+	bool bound; /* every address to whom it should be */
+};
+
 struct proof {
 	const struct clo_tables *tables;
+	const struct clo_proved *before; /* NULL: there is none */
+	struct clo_change change;
 	const bool *excepted;
 	size_t n_excepted;
 	const struct clo_identity *identities;
@@ -34,11 +43,8 @@ struct proof {
 	uint32_t *rules; /* of the row under way, by class */
 	struct walked *walked; /* by row */
 	uint8_t *shown; /* by rule: invariants with a breach kept */
-	struct clo_identity *buckets; /* without their segments */
-	uint64_t *members; /* by bucket */
-	size_t n_buckets;
 	struct offence *offences;
-	size_t n_offences;
+	size_t n_offences, room;
 	struct clo_proof result;
 	struct clo_breach admitted[CLO_BREACHES_MAX];
 	size_t n_admitted;
@@ -53,12 +59,20 @@ static void proof_free(struct proof *proof)
 	free(proof->rules);
 	free(proof->walked);
 	free(proof->shown);
-	free(proof->buckets);
-	free(proof->members);
 	free(proof->offences);
 	free(proof);
 }
 CLO_DEFINE_FREEP(proof)
+
+void clo_proved_free(struct clo_proved *proved)
+{
+	if (!proved)
+		return;
+
+	free(proved->checked.allowed);
+	free(proved->offences);
+	free(proved);
+}
 
 static bool is_excepted(const struct proof *proof, uint32_t rule)
 {
@@ -90,10 +104,7 @@ static void keep(struct proof *proof, const struct clo_breach *breach)
 static void walk(struct proof *proof, const struct offence *offence,
 		 size_t invariant)
 {
-	uint32_t words = proof->tables->gen.words;
-	size_t first = (size_t)offence->row * words;
-	const uint64_t *bits =
-		clo_tables_value(proof->tables, CLO_TABLE_ROWS, first);
+	const uint64_t *bits = clo_tables_bits(proof->tables, offence->row);
 	struct walked *walked = &proof->walked[offence->row];
 	uint32_t *rules = proof->rules;
 	struct clo_breach breach = {.invariant = &clo_invariants[invariant],
@@ -101,7 +112,7 @@ static void walk(struct proof *proof, const struct offence *offence,
 
 	clo_tables_row_rules(proof->tables, offence->row, rules);
 	walked->excepted = 0;
-	for (uint32_t w = 0; w < words; w++) {
+	for (uint32_t w = 0; w < proof->tables->gen.words; w++) {
 		for (uint64_t word = bits[w]; word; word &= word - 1) {
 			breach.class = w * 64 + (uint32_t)__builtin_ctzll(word);
 			breach.rule = rules[breach.class];
@@ -132,60 +143,6 @@ static void judge(struct proof *proof, const struct offence *offence)
 	}
 }
 
-static int order_identities(const void *left, const void *right)
-{
-	return memcmp(left, right, sizeof(struct clo_identity));
-}
-
-/* Sort, then fold what is equal. */
-static int make_buckets(struct proof *proof)
-{
-	size_t n = proof->tables->gen.identities - 1;
-	struct clo_identity *buckets = calloc(n + 1, sizeof(*buckets));
-
-	proof->buckets = buckets;
-	proof->members = calloc(n + 1, sizeof(*proof->members));
-	if (!buckets || !proof->members)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < n; i++) {
-		buckets[i] = proof->identities[i + 1];
-		buckets[i].segment = 0;
-	}
-	if (n)
-		qsort(buckets, n, sizeof(*buckets), order_identities);
-	for (size_t i = 0; i < n; i++) {
-		size_t last = proof->n_buckets;
-
-		if (last && !order_identities(&buckets[last - 1], &buckets[i]))
-			last--;
-		else
-			buckets[proof->n_buckets++] = buckets[i];
-		proof->members[last]++;
-	}
-	return 0;
-}
-
-/* Verdicts that each invariant forbids, whatever the tables say of them. */
-static void count_forbidden(struct proof *proof)
-{
-	struct clo_proof *result = &proof->result;
-
-	for (size_t src = 0; src < proof->n_buckets; src++) {
-		for (size_t dst = 0; dst < proof->n_buckets; dst++) {
-			uint64_t verdicts = proof->members[src] *
-					    proof->members[dst] *
-					    result->classes;
-
-			for (size_t i = 0; i < CLO_INVARIANTS; i++)
-				if (clo_invariants[i].forbids(
-					    &proof->buckets[src],
-					    &proof->buckets[dst]))
-					result->forbidden[i] += verdicts;
-		}
-	}
-}
-
 static bool is_forbidden(const struct clo_identity *src,
 			 const struct clo_identity *dst)
 {
@@ -195,31 +152,81 @@ static bool is_forbidden(const struct clo_identity *src,
 	return false;
 }
 
-/* All that is allowed, and what of it should not be. */
-static int enumerate(struct proof *proof)
+static int add_offence(struct proof *proof, const struct offence *offence)
+{
+	struct offence *moved =
+		clo_array_room(proof->offences, proof->n_offences, &proof->room,
+			       sizeof(*moved));
+
+	if (!moved)
+		return -ENOMEM;
+	proof->offences = moved;
+	moved[proof->n_offences++] = *offence;
+	return 0;
+}
+
+/* Entries that no proof has looked at. */
+static int find_offences(struct proof *proof, size_t first, size_t end)
 {
 	const struct clo_tables *tables = proof->tables;
-	size_t room = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+	for (size_t i = first; i < end && r == 0; i++) {
 		const struct clo_pair *pair =
 			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
 		const uint32_t *row =
 			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
-		struct offence *moved;
+		const struct offence offence = {i, *pair, *row};
+
+		if (is_forbidden(&proof->identities[pair->src],
+				 &proof->identities[pair->dst]))
+			r = add_offence(proof, &offence);
+	}
+	return r;
+}
+
+/* Of the proof before, those in its first `head` entries or its last `tail`. */
+static int keep_offences(struct proof *proof, size_t head, size_t tail)
+{
+	const struct clo_proved *before = proof->before;
+	size_t was = before->checked.tables->table[CLO_TABLE_PAIRS].n;
+	size_t is = proof->tables->table[CLO_TABLE_PAIRS].n;
+	int r = 0;
+
+	for (size_t i = 0; i < before->n_offences && r == 0; i++) {
+		struct offence kept = before->offences[i];
+
+		if (kept.index >= head && kept.index < was - tail)
+			continue;
+		if (kept.index >= head)
+			kept.index += is - was;
+		r = add_offence(proof, &kept);
+	}
+	return r;
+}
+
+/* All that is allowed, and what of it should not be. */
+static int enumerate(struct proof *proof)
+{
+	const struct clo_tables *tables = proof->tables;
+	size_t n = tables->table[CLO_TABLE_PAIRS].n;
+	size_t head = proof->change.head[CLO_TABLE_PAIRS];
+	size_t tail = proof->change.tail[CLO_TABLE_PAIRS];
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t *row =
+			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
 
 		proof->result.allowed += proof->allowed[*row];
-		if (!is_forbidden(&proof->identities[pair->src],
-				  &proof->identities[pair->dst]))
-			continue;
-		moved = clo_array_room(proof->offences, proof->n_offences,
-				       &room, sizeof(*moved));
-		if (!moved)
-			return -ENOMEM;
-		proof->offences = moved;
-		moved[proof->n_offences++] = (struct offence){*pair, *row};
 	}
-	return 0;
+	if (!proof->change.same[CLO_TABLE_IDENTITIES])
+		return find_offences(proof, 0, n);
+
+	r = keep_offences(proof, head, 0);
+	if (r == 0)
+		r = find_offences(proof, head, n - tail);
+	return r < 0 ? r : keep_offences(proof, 0, tail);
 }
 
 static int order_offences(const void *left, const void *right)
@@ -232,28 +239,80 @@ static int order_offences(const void *left, const void *right)
 	return (a->dst > b->dst) - (a->dst < b->dst);
 }
 
-static int prove_flows(struct proof *proof)
+static int order_entries(const void *left, const void *right)
 {
-	int r = make_buckets(proof);
+	const struct offence *a = left;
+	const struct offence *b = right;
 
-	if (r == 0)
-		r = enumerate(proof);
+	return (a->index > b->index) - (a->index < b->index);
+}
+
+static void sort_offences(struct proof *proof,
+			  int (*order)(const void *, const void *))
+{
+	if (proof->n_offences)
+		qsort(proof->offences, proof->n_offences,
+		      sizeof(*proof->offences), order);
+}
+
+/* Room for what walks over rows find. */
+static int make_walked(struct proof *proof)
+{
+	const struct clo_tables *tables = proof->tables;
+	size_t n_rows = tables->table[CLO_TABLE_ROWS].n;
+
+	proof->walked = calloc(n_rows, sizeof(*proof->walked));
+	proof->shown = calloc((size_t)tables->gen.rules + 1, 1);
+	proof->rules =
+		calloc((size_t)tables->gen.words * 64, sizeof(*proof->rules));
+	return proof->walked && proof->shown && proof->rules ? 0 : -ENOMEM;
+}
+
+static int judge_all(struct proof *proof)
+{
+	int r;
+
+	if (proof->n_offences == 0)
+		return 0;
+	r = make_walked(proof);
 	if (r < 0)
 		return r;
 
-	count_forbidden(proof);
 	/* By number, so that the same breaches are kept wherever they stand. */
-	if (proof->n_offences)
-		qsort(proof->offences, proof->n_offences,
-		      sizeof(*proof->offences), order_offences);
+	sort_offences(proof, order_offences);
 	for (size_t i = 0; i < proof->n_offences; i++)
 		judge(proof, &proof->offences[i]);
 	return 0;
 }
 
+/* What is forbidden is as much as before if the identities are the same. */
+static int count_all(struct proof *proof)
+{
+	if (proof->change.same[CLO_TABLE_IDENTITIES] &&
+	    proof->change.same_classes) {
+		for (size_t i = 0; i < CLO_INVARIANTS; i++)
+			if (!clo_invariants[i].bindings)
+				proof->result.forbidden[i] =
+					proof->before->forbidden[i];
+		return 0;
+	}
+	return clo_count_forbidden(proof->tables, proof->result.forbidden);
+}
+
+static int prove_flows(struct proof *proof)
+{
+	int r = count_all(proof);
+
+	if (r == 0)
+		r = enumerate(proof);
+	return r < 0 ? r : judge_all(proof);
+}
+
 static int prove_bindings(struct proof *proof)
 {
 	struct clo_proof *result = &proof->result;
+	bool same = proof->before && proof->before->bound &&
+		    clo_change_same_addresses(&proof->change);
 	struct clo_bound bound;
 
 	for (size_t i = 0; i < CLO_INVARIANTS; i++) {
@@ -261,6 +320,10 @@ static int prove_bindings(struct proof *proof)
 
 		if (!clo_invariants[i].bindings)
 			continue;
+		if (same) {
+			result->forbidden[i] = proof->before->forbidden[i];
+			continue;
+		}
 		r = clo_invariants[i].bindings(proof->tables, &bound);
 		if (r < 0)
 			return r;
@@ -279,43 +342,49 @@ static int prove_bindings(struct proof *proof)
 _Static_assert(CLO_BOUND_MAX < CLO_BREACHES_MAX, "there is room for flows");
 _Static_assert(CLO_INVARIANTS <= 8, "a bit of `shown` for each invariant");
 
-static int prepare(struct proof *proof)
+static void count(struct proof *proof)
 {
 	const struct clo_tables *tables = proof->tables;
-	size_t n_rows = tables->table[CLO_TABLE_ROWS].n / tables->gen.words;
+	struct clo_proof *result = &proof->result;
 
 	proof->identities = clo_tables_value(tables, CLO_TABLE_IDENTITIES, 0);
-	proof->walked = calloc(n_rows + 1, sizeof(*proof->walked));
-	proof->shown = calloc((size_t)tables->gen.rules + 1, 1);
-	proof->rules =
-		calloc((size_t)tables->gen.words * 64, sizeof(*proof->rules));
-	if (!proof->walked || !proof->shown || !proof->rules)
-		return -ENOMEM;
-
-	proof->result.identities = tables->gen.identities - 1;
-	proof->result.classes = tables->gen.classes;
-	proof->result.pairs =
-		proof->result.identities * proof->result.identities;
-	proof->result.verdicts = proof->result.pairs * proof->result.classes;
-	return 0;
+	result->identities = tables->gen.identities - 1;
+	result->classes = tables->gen.classes;
+	result->pairs = result->identities * result->identities;
+	result->verdicts = result->pairs * result->classes;
 }
 
-int clo_prove(const struct clo_tables *tables, const bool *excepted,
-	      size_t n_excepted, struct clo_proof *ret_proof,
-	      char reterr_text[160])
+static struct clo_proved *take_proved(struct proof *proof)
 {
-	CLO_AUTO(proof) struct proof *proof = calloc(1, sizeof(*proof));
-	struct clo_proof *result;
+	struct clo_proved *proved = calloc(1, sizeof(*proved));
+
+	if (!proved)
+		return NULL;
+	sort_offences(proof, order_entries);
+	proved->checked.tables = proof->tables;
+	proved->checked.allowed = CLO_TAKE(proof->allowed);
+	proved->offences = CLO_TAKE(proof->offences);
+	proved->n_offences = proof->n_offences;
+	memcpy(proved->forbidden, proof->result.forbidden,
+	       sizeof(proved->forbidden));
+	proved->bound = true;
+	for (size_t i = 0; i < CLO_INVARIANTS; i++)
+		if (clo_invariants[i].bindings && proof->result.broken[i])
+			proved->bound = false;
+	return proved;
+}
+
+static int run(struct proof *proof, char reterr_text[160])
+{
+	struct clo_proof *result = &proof->result;
 	int r;
 
-	if (!proof)
-		return -ENOMEM;
-	proof->tables = tables;
-	proof->excepted = excepted;
-	proof->n_excepted = n_excepted;
-	r = clo_tables_check(tables, &proof->allowed, reterr_text);
+	proof->change = clo_tables_change(
+		proof->before ? &proof->before->checked : NULL, proof->tables);
+	r = clo_tables_check(proof->tables, &proof->change, &proof->allowed,
+			     reterr_text);
 	if (r == 0)
-		r = prepare(proof);
+		count(proof);
 	if (r == 0)
 		r = prove_bindings(proof);
 	if (r == 0)
@@ -323,12 +392,46 @@ int clo_prove(const struct clo_tables *tables, const bool *excepted,
 	if (r < 0)
 		return r;
 
-	result = &proof->result;
 	for (size_t i = 0;
 	     i < proof->n_admitted && result->n_breaches < CLO_BREACHES_MAX;
 	     i++)
 		result->breaches[result->n_breaches++] = proof->admitted[i];
-
-	*ret_proof = *result;
 	return 0;
+}
+
+int clo_prove_change(const struct clo_proved *before,
+		     const struct clo_tables *tables, const bool *excepted,
+		     size_t n_excepted, struct clo_proof *ret_proof,
+		     struct clo_proved **ret_proved, char reterr_text[160])
+{
+	CLO_AUTO(proof) struct proof *proof = calloc(1, sizeof(*proof));
+	struct clo_proved *proved = NULL;
+	int r;
+
+	if (!proof)
+		return -ENOMEM;
+	proof->before = before;
+	proof->tables = tables;
+	proof->excepted = excepted;
+	proof->n_excepted = n_excepted;
+	r = run(proof, reterr_text);
+	if (r < 0)
+		return r;
+
+	if (ret_proved) {
+		proved = take_proved(proof);
+		if (!proved)
+			return -ENOMEM;
+		*ret_proved = proved;
+	}
+	*ret_proof = proof->result;
+	return 0;
+}
+
+int clo_prove(const struct clo_tables *tables, const bool *excepted,
+	      size_t n_excepted, struct clo_proof *ret_proof,
+	      char reterr_text[160])
+{
+	return clo_prove_change(NULL, tables, excepted, n_excepted, ret_proof,
+				NULL, reterr_text);
 }

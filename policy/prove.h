@@ -126,6 +126,26 @@ int clo_prove(const struct clo_tables *tables, const bool *excepted,
 	      char reterr_text[160]);
 
 /*
+ * A proof that later ones can build on: what it counted in tables that are
+ * sound. The tables are borrowed.
+ */
+struct clo_proved;
+
+/*
+ * As clo_prove(), but looks only at what is not as in the tables of `before`
+ * (NULL: at everything); the result is the same. ret_proved, unless NULL, is
+ * for the next one; it is left alone on errors.
+ */
+int clo_prove_change(const struct clo_proved *before,
+		     const struct clo_tables *tables, const bool *excepted,
+		     size_t n_excepted, struct clo_proof *ret_proof,
+		     struct clo_proved **ret_proved, char reterr_text[160]);
+void clo_proved_free(struct clo_proved *proved);
+/* The same counts, and the same breaches with the same packets. */
+bool clo_proof_equal(const struct clo_proof *a, const struct clo_proof *b);
+CLO_DEFINE_FREEP(clo_proved)
+
+/*
  * The packet that runs from src to dst in this class; -ENOENT if the two have
  * no address of one family that the tables resolve to them.
  */

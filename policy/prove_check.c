@@ -21,7 +21,7 @@ int clo_check_bad(char reterr_text[160], const char *fmt, ...)
 static int check_sizes(const struct clo_tables *tables, char reterr_text[160])
 {
 	const struct clo_gen *gen = &tables->gen;
-	size_t n_words = tables->table[CLO_TABLE_ROWS].n;
+	size_t n_words = tables->table[CLO_TABLE_WORDS].n;
 	size_t n_services = tables->table[CLO_TABLE_SERVICES].n;
 
 	if (gen->classes == 0 || gen->classes >= CLO_CLASS_NONE ||
@@ -38,12 +38,12 @@ static int check_sizes(const struct clo_tables *tables, char reterr_text[160])
 		return clo_check_bad(reterr_text,
 				     "services: %zu entries, %u expected",
 				     n_services, CLO_SLOTS / 4);
-	if (n_words % gen->words != 0 || n_words / gen->words >= UINT32_MAX ||
-	    tables->table[CLO_TABLE_OWNERS].n != n_words / gen->words)
+	if (n_words % gen->words != 0 ||
+	    tables->table[CLO_TABLE_ROWS].n >= UINT32_MAX)
 		return clo_check_bad(
 			reterr_text,
-			"rows: %zu words of %u to a row, %zu owners", n_words,
-			gen->words, tables->table[CLO_TABLE_OWNERS].n);
+			"words: %zu words of %u to a set, %zu rows", n_words,
+			gen->words, tables->table[CLO_TABLE_ROWS].n);
 	return 0;
 }
 
@@ -176,131 +176,15 @@ static int check_identities(const struct clo_tables *tables,
 	return check_flags(tables, reterr_text);
 }
 
-/* Bits that the row has; -EBADMSG if one is beyond the classes. */
-static int count_bits(const struct clo_tables *tables, uint32_t row,
-		      uint32_t *ret_bits, char reterr_text[160])
-{
-	const struct clo_gen *gen = &tables->gen;
-	const uint64_t *words = clo_tables_value(tables, CLO_TABLE_ROWS,
-						 (size_t)row * gen->words);
-	uint32_t bits = 0;
-
-	for (uint32_t w = 0; w < gen->words; w++)
-		if (words[w])
-			bits += (uint32_t)__builtin_popcountll(words[w]);
-	*ret_bits = bits;
-	if (gen->classes % 64 && words[gen->words - 1] >> (gen->classes % 64))
-		return clo_check_bad(reterr_text,
-				     "rows: row %u allows beyond class %u", row,
-				     gen->classes - 1);
-	return 0;
-}
-
-static bool is_allowed(const struct clo_tables *tables, uint32_t row,
-		       uint32_t class)
-{
-	const uint64_t *word =
-		clo_tables_value(tables, CLO_TABLE_ROWS,
-				 (size_t)row * tables->gen.words + class / 64);
-
-	return *word >> (class % 64) & 1;
-}
-
-/* The rule of a bit that its row's owner has not. */
-static int check_other(const struct clo_tables *tables,
-		       const struct clo_rule_entry *other,
-		       char reterr_text[160])
-{
-	const struct clo_gen *gen = &tables->gen;
-	uint32_t row = other->key.row;
-	const struct clo_owner *owner =
-		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
-
-	if (!owner || other->key.class >= gen->classes)
-		return clo_check_bad(reterr_text,
-				     "rules: row %u, class %u: there is none",
-				     row, other->key.class);
-	if (other->rule == 0 || other->rule >= gen->rules)
-		return clo_check_bad(reterr_text,
-				     "rules: row %u, class %u has rule %u of "
-				     "%u",
-				     row, other->key.class, other->rule,
-				     gen->rules);
-	if (!is_allowed(tables, row, other->key.class))
-		return clo_check_bad(
-			reterr_text,
-			"rows: row %u, class %u is denied and a rule owns it",
-			row, other->key.class);
-	if (other->rule == owner->rule)
-		return clo_check_bad(reterr_text,
-				     "rules: row %u, class %u has the rule "
-				     "that owns the row",
-				     row, other->key.class);
-	return 0;
-}
-
-/* Every bit has one rule: its row's owner's, or the one of its own entry. */
-static int check_owner(const struct clo_tables *tables, uint32_t row,
-		       uint32_t bits, uint32_t n_others, char reterr_text[160])
-{
-	const struct clo_owner *owner =
-		clo_tables_value(tables, CLO_TABLE_OWNERS, row);
-
-	if (owner->rule >= tables->gen.rules ||
-	    (owner->rule == 0) != (bits == 0))
-		return clo_check_bad(reterr_text,
-				     "owners: row %u has rule %u of %u", row,
-				     owner->rule, tables->gen.rules);
-	if (bits != (uint32_t)owner->owned + owner->others)
-		return clo_check_bad(reterr_text,
-				     "rows: row %u allows %u classes, rules "
-				     "own %u of them",
-				     row, bits,
-				     (uint32_t)owner->owned + owner->others);
-	if (n_others != owner->others || (bits && !owner->owned))
-		return clo_check_bad(
-			reterr_text,
-			"owners: row %u has %u classes of its owner and %u of "
-			"others, table rules %u",
-			row, owner->owned, owner->others, n_others);
-	return 0;
-}
-
-static int check_rows(const struct clo_tables *tables, uint32_t *allowed,
-		      char reterr_text[160])
-{
-	size_t n_others = tables->table[CLO_TABLE_RULES].n;
-	size_t n_rows = tables->table[CLO_TABLE_OWNERS].n;
-	CLO_AUTO_MEM uint32_t *others = calloc(n_rows + 1, sizeof(*others));
-	int r = 0;
-
-	if (!others)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < n_others && r == 0; i++) {
-		const struct clo_rule_entry *other =
-			clo_tables_key(tables, CLO_TABLE_RULES, i);
-
-		r = check_other(tables, other, reterr_text);
-		if (r == 0)
-			others[other->key.row]++;
-	}
-	for (uint32_t row = 0; row < n_rows && r == 0; row++) {
-		r = count_bits(tables, row, &allowed[row], reterr_text);
-		if (r == 0)
-			r = check_owner(tables, row, allowed[row], others[row],
-					reterr_text);
-	}
-	return r;
-}
-
-/* Every key once, in order: look-ups would find but one of two. */
-static int check_order(const struct clo_tables *tables, enum clo_table t,
-		       char reterr_text[160])
+int clo_check_order(const struct clo_tables *tables, enum clo_table t,
+		    const struct clo_change *change, char reterr_text[160])
 {
 	const struct clo_table_type *type = &clo_table_types[t];
+	size_t n = tables->table[t].n;
+	/* The first of the tail against what is before it now. */
+	size_t end = change->tail[t] ? n - change->tail[t] + 1 : n;
 
-	for (size_t i = 1; i < tables->table[t].n; i++) {
+	for (size_t i = change->head[t] ? change->head[t] : 1; i < end; i++) {
 		if (memcmp(clo_tables_key(tables, t, i - 1),
 			   clo_tables_key(tables, t, i), type->key_size) >= 0)
 			return clo_check_bad(
@@ -311,20 +195,41 @@ static int check_order(const struct clo_tables *tables, enum clo_table t,
 	return 0;
 }
 
-static int check_pairs(const struct clo_tables *tables, char reterr_text[160])
+static int check_orders(const struct clo_tables *tables,
+			const struct clo_change *change, char reterr_text[160])
 {
-	size_t n_rows = tables->table[CLO_TABLE_ROWS].n / tables->gen.words;
+	int r = 0;
 
-	if (tables->table[CLO_TABLE_PAIRS].n >= UINT32_MAX)
+	for (int t = 0; t < CLO_TABLE_COUNT && r == 0; t++)
+		if (clo_table_types[t].kind != CLO_TABLE_ARRAY)
+			r = clo_check_order(tables, (enum clo_table)t, change,
+					    reterr_text);
+	return r;
+}
+
+static int check_pairs(const struct clo_tables *tables,
+		       const struct clo_change *change, char reterr_text[160])
+{
+	size_t n_rows = tables->table[CLO_TABLE_ROWS].n;
+	size_t n = tables->table[CLO_TABLE_PAIRS].n;
+
+	if (n >= UINT32_MAX)
 		return clo_check_bad(reterr_text, "pairs: too many entries");
-	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
+	if (change->same[CLO_TABLE_PAIRS] &&
+	    change->same[CLO_TABLE_IDENTITIES] &&
+	    change->before->tables->table[CLO_TABLE_ROWS].n <= n_rows)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
 		const struct clo_pair *pair =
 			clo_tables_key(tables, CLO_TABLE_PAIRS, i);
 		const uint32_t *row =
 			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
+		bool known = change->same[CLO_TABLE_IDENTITIES] &&
+			     (i < change->head[CLO_TABLE_PAIRS] ||
+			      i >= n - change->tail[CLO_TABLE_PAIRS]);
 
-		if (!clo_check_identity(tables, pair->src) ||
-		    !clo_check_identity(tables, pair->dst))
+		if (!known && (!clo_check_identity(tables, pair->src) ||
+			       !clo_check_identity(tables, pair->dst)))
 			return clo_check_bad(
 				reterr_text,
 				"pairs: entry %zu is (%u, %u) of %u "
@@ -340,33 +245,45 @@ static int check_pairs(const struct clo_tables *tables, char reterr_text[160])
 	return 0;
 }
 
-int clo_tables_check(const struct clo_tables *tables, uint32_t **ret_allowed,
+static int check(const struct clo_tables *tables,
+		 const struct clo_change *change, uint32_t *allowed,
+		 char reterr_text[160])
+{
+	const bool *same = change->same;
+	int r = 0;
+
+	if (!same[CLO_TABLE_SERVICES] || !change->same_classes)
+		r = check_services(tables, reterr_text);
+	if (r == 0 && !same[CLO_TABLE_IDENTITIES])
+		r = check_identities(tables, reterr_text);
+	if (r == 0 && !clo_change_same_addresses(change))
+		r = clo_check_addresses(tables, reterr_text);
+	if (r == 0)
+		r = clo_check_rows(tables, change, allowed, reterr_text);
+	if (r == 0)
+		r = check_pairs(tables, change, reterr_text);
+	return r < 0 ? r : check_orders(tables, change, reterr_text);
+}
+
+int clo_tables_check(const struct clo_tables *tables,
+		     const struct clo_change *change, uint32_t **ret_allowed,
 		     char reterr_text[160])
 {
+	static const struct clo_change everything;
 	CLO_AUTO_MEM uint32_t *allowed = NULL;
 	int r;
 
 	r = check_sizes(tables, reterr_text);
 	if (r < 0)
 		return r;
-	allowed =
-		calloc(tables->table[CLO_TABLE_ROWS].n / tables->gen.words + 1,
-		       sizeof(*allowed));
+	allowed = calloc(tables->table[CLO_TABLE_ROWS].n + 1, sizeof(*allowed));
 	if (!allowed)
 		return -ENOMEM;
 
-	r = check_services(tables, reterr_text);
-	if (r == 0)
-		r = check_identities(tables, reterr_text);
-	if (r == 0)
-		r = clo_check_addresses(tables, reterr_text);
-	if (r == 0)
-		r = check_rows(tables, allowed, reterr_text);
-	if (r == 0)
-		r = check_pairs(tables, reterr_text);
-	for (int t = 0; t < CLO_TABLE_COUNT && r == 0; t++)
-		if (clo_table_types[t].kind != CLO_TABLE_ARRAY)
-			r = check_order(tables, (enum clo_table)t, reterr_text);
+	r = check(tables, change, allowed, reterr_text);
+	/* Of all contradictions the first is told, whatever changed. */
+	if (r == -EBADMSG && change->before)
+		r = check(tables, &everything, allowed, reterr_text);
 	if (r < 0)
 		return r;
 

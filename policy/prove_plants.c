@@ -32,13 +32,11 @@ void clo_plant_add(struct clo_planting *planting, enum clo_table t,
 
 uint32_t clo_plant_bits(const struct clo_tables *tables, uint32_t row)
 {
+	const uint64_t *bits = clo_tables_bits(tables, row);
 	uint32_t n = 0;
 
-	for (uint32_t w = 0; w < tables->gen.words; w++)
-		n += (uint32_t)__builtin_popcountll(
-			*(const uint64_t *)clo_tables_value(
-				tables, CLO_TABLE_ROWS,
-				(size_t)row * tables->gen.words + w));
+	for (uint32_t w = 0; bits && w < tables->gen.words; w++)
+		n += (uint32_t)__builtin_popcountll(bits[w]);
 	return n;
 }
 

@@ -303,7 +303,7 @@ static int row_of_none(struct clo_planting *planting)
 		return -ENOENT;
 	pair = clo_plant_entry(planting, CLO_TABLE_PAIRS, n - 1);
 	row = (uint32_t *)(pair + 1);
-	*row = (uint32_t)(tables->table[CLO_TABLE_ROWS].n / tables->gen.words);
+	*row = (uint32_t)tables->table[CLO_TABLE_ROWS].n;
 	clo_plant_refused(planting, "pairs: ", CLO_TABLE_PAIRS, n - 1);
 	planting->expected.first.has_pair = true;
 	planting->expected.first.pair = *pair;

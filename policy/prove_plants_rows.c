@@ -6,18 +6,29 @@
 
 /* Plants in what a row allows, and in whose rules that is. */
 
+/* No other row has its set. */
+static bool is_alone(const struct clo_tables *tables, uint32_t row)
+{
+	const struct clo_row *rows =
+		clo_tables_value(tables, CLO_TABLE_ROWS, 0);
+
+	for (uint32_t i = 0; i < tables->table[CLO_TABLE_ROWS].n; i++)
+		if (i != row && rows[i].set == rows[row].set)
+			return false;
+	return true;
+}
+
 /* In a row of one rule, a class that it denies and one that it allows. */
 static int find_classes(const struct clo_tables *tables, uint32_t row,
 			uint32_t *ret_denied, uint32_t *ret_allowed)
 {
-	const uint64_t *words = clo_tables_value(
-		tables, CLO_TABLE_ROWS, (size_t)row * tables->gen.words);
-	const struct clo_owner *owner =
-		clo_tables_value(tables, CLO_TABLE_OWNERS, row);
+	const uint64_t *words = clo_tables_bits(tables, row);
+	const struct clo_row *entry =
+		clo_tables_value(tables, CLO_TABLE_ROWS, row);
 	bool denied = false;
 	bool allowed = false;
 
-	if (owner->others)
+	if (!words || entry->others || !is_alone(tables, row))
 		return -ENOENT;
 	for (uint32_t c = 0; c < tables->gen.classes; c++) {
 		if (words[c / 64] >> (c % 64) & 1) {
@@ -72,47 +83,55 @@ static int find_spot(const struct clo_tables *tables, struct spot *ret_spot)
 	return -ENOENT;
 }
 
-static struct clo_owner *owner_at(struct clo_planting *planting, uint32_t row)
+static struct clo_row *row_at(struct clo_planting *planting, uint32_t row)
 {
-	return clo_plant_entry(planting, CLO_TABLE_OWNERS, row);
+	return clo_plant_entry(planting, CLO_TABLE_ROWS, row);
 }
 
-static uint64_t *word_at(struct clo_planting *planting, uint32_t row,
-			 uint32_t class)
+static size_t word_of(const struct clo_tables *tables, uint32_t row,
+		      uint32_t class)
 {
-	return clo_plant_entry(planting, CLO_TABLE_ROWS,
-			       (size_t)row * planting->tables->gen.words +
-				       class / 64);
+	const struct clo_row *entry =
+		clo_tables_value(tables, CLO_TABLE_ROWS, row);
+
+	return (size_t)entry->set * tables->gen.words + class / 64;
+}
+
+static void set_bit(struct clo_planting *planting, uint32_t row, uint32_t class)
+{
+	uint64_t *word = clo_plant_entry(planting, CLO_TABLE_WORDS,
+					 word_of(planting->tables, row, class));
+
+	*word ^= 1ULL << (class % 64);
+}
+
+static struct clo_difference at(enum clo_table t, size_t index,
+				const struct spot *spot, uint32_t class)
+{
+	return (struct clo_difference){.table = t,
+				       .how = CLO_DIFF_CHANGED,
+				       .index = index,
+				       .has_pair = true,
+				       .pair = spot->pair,
+				       .class = class};
 }
 
 static struct clo_difference at_bit(const struct clo_planting *planting,
 				    const struct spot *spot, uint32_t class)
 {
-	uint32_t words = planting->tables->gen.words;
-
-	return (struct clo_difference){.table = CLO_TABLE_ROWS,
-				       .how = CLO_DIFF_CHANGED,
-				       .index = (size_t)spot->row * words +
-						class / 64,
-				       .has_pair = true,
-				       .pair = spot->pair,
-				       .class = class};
+	return at(CLO_TABLE_WORDS, word_of(planting->tables, spot->row, class),
+		  spot, class);
 }
 
-/* Of the row's owner, who owns all of it: its first class tells. */
-static struct clo_difference at_owner(const struct clo_planting *planting,
-				      const struct spot *spot)
+/* The row's first class, which tells that its rule is another. */
+static struct clo_difference at_rule(const struct clo_planting *planting,
+				     const struct spot *spot)
 {
 	uint32_t class = 0;
 
 	while (!clo_tables_rule(planting->tables, spot->row, class))
 		class ++;
-	return (struct clo_difference){.table = CLO_TABLE_OWNERS,
-				       .how = CLO_DIFF_CHANGED,
-				       .index = spot->row,
-				       .has_pair = true,
-				       .pair = spot->pair,
-				       .class = class};
+	return at(CLO_TABLE_ROWS, spot->row, spot, class);
 }
 
 /* The bit and its rule, as a compiler would have set them. */
@@ -122,11 +141,12 @@ static int widened_port(struct clo_planting *planting)
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
-	owner_at(planting, spot.row)->owned++;
+	set_bit(planting, spot.row, spot.denied);
+	row_at(planting, spot.row)->owned++;
 	planting->expected.allowed = spot.users;
 	planting->expected.differences = 2;
-	planting->expected.first = at_bit(planting, &spot, spot.denied);
+	planting->expected.first =
+		at(CLO_TABLE_ROWS, spot.row, &spot, spot.denied);
 	return 0;
 }
 
@@ -136,14 +156,14 @@ static int narrowed_port(struct clo_planting *planting)
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	if (owner_at(planting, spot.row)->owned == 1)
-		owner_at(planting, spot.row)->rule = 0;
-	*word_at(planting, spot.row, spot.allowed) &=
-		~(1ULL << spot.allowed % 64);
-	owner_at(planting, spot.row)->owned--;
+	if (row_at(planting, spot.row)->owned == 1)
+		row_at(planting, spot.row)->rule = 0;
+	set_bit(planting, spot.row, spot.allowed);
+	row_at(planting, spot.row)->owned--;
 	planting->expected.allowed = -(int64_t)spot.users;
 	planting->expected.differences = 2;
-	planting->expected.first = at_bit(planting, &spot, spot.allowed);
+	planting->expected.first =
+		at(CLO_TABLE_ROWS, spot.row, &spot, spot.allowed);
 	return 0;
 }
 
@@ -153,7 +173,7 @@ static int row_word(struct clo_planting *planting)
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	*word_at(planting, spot.row, spot.denied) |= 1ULL << spot.denied % 64;
+	set_bit(planting, spot.row, spot.denied);
 	planting->expected.refused = "rows: ";
 	planting->expected.differences = 1;
 	planting->expected.first = at_bit(planting, &spot, spot.denied);
@@ -166,12 +186,8 @@ static int lost_bit(struct clo_planting *planting)
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	*word_at(planting, spot.row, spot.allowed) &=
-		~(1ULL << spot.allowed % 64);
-	/* With its last bit a row loses the right to an owner first. */
-	planting->expected.refused =
-		clo_plant_bits(planting->tables, spot.row) == 1 ? "owners: "
-								: "rows: ";
+	set_bit(planting, spot.row, spot.allowed);
+	planting->expected.refused = "rows: ";
 	planting->expected.differences = 1;
 	planting->expected.first = at_bit(planting, &spot, spot.allowed);
 	return 0;
@@ -185,26 +201,27 @@ static int beyond_classes(struct clo_planting *planting)
 
 	if (gen->classes % 64 == 0 || find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	*word_at(planting, spot.row, gen->classes) |= 1ULL << gen->classes % 64;
-	owner_at(planting, spot.row)->owned++;
-	planting->expected.refused = "rows: ";
+	set_bit(planting, spot.row, gen->classes);
+	row_at(planting, spot.row)->owned++;
+	planting->expected.refused = "words: ";
 	planting->expected.differences = 2;
-	planting->expected.first = at_bit(planting, &spot, gen->classes);
+	planting->expected.first =
+		at(CLO_TABLE_ROWS, spot.row, &spot, gen->classes);
 	return 0;
 }
 
-static int rule_owner(struct clo_planting *planting)
+static int row_rule(struct clo_planting *planting)
 {
 	struct spot spot;
-	struct clo_owner *owner;
+	struct clo_row *row;
 
 	if (planting->tables->gen.rules < 3 ||
 	    find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	owner = owner_at(planting, spot.row);
-	owner->rule = owner->rule == 1 ? 2 : 1;
+	row = row_at(planting, spot.row);
+	row->rule = row->rule == 1 ? 2 : 1;
 	planting->expected.differences = 1;
-	planting->expected.first = at_owner(planting, &spot);
+	planting->expected.first = at_rule(planting, &spot);
 	return 0;
 }
 
@@ -214,23 +231,66 @@ static int rule_unknown(struct clo_planting *planting)
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	owner_at(planting, spot.row)->rule = planting->tables->gen.rules;
-	planting->expected.refused = "owners: ";
+	row_at(planting, spot.row)->rule = planting->tables->gen.rules;
+	planting->expected.refused = "rows: ";
 	planting->expected.differences = 1;
-	planting->expected.first = at_owner(planting, &spot);
+	planting->expected.first = at_rule(planting, &spot);
 	return 0;
 }
 
-static int owner_count(struct clo_planting *planting)
+/* As many classes, and others. */
+static int other_set(struct clo_planting *planting)
+{
+	const struct clo_tables *tables = planting->tables;
+	struct clo_row *row;
+	struct spot spot;
+	uint32_t class = 0;
+
+	if (find_spot(tables, &spot) < 0)
+		return -ENOENT;
+	row = row_at(planting, spot.row);
+	for (uint32_t i = 0; i < tables->table[CLO_TABLE_ROWS].n; i++) {
+		if (i != spot.row && clo_plant_bits(tables, i) ==
+					     clo_plant_bits(tables, spot.row))
+			row->set = row_at(planting, i)->set;
+	}
+	while (class < tables->gen.classes &&
+	       clo_tables_rule(tables, spot.row, class) ==
+		       clo_tables_rule(planting->copy, spot.row, class))
+		class ++;
+	if (class == tables->gen.classes)
+		return -ENOENT;
+	planting->expected.differences = 1;
+	planting->expected.first = at(CLO_TABLE_ROWS, spot.row, &spot, class);
+	return 0;
+}
+
+static int set_of_none(struct clo_planting *planting)
+{
+	const struct clo_tables *tables = planting->tables;
+	struct spot spot;
+
+	if (find_spot(tables, &spot) < 0)
+		return -ENOENT;
+	row_at(planting, spot.row)->set =
+		(uint32_t)(tables->table[CLO_TABLE_WORDS].n /
+			   tables->gen.words);
+	planting->expected.refused = "rows: ";
+	planting->expected.differences = 1;
+	planting->expected.first = at_rule(planting, &spot);
+	return 0;
+}
+
+static int row_count(struct clo_planting *planting)
 {
 	struct spot spot;
 
 	if (find_spot(planting->tables, &spot) < 0)
 		return -ENOENT;
-	owner_at(planting, spot.row)->others++;
+	row_at(planting, spot.row)->others++;
 	planting->expected.refused = "rows: ";
 	planting->expected.differences = 1;
-	planting->expected.first = at_owner(planting, &spot);
+	planting->expected.first = at_rule(planting, &spot);
 	planting->expected.first.class = CLO_CLASS_NONE;
 	return 0;
 }
@@ -274,14 +334,14 @@ static struct clo_rule_entry *find_other(struct clo_planting *planting)
 
 static int other_rule(struct clo_planting *planting)
 {
-	const struct clo_owner *owner;
+	const struct clo_row *row;
 	struct clo_rule_entry *other = find_other(planting);
 	uint32_t rule = 1;
 
 	if (!other)
 		return -ENOENT;
-	owner = owner_at(planting, other->key.row);
-	while (rule == other->rule || rule == owner->rule)
+	row = row_at(planting, other->key.row);
+	while (rule == other->rule || rule == row->rule)
 		rule++;
 	if (rule >= planting->tables->gen.rules)
 		return -ENOENT;
@@ -305,7 +365,7 @@ static int other_lost(struct clo_planting *planting)
 	if (!find_other(planting))
 		return -ENOENT;
 	planting->copy->table[CLO_TABLE_RULES].n--;
-	planting->expected.refused = "owners: ";
+	planting->expected.refused = "rows: ";
 	planting->expected.first.how = CLO_DIFF_MISSING;
 	return 0;
 }
@@ -313,12 +373,14 @@ static int other_lost(struct clo_planting *planting)
 const struct clo_plant clo_plants_rows[] = {
 	{"widened port", widened_port},
 	{"narrowed port", narrowed_port},
-	{"row word: a bit without a rule", row_word},
-	{"row word: a rule without its bit", lost_bit},
-	{"row word: a bit beyond the classes", beyond_classes},
-	{"rule owner: another rule", rule_owner},
-	{"rule owner: no rule of the policy", rule_unknown},
-	{"rule owner: classes that nobody owns", owner_count},
+	{"word: a bit without a rule", row_word},
+	{"word: a rule without its bit", lost_bit},
+	{"word: a bit beyond the classes", beyond_classes},
+	{"row: another rule", row_rule},
+	{"row: no rule of the policy", rule_unknown},
+	{"row: another set", other_set},
+	{"row: no set", set_of_none},
+	{"row: classes that no rule allows", row_count},
 	{"rule of a class: another rule", other_rule},
 	{"rule of a class: no rule of the policy", other_unknown},
 	{"rule of a class: lost", other_lost},

@@ -16,6 +16,8 @@ struct selftest {
 	bool *none, *all; /* by rule: what exceptions admit */
 	struct clo_proof *before; /* of the tables as they are */
 	struct clo_proof *after;
+	struct clo_proof *change; /* by what is not as it was */
+	struct clo_proved *proved; /* the tables as they are */
 	struct clo_selftest *ret;
 };
 
@@ -25,6 +27,8 @@ static void done(struct selftest *test)
 	free(test->all);
 	free(test->before);
 	free(test->after);
+	free(test->change);
+	clo_proved_free(test->proved);
 }
 
 /* With room for one more entry in each table. */
@@ -151,6 +155,33 @@ static bool good_counts(const struct selftest *test,
 	return true;
 }
 
+/* The proof by the change alone, there and back, is the whole one. */
+static bool good_change(const struct selftest *test,
+			const struct clo_planting *planting, int whole,
+			const char *text, struct clo_plant_result *result)
+{
+	const bool *excepted =
+		planting->expected.admitted ? test->all : test->none;
+	uint32_t n = test->tables->gen.rules;
+	CLO_AUTO(clo_proved) struct clo_proved *proved = NULL;
+	char changed[160] = "";
+	int r = clo_prove_change(test->proved, planting->copy, excepted, n,
+				 test->change, &proved, changed);
+
+	if (r != whole || strcmp(text, changed) != 0)
+		return missed(result, "its change is judged otherwise: %.100s",
+			      changed);
+	if (r < 0)
+		return true;
+	if (!clo_proof_equal(test->change, test->after))
+		return missed(result, "its change is counted otherwise");
+	r = clo_prove_change(proved, test->tables, test->none, n, test->change,
+			     NULL, changed);
+	if (r < 0 || !clo_proof_equal(test->change, test->before))
+		return missed(result, "the change back is counted otherwise");
+	return true;
+}
+
 static bool good_proof(const struct selftest *test,
 		       const struct clo_planting *planting,
 		       struct clo_plant_result *result)
@@ -162,6 +193,8 @@ static bool good_proof(const struct selftest *test,
 	int r = clo_prove(planting->copy, excepted, test->tables->gen.rules,
 			  test->after, text);
 
+	if (!good_change(test, planting, r, text, result))
+		return false;
 	if (refused && r == 0)
 		return missed(result, "the tables were taken for sound");
 	if (refused && strncmp(text, refused, strlen(refused)) != 0)
@@ -242,11 +275,13 @@ static int prepare(struct selftest *test, char reterr_text[160])
 	test->all = calloc((size_t)n + 1, sizeof(*test->all));
 	test->before = calloc(1, sizeof(*test->before));
 	test->after = calloc(1, sizeof(*test->after));
-	if (!test->none || !test->all || !test->before || !test->after)
+	test->change = calloc(1, sizeof(*test->change));
+	if (!test->none || !test->all || !test->before || !test->after ||
+	    !test->change)
 		return -ENOMEM;
 	memset(test->all, true, n);
-	return clo_prove(test->tables, test->none, n, test->before,
-			 reterr_text);
+	return clo_prove_change(NULL, test->tables, test->none, n, test->before,
+				&test->proved, reterr_text);
 }
 
 int clo_selftest_run(const struct clo_tables *tables, bool clean,

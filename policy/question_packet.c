@@ -28,7 +28,7 @@ static bool find_service(struct search *search, uint32_t src, uint32_t dst)
 	const uint8_t alien =
 		search->family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 
-	if (!clo_view_row(&view, src, dst))
+	if (!clo_view_pair(&view, src, dst))
 		return false;
 	for (uint32_t i = 1; i <= CLO_SLOTS; i++) {
 		uint32_t slot = i % CLO_SLOTS;

@@ -126,44 +126,55 @@ const struct clo_rule_entry *clo_tables_others(const struct clo_tables *tables,
 	return others;
 }
 
+const uint64_t *clo_tables_bits(const struct clo_tables *tables, uint32_t row)
+{
+	const struct clo_row *entry =
+		clo_tables_find(tables, CLO_TABLE_ROWS, &row);
+	size_t words = tables->gen.words;
+
+	if (!entry ||
+	    ((size_t)entry->set + 1) * words > tables->table[CLO_TABLE_WORDS].n)
+		return NULL;
+	return (const uint64_t *)(void *)tables->table[CLO_TABLE_WORDS]
+		       .entries +
+	       entry->set * words;
+}
+
 uint32_t clo_tables_rule(const struct clo_tables *tables, uint32_t row,
 			 uint32_t class)
 {
 	const struct clo_rule_key key = {row, class};
-	uint32_t index = row * tables->gen.words + class / 64;
-	const struct clo_owner *owner =
-		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
-	const uint64_t *word = clo_tables_find(tables, CLO_TABLE_ROWS, &index);
+	const uint64_t *bits = clo_tables_bits(tables, row);
 	const uint32_t *other = NULL;
+	const struct clo_row *entry;
 
-	if (!owner || !word || class / 64 >= tables->gen.words ||
-	    !(*word >> (class % 64) & 1))
+	if (!bits || class >= tables->gen.words * 64 ||
+	    !(bits[class / 64] >> (class % 64) & 1))
 		return 0;
-	if (owner->others)
+	entry = clo_tables_value(tables, CLO_TABLE_ROWS, row);
+	if (entry->others)
 		other = clo_tables_find(tables, CLO_TABLE_RULES, &key);
-	return other ? *other : owner->rule;
+	return other ? *other : entry->rule;
 }
 
 void clo_tables_row_rules(const struct clo_tables *tables, uint32_t row,
 			  uint32_t *ret_rules)
 {
+	const uint64_t *bits = clo_tables_bits(tables, row);
 	uint32_t words = tables->gen.words;
-	const struct clo_owner *owner =
-		clo_tables_find(tables, CLO_TABLE_OWNERS, &row);
 	const struct clo_rule_entry *others;
-	const uint64_t *bits;
+	const struct clo_row *entry;
 	size_t n;
 
 	memset(ret_rules, 0, (size_t)words * 64 * sizeof(*ret_rules));
-	if (!owner ||
-	    ((size_t)row + 1) * words > tables->table[CLO_TABLE_ROWS].n)
+	if (!bits)
 		return;
-	bits = clo_tables_value(tables, CLO_TABLE_ROWS, (size_t)row * words);
+	entry = clo_tables_value(tables, CLO_TABLE_ROWS, row);
 	for (uint32_t w = 0; w < words; w++)
 		for (uint64_t word = bits[w]; word; word &= word - 1)
 			ret_rules[w * 64 + (uint32_t)__builtin_ctzll(word)] =
-				owner->rule;
-	if (!owner->others)
+				entry->rule;
+	if (!entry->others)
 		return;
 	others = clo_tables_others(tables, row, &n);
 	for (size_t i = 0; i < n; i++)

@@ -67,7 +67,7 @@ const void *clo_tables_find(const struct clo_tables *tables, enum clo_table t,
 /* The next slot with another service class than this one; CLO_SLOTS: none. */
 uint32_t clo_tables_class_end(const struct clo_tables *tables, uint32_t slot);
 
-/* Entries of table rules: of bits that are not their row's owner's. */
+/* Entries of table rules: of classes that are not the row's own rule's. */
 struct clo_rule_entry {
 	struct clo_rule_key key;
 	uint32_t rule;
@@ -76,11 +76,13 @@ struct clo_rule_entry {
 /* Those of one row, in no order of their classes. */
 const struct clo_rule_entry *clo_tables_others(const struct clo_tables *tables,
 					       uint32_t row, size_t *ret_n);
+/* What a row allows: gen.words words; NULL: no such row, or no such set. */
+const uint64_t *clo_tables_bits(const struct clo_tables *tables, uint32_t row);
 /* The rule that allows the class in this row; 0: it is not, or no such row. */
 uint32_t clo_tables_rule(const struct clo_tables *tables, uint32_t row,
 			 uint32_t class);
 /*
- * Of each class of a row the rule that set its bit, or 0: ret_rules has
+ * Of each class of a row the rule that allows it, or 0: ret_rules has
  * gen.words * 64. No such row: all 0.
  */
 void clo_tables_row_rules(const struct clo_tables *tables, uint32_t row,
@@ -109,7 +111,8 @@ struct clo_difference {
 	enum clo_difference_kind how;
 	size_t index; /* into expected (MISSING, CHANGED) or observed */
 	/*
-	 * ROWS, OWNERS and RULES: the first pair that uses the row, and the class.
+	 * ROWS, WORDS and RULES: the first pair that uses the row, and the
+	 * class, or CLO_CLASS_NONE.
 	 * PAIRS: the pair, and CLO_CLASS_NONE.
 	 */
 	bool has_pair;

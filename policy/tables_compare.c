@@ -16,6 +16,22 @@ static void add(struct comparison *comparison, struct clo_difference difference)
 	comparison->n++;
 }
 
+/* The first row that has the set; false if none does. */
+static bool find_row(const struct clo_tables *tables, size_t set,
+		     uint32_t *ret_row)
+{
+	for (uint32_t i = 0; i < tables->table[CLO_TABLE_ROWS].n; i++) {
+		const struct clo_row *row =
+			clo_tables_value(tables, CLO_TABLE_ROWS, i);
+
+		if (row->set != set)
+			continue;
+		*ret_row = i;
+		return true;
+	}
+	return false;
+}
+
 /* The first pair in table order that uses the row; false if none does. */
 static bool find_pair(const struct clo_tables *tables, size_t row,
 		      struct clo_pair *ret_pair)
@@ -114,9 +130,9 @@ static uint32_t changed_bit(const struct comparison *comparison, size_t index)
 {
 	const uint32_t at = (uint32_t)index;
 	const uint64_t *expected =
-		clo_tables_find(comparison->expected, CLO_TABLE_ROWS, &at);
+		clo_tables_find(comparison->expected, CLO_TABLE_WORDS, &at);
 	const uint64_t *observed =
-		clo_tables_find(comparison->observed, CLO_TABLE_ROWS, &at);
+		clo_tables_find(comparison->observed, CLO_TABLE_WORDS, &at);
 	uint64_t changed =
 		(expected ? *expected : 0) ^ (observed ? *observed : 0);
 	size_t bit = changed ? (size_t)__builtin_ctzll(changed) : 0;
@@ -125,7 +141,7 @@ static uint32_t changed_bit(const struct comparison *comparison, size_t index)
 }
 
 /* The first class that the row has by another rule. */
-static uint32_t changed_owner(const struct comparison *comparison, uint32_t row)
+static uint32_t changed_rule(const struct comparison *comparison, uint32_t row)
 {
 	uint32_t words = comparison->expected->gen.words;
 
@@ -137,23 +153,36 @@ static uint32_t changed_owner(const struct comparison *comparison, uint32_t row)
 	return CLO_CLASS_NONE;
 }
 
+/* Whose a word is, or a row: the first pair, and the class it is about. */
+static void find_place(const struct comparison *comparison,
+		       struct clo_difference *difference)
+{
+	size_t words = comparison->expected->gen.words;
+	uint32_t row = (uint32_t)difference->index;
+
+	if (difference->table == CLO_TABLE_ROWS) {
+		difference->class = changed_rule(comparison, row);
+	} else {
+		size_t set = difference->index / words;
+
+		difference->class = changed_bit(comparison, difference->index);
+		if (!find_row(comparison->expected, set, &row) &&
+		    !find_row(comparison->observed, set, &row))
+			return;
+	}
+	difference->has_pair = find_user(comparison, row, &difference->pair);
+}
+
 static void add_indexed(struct comparison *comparison, enum clo_table t,
 			enum clo_difference_kind how, size_t index)
 {
 	struct clo_difference difference = {
 		.table = t, .how = how, .index = index};
-	size_t words = comparison->expected->gen.words;
-	uint32_t row;
 
-	if (comparison->n < comparison->max && words &&
-	    (t == CLO_TABLE_ROWS || t == CLO_TABLE_OWNERS)) {
-		row = (uint32_t)(t == CLO_TABLE_ROWS ? index / words : index);
-		difference.class = t == CLO_TABLE_ROWS
-					   ? changed_bit(comparison, index)
-					   : changed_owner(comparison, row);
-		difference.has_pair =
-			find_user(comparison, row, &difference.pair);
-	}
+	if (comparison->n < comparison->max &&
+	    comparison->expected->gen.words &&
+	    (t == CLO_TABLE_WORDS || t == CLO_TABLE_ROWS))
+		find_place(comparison, &difference);
 	add(comparison, difference);
 }
 

@@ -11,8 +11,6 @@
 /* The expected pairs by source: the tables sort them by their bytes. */
 struct index {
 	const struct clo_tables *tables;
-	const uint64_t *rows;
-	size_t n_rows; /* whole ones */
 	uint32_t identities;
 	uint32_t words;
 	size_t *begin; /* by source, and one more: into `entry` */
@@ -66,13 +64,10 @@ static void fill_by_source(struct index *index)
 
 static int index_init(const struct clo_tables *tables, struct index *index)
 {
-	const struct clo_table_data *rows = &tables->table[CLO_TABLE_ROWS];
 	size_t n = tables->table[CLO_TABLE_PAIRS].n;
 
 	*index = (struct index){
 		.tables = tables,
-		.rows = (const uint64_t *)(const void *)rows->entries,
-		.n_rows = tables->gen.words ? rows->n / tables->gen.words : 0,
 		.identities = tables->gen.identities,
 		.words = tables->gen.words,
 		.source = UINT32_MAX,
@@ -116,8 +111,7 @@ static const uint64_t *expected_row(struct index *index, struct clo_pair pair)
 	if (index->source != pair.src)
 		turn_to(index, pair.src);
 	row = index->row[pair.dst];
-	return row < index->n_rows ? index->rows + (size_t)row * index->words
-				   : NULL;
+	return row == CLO_ROW_NONE ? NULL : clo_tables_bits(index->tables, row);
 }
 
 struct comparison {
@@ -194,6 +188,7 @@ static struct clo_pair most_mixed(struct index *index)
 
 	for (size_t i = 0; i < n && i < 4096; i++) {
 		struct clo_pair pair = pair_at(index, i);
+		const uint64_t *bits;
 		uint32_t allowed = 0;
 		uint32_t denied;
 		uint32_t row;
@@ -201,10 +196,9 @@ static struct clo_pair most_mixed(struct index *index)
 		memcpy(&row,
 		       clo_tables_value(index->tables, CLO_TABLE_PAIRS, i),
 		       sizeof(row));
-		for (uint32_t w = 0; row < index->n_rows && w < index->words;
-		     w++)
-			allowed += (uint32_t)__builtin_popcountll(
-				index->rows[(size_t)row * index->words + w]);
+		bits = clo_tables_bits(index->tables, row);
+		for (uint32_t w = 0; bits && w < index->words; w++)
+			allowed += (uint32_t)__builtin_popcountll(bits[w]);
 		denied = index->tables->gen.classes - allowed;
 		if ((allowed < denied ? allowed : denied) < score)
 			continue;

@@ -13,7 +13,7 @@
 
 /*
  * One generation's tables, as the includer sees them. The includer defines
- * struct clo_view and these six before it includes this header; each returns
+ * struct clo_view and these eight before it includes this header; each returns
  * NULL (or CLO_CLASS_NONE) where the table has no such entry.
  */
 struct clo_view;
@@ -24,11 +24,13 @@ CLO_INLINE const struct clo_addr *clo_view_addr(const struct clo_view *view,
 CLO_INLINE const __u32 *clo_view_cidr(const struct clo_view *view, __u8 family,
 				      const __u8 *addr);
 CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot);
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst);
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst);
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row);
 CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index);
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class);
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class);
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view); /* per row */
 
 /* One side of a flow after its address was looked up. */
@@ -115,17 +117,28 @@ CLO_INLINE __u32 clo_judge_row(const struct clo_view *view, __u32 src,
 
 	if (!src || !dst)
 		return CLO_ROW_NONE;
-	row = clo_view_row(view, src, dst);
+	row = clo_view_pair(view, src, dst);
 	return row ? *row : CLO_ROW_NONE;
 }
 
 /* Whether classes 64 * index to 64 * index + 63 are allowed, by bit. */
-CLO_INLINE __u64 clo_judge_word(const struct clo_view *view, __u32 row,
+CLO_INLINE __u64 clo_judge_word(const struct clo_view *view, __u32 set,
 				__u32 words, __u32 index)
 {
-	const __u64 *word = clo_view_word(view, row * words + index);
+	const __u64 *word = clo_view_word(view, set * words + index);
 
 	return word ? *word : 0;
+}
+
+/* The rule that allows a class of the row. */
+CLO_INLINE __u32 clo_judge_rule(const struct clo_view *view,
+				const struct clo_row *row, __u32 index,
+				__u32 class)
+{
+	const __u32 *other =
+		row->others ? clo_view_rule(view, index, class) : NULL;
+
+	return other ? *other : row->rule;
 }
 
 /* Look-ups 2 and 3: the bit of (source, destination, service class). */
@@ -134,6 +147,7 @@ CLO_INLINE void clo_judge_pair(const struct clo_view *view, __u32 src,
 			       struct clo_verdict *ret)
 {
 	__u32 words = clo_view_words(view);
+	const struct clo_row *row;
 	__u64 word;
 
 	ret->class = CLO_CLASS_NONE;
@@ -150,13 +164,14 @@ CLO_INLINE void clo_judge_pair(const struct clo_view *view, __u32 src,
 
 	ret->drop = CLO_DROP_POLICY;
 	ret->row = clo_judge_row(view, src, dst);
-	if (ret->row == CLO_ROW_NONE)
+	row = ret->row == CLO_ROW_NONE ? NULL : clo_view_row(view, ret->row);
+	if (!row)
 		return;
 
-	word = clo_judge_word(view, ret->row, words, ret->class / 64);
+	word = clo_judge_word(view, row->set, words, ret->class / 64);
 	if (!(word >> (ret->class % 64) & 1))
 		return;
 
 	ret->drop = CLO_DROP_NONE;
-	ret->rule = clo_view_rule(view, ret->row, ret->class);
+	ret->rule = clo_judge_rule(view, row, ret->row, ret->class);
 }

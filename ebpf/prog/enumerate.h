@@ -24,7 +24,7 @@ struct walk {
 	__u32 words;
 	__u32 src;
 	__u32 dst;
-	__u32 row; /* of that pair */
+	__u32 set; /* of that pair's row */
 	__u32 at; /* the word that is next */
 	__u32 pairs; /* done */
 	__u32 written; /* words */
@@ -52,6 +52,16 @@ CLO_INLINE long next_pair(struct walk *walk)
 	       walk->pairs >= CLO_ENUMERATE_MAX;
 }
 
+/* CLO_ROW_NONE: the pair is allowed nothing. */
+CLO_INLINE __u32 set_of(const struct clo_view *view, const struct walk *walk)
+{
+	__u32 index = clo_judge_row(view, walk->src, walk->dst);
+	const struct clo_row *row =
+		index == CLO_ROW_NONE ? NULL : clo_view_row(view, index);
+
+	return row ? row->set : CLO_ROW_NONE;
+}
+
 static long enumerate_word(__u32 index, struct walk *walk)
 {
 	struct clo_view view = {.slot = walk->slot};
@@ -63,15 +73,15 @@ static long enumerate_word(__u32 index, struct walk *walk)
 	if (walk->at == 0) {
 		if (walk->written + walk->words > CLO_ENUMERATE_MAX)
 			return 1;
-		walk->row = clo_judge_row(&view, walk->src, walk->dst);
+		walk->set = set_of(&view, walk);
 		page->allowed[walk->pairs & (CLO_ENUMERATE_MAX - 1)] =
-			walk->row != CLO_ROW_NONE;
+			walk->set != CLO_ROW_NONE;
 	}
-	if (walk->row == CLO_ROW_NONE)
+	if (walk->set == CLO_ROW_NONE)
 		return next_pair(walk);
 
 	page->word[walk->written & (CLO_ENUMERATE_MAX - 1)] =
-		clo_judge_word(&view, walk->row, walk->words, walk->at);
+		clo_judge_word(&view, walk->set, walk->words, walk->at);
 	walk->written++;
 	walk->at++;
 	return walk->at < walk->words ? 0 : next_pair(walk);

@@ -78,30 +78,31 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
 	}
 }
 
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst)
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst)
 {
 	struct clo_pair key = {.src = src, .dst = dst};
 
 	return lookup(&clo_pairs, view, &key);
 }
 
-CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row)
 {
-	return lookup(&clo_rows, view, &index);
+	return lookup(&clo_rows, view, &row);
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class)
+CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 {
-	const struct clo_owner *owner = lookup(&clo_owners, view, &row);
-	struct clo_rule_key key = {.row = row, .class = class};
-	const __u32 *other;
+	return lookup(&clo_words, view, &index);
+}
 
-	if (!owner)
-		return 0;
-	other = owner->others ? lookup(&clo_rules, view, &key) : NULL;
-	return other ? *other : owner->rule;
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class)
+{
+	struct clo_rule_key key = {.row = row, .class = class};
+
+	return lookup(&clo_rules, view, &key);
 }
 
 CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)

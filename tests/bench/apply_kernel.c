@@ -36,6 +36,7 @@ static void table_new(struct clo_tables *tables, enum clo_table t, size_t n)
 static struct clo_tables *tables_new(const struct shape *shape)
 {
 	struct clo_tables *tables = calloc(1, sizeof(*tables));
+	struct clo_row *rows;
 	uint8_t *entry;
 
 	bench_check(tables ? 0 : -ENOMEM, "tables");
@@ -43,9 +44,12 @@ static struct clo_tables *tables_new(const struct shape *shape)
 	table_new(tables, CLO_TABLE_SERVICES, SERVICES);
 	table_new(tables, CLO_TABLE_IDENTITIES, 1000);
 	table_new(tables, CLO_TABLE_PAIRS, shape->pairs);
+	table_new(tables, CLO_TABLE_WORDS, shape->rows);
 	table_new(tables, CLO_TABLE_ROWS, shape->rows);
-	table_new(tables, CLO_TABLE_OWNERS, shape->rows);
 
+	rows = (struct clo_row *)(void *)tables->table[CLO_TABLE_ROWS].entries;
+	for (uint32_t i = 0; i < shape->rows; i++)
+		rows[i].set = i;
 	entry = tables->table[CLO_TABLE_ADDR4].entries;
 	for (uint32_t i = 0; i < shape->addresses; i++, entry += 20)
 		memcpy(entry, &i, sizeof(i));
@@ -68,17 +72,16 @@ static struct clo_tables *tables_new(const struct shape *shape)
 static void change_bits(struct clo_tables *tables, size_t n)
 {
 	uint64_t *words =
-		(uint64_t *)(void *)tables->table[CLO_TABLE_ROWS].entries;
-	struct clo_owner *owners =
-		(struct clo_owner *)(void *)tables->table[CLO_TABLE_OWNERS]
-			.entries;
-	size_t total = tables->table[CLO_TABLE_ROWS].n * CLASSES;
+		(uint64_t *)(void *)tables->table[CLO_TABLE_WORDS].entries;
+	struct clo_row *rows =
+		(struct clo_row *)(void *)tables->table[CLO_TABLE_ROWS].entries;
+	size_t total = tables->table[CLO_TABLE_WORDS].n * CLASSES;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t bit = i * (total / n);
 
 		words[bit / 64] ^= 1ULL << (bit % 64);
-		owners[bit / CLASSES].rule ^= 7;
+		rows[bit / CLASSES].rule ^= 7;
 	}
 }
 

@@ -169,7 +169,7 @@ int main(void)
 		     compiled->tables->gen.rules - 1,
 		     compiled->tables->gen.classes,
 		     compiled->tables->table[CLO_TABLE_PAIRS].n,
-		     compiled->tables->table[CLO_TABLE_ROWS].n);
+		     compiled->tables->table[CLO_TABLE_WORDS].n);
 	(void)printf("compile %.0f ms, prove %" PRIu64
 		     " verdicts in %.0f ms, plan %.0f ms\n",
 		     at[1] - at[0], proof->verdicts, at[2] - at[1],

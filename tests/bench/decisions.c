@@ -56,6 +56,7 @@ static struct clo_tables *tables_new(const struct shape *shape)
 	struct clo_tables *tables = calloc(1, sizeof(*tables));
 	uint32_t words = (shape->classes + 63) / 64;
 	struct clo_services *services;
+	struct clo_row *rows;
 	uint64_t *bits;
 	uint8_t *entry;
 
@@ -66,11 +67,13 @@ static struct clo_tables *tables_new(const struct shape *shape)
 	tables->gen.rules = 1000;
 	fill_pairs(tables, shape);
 	(void)table_new(tables, CLO_TABLE_IDENTITIES, shape->identities + 1);
-	(void)table_new(tables, CLO_TABLE_OWNERS, shape->rows);
+	rows = table_new(tables, CLO_TABLE_ROWS, shape->rows);
+	for (uint32_t i = 0; i < shape->rows; i++)
+		rows[i].set = i;
 	entry = table_new(tables, CLO_TABLE_ADDR4, shape->addresses);
 	for (uint32_t i = 0; i < shape->addresses; i++, entry += 20)
 		memcpy(entry, &i, sizeof(i));
-	bits = table_new(tables, CLO_TABLE_ROWS, (size_t)shape->rows * words);
+	bits = table_new(tables, CLO_TABLE_WORDS, (size_t)shape->rows * words);
 	for (size_t i = 0; i < (size_t)shape->rows * words; i++)
 		bits[i] = i * 0x9e3779b97f4a7c15ULL;
 	services = table_new(tables, CLO_TABLE_SERVICES, CLO_SLOTS / 4);

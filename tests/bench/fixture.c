@@ -134,13 +134,13 @@ static void add_pairs(struct clo_tables *tables, const struct world *world,
 		      size_t extra)
 {
 	uint8_t *at = grow(tables, CLO_TABLE_PAIRS, world->n_pairs + extra);
-	uint64_t *rows = (uint64_t *)(void *)grow(
-		tables, CLO_TABLE_ROWS,
+	uint64_t *words = (uint64_t *)(void *)grow(
+		tables, CLO_TABLE_WORDS,
 		(size_t)(WORLD_ROWS + EXTRA_ROWS) * WORLD_WORDS);
 
-	memcpy(rows, world->rows, sizeof(world->rows));
+	memcpy(words, world->words, sizeof(world->words));
 	for (size_t i = 0; i < EXTRA_ROWS; i++)
-		rows[(WORLD_ROWS + i) * WORLD_WORDS] =
+		words[(WORLD_ROWS + i) * WORLD_WORDS] =
 			((1ULL << BITS_PER_PAIR) - 1) << i % (64 - 10);
 	for (uint32_t i = 0; i < world->n_pairs; i++)
 		put(&at, &world->pairs[i].key, sizeof(struct clo_pair),
@@ -154,24 +154,24 @@ static void add_pairs(struct clo_tables *tables, const struct world *world,
 	}
 }
 
-static void add_owners(struct clo_tables *tables, const struct world *world)
+static void add_rows(struct clo_tables *tables, const struct world *world)
 {
-	struct clo_owner *owners = (struct clo_owner *)(void *)grow(
-		tables, CLO_TABLE_OWNERS, WORLD_ROWS + EXTRA_ROWS);
+	struct clo_row *rows = (struct clo_row *)(void *)grow(
+		tables, CLO_TABLE_ROWS, WORLD_ROWS + EXTRA_ROWS);
 	uint8_t *others = grow(tables, CLO_TABLE_RULES,
 			       (size_t)WORLD_ROWS * WORLD_CLASSES);
 	size_t n = 0;
 
-	for (size_t i = 0; i < EXTRA_ROWS; i++)
-		owners[WORLD_ROWS + i] =
-			(struct clo_owner){.rule = 1, .owned = BITS_PER_PAIR};
+	memcpy(rows, world->rows, sizeof(world->rows));
+	for (uint32_t i = WORLD_ROWS; i < WORLD_ROWS + EXTRA_ROWS; i++)
+		rows[i] = (struct clo_row){
+			.set = i, .rule = 1, .owned = BITS_PER_PAIR};
 	for (uint32_t row = 0; row < WORLD_ROWS; row++) {
-		owners[row] = world_owner(world, row);
 		for (uint32_t class = 0; class < WORLD_CLASSES; class ++) {
 			const struct clo_rule_key key = {row, class};
 			const uint32_t *rule = &world->rules[row][class];
 
-			if (!*rule || *rule == owners[row].rule)
+			if (!*rule || *rule == rows[row].rule)
 				continue;
 			put(&others, &key, sizeof(key), rule, sizeof(*rule));
 			n++;
@@ -197,7 +197,7 @@ static struct clo_tables *make_tables(const struct fixture_size *size)
 	       sizeof(world.services));
 	memcpy(grow(tables, CLO_TABLE_IDENTITIES, tables->gen.identities),
 	       world.identities, sizeof(world.identities));
-	add_owners(tables, &world);
+	add_rows(tables, &world);
 	clo_tables_sort(tables);
 	return tables;
 }

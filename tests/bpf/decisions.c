@@ -26,16 +26,14 @@ static void test_all_of_it_as_compiled(void **state)
 	(void)state;
 	(void)ask(apply());
 	for (size_t i = 0; i < compiled()->table[CLO_TABLE_PAIRS].n; i++) {
+		const uint64_t *bits;
 		uint32_t row;
 
 		memcpy(&row, clo_tables_value(compiled(), CLO_TABLE_PAIRS, i),
 		       sizeof(row));
+		bits = clo_tables_bits(compiled(), row);
 		for (uint32_t w = 0; w < compiled()->gen.words; w++)
-			allowed += (unsigned int)__builtin_popcountll(
-				*(const uint64_t *)clo_tables_value(
-					compiled(), CLO_TABLE_ROWS,
-					(size_t)row * compiled()->gen.words +
-						w));
+			allowed += (unsigned int)__builtin_popcountll(bits[w]);
 	}
 	found = enumerate();
 	assert_int_equal(found.epoch, 1);
@@ -62,7 +60,7 @@ static void test_what_differs_is_named(void **state)
 {
 	CLO_AUTO_FD int services = -1;
 	CLO_AUTO_FD int pairs = -1;
-	CLO_AUTO_FD int rows = -1;
+	CLO_AUTO_FD int words = -1;
 	struct clo_services four;
 	struct clo_enumeration found;
 	struct clo_pair pair;
@@ -73,12 +71,12 @@ static void test_what_differs_is_named(void **state)
 
 	(void)ask(apply());
 	pairs = node_table(*state, "pairs");
-	rows = node_table(*state, "rows");
+	words = node_table(*state, "words");
 	services = node_table(*state, "services");
 	/* a bit of row 0: of every pair that has it */
-	assert_int_equal(bpf_map_lookup_elem(rows, &zero, &word), 0);
+	assert_int_equal(bpf_map_lookup_elem(words, &zero, &word), 0);
 	word ^= 1;
-	assert_int_equal(bpf_map_update_elem(rows, &zero, &word, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(words, &zero, &word, BPF_ANY), 0);
 	found = enumerate();
 	assert_true(found.wrong >= 1);
 	assert_int_equal(found.first.class, 0);
@@ -89,7 +87,7 @@ static void test_what_differs_is_named(void **state)
 	assert_int_equal(bpf_map_lookup_elem(pairs, &pair, &row), 0);
 	assert_int_equal(row, 0);
 	word ^= 1;
-	assert_int_equal(bpf_map_update_elem(rows, &zero, &word, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(words, &zero, &word, BPF_ANY), 0);
 
 	/* a pair that is gone: what it allowed is denied */
 	assert_int_equal(bpf_map_delete_elem(pairs, &pair), 0);
@@ -116,7 +114,7 @@ static void test_what_differs_is_named(void **state)
 static void test_it_is_attested(void **state)
 {
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
-	CLO_AUTO_FD int rows = -1;
+	CLO_AUTO_FD int words = -1;
 	const json_t *decided;
 	uint32_t zero = 0;
 	uint64_t word;
@@ -138,10 +136,10 @@ static void test_it_is_attested(void **state)
 	(void)ask(apply());
 	assert_int_equal(node.enumerated.epoch, 2);
 
-	rows = node_table(*state, "rows");
-	assert_int_equal(bpf_map_lookup_elem(rows, &zero, &word), 0);
+	words = node_table(*state, "words");
+	assert_int_equal(bpf_map_lookup_elem(words, &zero, &word), 0);
 	word ^= 1;
-	assert_int_equal(bpf_map_update_elem(rows, &zero, &word, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(words, &zero, &word, BPF_ANY), 0);
 	node.enumerate_due = 0;
 	assert_int_equal(clo_audit_run(&node, &audit), 0);
 	assert_true(audit->decided.wrong > 0);

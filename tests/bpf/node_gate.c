@@ -121,7 +121,7 @@ static void test_only_what_was_approved(void **state)
 
 static void allow_what_no_rule_owns(struct clo_tables *tables)
 {
-	uint64_t *word = (uint64_t *)tables->table[CLO_TABLE_ROWS].entries;
+	uint64_t *word = (uint64_t *)tables->table[CLO_TABLE_WORDS].entries;
 
 	*word = ~*word;
 }
@@ -192,7 +192,7 @@ static json_t *ask_for(const char *question, const char *of, const char *other)
 /* About what the kernel holds: no answer while it holds something else. */
 static void test_questions(void **state)
 {
-	struct clo_table_data *rows;
+	struct clo_table_data *words;
 	const json_t *answer;
 
 	(void)state;
@@ -217,11 +217,11 @@ static void test_questions(void **state)
 					   "question", "rules")),
 			 CLO_EXIT_USAGE);
 
-	rows = &node.force->compiled->tables->table[CLO_TABLE_ROWS];
-	rows->entries[0] ^= 1;
+	words = &node.force->compiled->tables->table[CLO_TABLE_WORDS];
+	words->entries[0] ^= 1;
 	assert_int_equal(refused(ask_for("isolated", "acme", "globex")),
 			 CLO_EXIT_INCONCLUSIVE);
-	rows->entries[0] ^= 1;
+	words->entries[0] ^= 1;
 	(void)ask(ask_for("isolated", "acme", "globex"));
 }
 

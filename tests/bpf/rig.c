@@ -115,27 +115,17 @@ static int fill_pairs(const struct world *world, int fd)
 	return r;
 }
 
-static int fill_owners(const struct world *world, int fd)
-{
-	struct clo_owner owners[WORLD_ROWS];
-
-	for (__u32 row = 0; row < WORLD_ROWS; row++)
-		owners[row] = world_owner(world, row);
-	return fill_array(fd, owners, sizeof(owners[0]), WORLD_ROWS);
-}
-
 static int fill_rules(const struct world *world, int fd)
 {
 	int r = 0;
 
 	for (__u32 row = 0; row < WORLD_ROWS; row++) {
-		struct clo_owner owner = world_owner(world, row);
 		struct clo_rule_key key = {.row = row};
 
 		for (; key.class < WORLD_WORDS * 64 && !r; key.class ++) {
 			const __u32 *rule = &world->rules[row][key.class];
 
-			if (*rule && *rule != owner.rule)
+			if (*rule && *rule != world->rows[row].rule)
 				r = put(fd, &key, rule);
 		}
 	}
@@ -162,11 +152,12 @@ static int fill(const struct world *world, enum clo_table table, int fd)
 				  WORLD_IDENTITIES);
 	case CLO_TABLE_PAIRS:
 		return fill_pairs(world, fd);
+	case CLO_TABLE_WORDS:
+		return fill_array(fd, world->words, sizeof(world->words[0]),
+				  WORLD_ROWS * WORLD_WORDS);
 	case CLO_TABLE_ROWS:
 		return fill_array(fd, world->rows, sizeof(world->rows[0]),
-				  WORLD_ROWS * WORLD_WORDS);
-	case CLO_TABLE_OWNERS:
-		return fill_owners(world, fd);
+				  WORLD_ROWS);
 	case CLO_TABLE_RULES:
 		return fill_rules(world, fd);
 	default:
@@ -190,8 +181,8 @@ static int apply_table(struct rig *rig, const struct world *world, __u32 slot,
 	static const __u32 sizes[CLO_TABLE_COUNT] = {
 		[CLO_TABLE_SERVICES] = CLO_SLOTS / 4,
 		[CLO_TABLE_IDENTITIES] = WORLD_IDENTITIES,
-		[CLO_TABLE_ROWS] = WORLD_ROWS * WORLD_WORDS,
-		[CLO_TABLE_OWNERS] = WORLD_ROWS,
+		[CLO_TABLE_WORDS] = WORLD_ROWS * WORLD_WORDS,
+		[CLO_TABLE_ROWS] = WORLD_ROWS,
 	};
 	CLO_AUTO_FD int fd =
 		inner_new(types[table].kind, types[table].key,

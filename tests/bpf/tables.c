@@ -126,14 +126,14 @@ static void test_flipped_bit_is_seen(void **state)
 
 	(void)sandbox_open(box, CLO_ATTACH_AUTO);
 	write_ok(box, tables, 1);
-	fd = sandbox_pin(box, "gen/1/rows");
+	fd = sandbox_pin(box, "gen/1/words");
 	assert_int_equal(bpf_map_lookup_elem(fd, &key, &word), 0);
 	word ^= 1ULL << 40;
 	assert_int_equal(bpf_map_update_elem(fd, &key, &word, BPF_ANY), 0);
 
 	assert_int_equal(clo_bpf_tables_read(box->bpf, &live), 0);
 	assert_int_equal(clo_tables_compare(tables, live, &difference, 1), 1);
-	assert_int_equal(difference.table, CLO_TABLE_ROWS);
+	assert_int_equal(difference.table, CLO_TABLE_WORDS);
 	assert_int_equal(difference.index, 7);
 }
 

@@ -277,15 +277,15 @@ static void test_tail_is_seen(void **state)
 	seed = 7;
 	tables = start(box);
 	assert_int_equal(clo_bpf_tables_write(box->bpf, tables, &epoch), 0);
-	key = (__u32)tables->table[CLO_TABLE_ROWS].n + 3;
-	fd = sandbox_pin(box, "gen/1/rows");
+	key = (__u32)tables->table[CLO_TABLE_WORDS].n + 3;
+	fd = sandbox_pin(box, "gen/1/words");
 	assert_int_equal(bpf_map_update_elem(fd, &key, &word, BPF_ANY), 0);
 	assert_int_equal(clo_bpf_tables_read(box->bpf, &live), 0);
-	assert_int_equal(live->table[CLO_TABLE_ROWS].n, key + 1);
+	assert_int_equal(live->table[CLO_TABLE_WORDS].n, key + 1);
 	assert_true(clo_tables_compare(tables, live, differences, 2) > 1);
 	/* the generation says less, and there is more */
 	assert_int_equal(differences[0].table, CLO_TABLE_COUNT);
-	assert_int_equal(differences[1].table, CLO_TABLE_ROWS);
+	assert_int_equal(differences[1].table, CLO_TABLE_WORDS);
 	assert_int_equal(differences[1].how, CLO_DIFF_EXTRA);
 }
 

@@ -86,8 +86,8 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
 		       : CLO_CLASS_NONE;
 }
 
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst)
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst)
 {
 	for (__u32 i = 0; i < view->world->n_pairs; i++) {
 		const struct world_pair *pair = &view->world->pairs[i];
@@ -98,16 +98,24 @@ CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
 	return NULL;
 }
 
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row)
+{
+	return row < WORLD_ROWS ? &view->world->rows[row] : NULL;
+}
+
 CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 {
-	return index < WORLD_ROWS * WORLD_WORDS ? &view->world->rows[index]
+	return index < WORLD_ROWS * WORLD_WORDS ? &view->world->words[index]
 						: NULL;
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class)
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class)
 {
-	return view->world->rules[row][class];
+	const __u32 *rule = &view->world->rules[row][class];
+
+	return *rule && *rule != view->world->rows[row].rule ? rule : NULL;
 }
 
 CLO_INLINE __u8 clo_view_flags(const struct clo_view *view, __u32 identity)

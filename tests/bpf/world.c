@@ -157,30 +157,30 @@ static void allow(struct world *world, size_t i)
 	__u32 row = row_of(world, allowed[i].src, allowed[i].dst);
 	__u32 bit = row * WORLD_WORDS * 64 + allowed[i].class;
 
-	world->rows[bit / 64] |= 1ULL << (bit % 64);
+	world->words[bit / 64] |= 1ULL << (bit % 64);
 	world->rules[row][allowed[i].class] = allowed[i].rule;
 }
 
-/* Of the rules of a row the one that set most bits; of equals, the first. */
-struct clo_owner world_owner(const struct world *world, __u32 row)
+/* Of the rules of a row the one that allows most classes; of equals, the first. */
+static struct clo_row make_row(const struct world *world, __u32 index)
 {
-	__u16 bits[WORLD_RULES] = {0};
-	struct clo_owner owner = {0};
+	__u16 classes[WORLD_RULES] = {0};
+	struct clo_row row = {.set = index};
 	__u16 all = 0;
 
 	for (__u32 class = 0; class < WORLD_WORDS * 64; class ++) {
-		bits[world->rules[row][class]]++;
-		if (world->rules[row][class])
+		classes[world->rules[index][class]]++;
+		if (world->rules[index][class])
 			all++;
 	}
 	for (__u32 rule = 1; rule < WORLD_RULES; rule++) {
-		if (bits[rule] <= owner.owned)
+		if (classes[rule] <= row.owned)
 			continue;
-		owner.rule = rule;
-		owner.owned = bits[rule];
+		row.rule = rule;
+		row.owned = classes[rule];
 	}
-	owner.others = (__u16)(all - owner.owned);
-	return owner;
+	row.others = (__u16)(all - row.owned);
+	return row;
 }
 
 void world_build(unsigned int generation, struct world *ret)
@@ -215,4 +215,6 @@ void world_build(unsigned int generation, struct world *ret)
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		if (generation == 0 || allowed[i].rule != 1)
 			allow(ret, i);
+	for (__u32 row = 0; row < WORLD_ROWS; row++)
+		ret->rows[row] = make_row(ret, row);
 }

@@ -72,7 +72,8 @@ struct world {
 	struct clo_identity identities[WORLD_IDENTITIES];
 	struct world_pair pairs[WORLD_ROWS];
 	__u32 n_pairs;
-	__u64 rows[WORLD_ROWS * WORLD_WORDS];
+	struct clo_row rows[WORLD_ROWS]; /* each with a set of its own */
+	__u64 words[WORLD_ROWS * WORLD_WORDS];
 	__u32 rules[WORLD_ROWS][WORLD_WORDS * 64]; /* by row and class */
 };
 
@@ -80,4 +81,3 @@ extern const struct world_nic world_nics[WORLD_HOSTS];
 extern const struct world_cidr world_cidrs[WORLD_CIDRS];
 
 void world_build(unsigned int generation, struct world *ret);
-struct clo_owner world_owner(const struct world *world, __u32 row);

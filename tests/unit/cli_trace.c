@@ -69,7 +69,7 @@ static void by_fields(void **state)
 		"--sport", "61234", "--family", "4", NULL);
 	assert_string_equal(cli->err, "");
 	assert_int_equal(cli->exit, 0);
-	assert_non_null(strstr(cli->out, "row bit     rows [row 0, class"));
+	assert_non_null(strstr(cli->out, "class bit   words [set 0, class"));
 	assert_non_null(strstr(cli->out, "acme/production/web-to-db\n"));
 
 	cli_run(cli, "trace", "--offline", POLICY, "--from", SHOP, "--to",

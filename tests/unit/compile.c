@@ -50,8 +50,8 @@ static void empty_policy_is_valid(void **state)
 	assert_int_equal(tables->table[CLO_TABLE_SERVICES].n, CLO_SLOTS / 4);
 	assert_int_equal(tables->table[CLO_TABLE_IDENTITIES].n, 1);
 	assert_int_equal(tables->table[CLO_TABLE_PAIRS].n, 0);
+	assert_int_equal(tables->table[CLO_TABLE_WORDS].n, 0);
 	assert_int_equal(tables->table[CLO_TABLE_ROWS].n, 0);
-	assert_int_equal(tables->table[CLO_TABLE_OWNERS].n, 0);
 	assert_int_equal(tables->table[CLO_TABLE_RULES].n, 0);
 	assert_string_equal(compiled->classes[0].name, "other");
 	made_free(made);
@@ -424,8 +424,8 @@ static void rows_are_shared(void **state)
 	compiled = compile_at(made, NOW);
 
 	assert_int_equal(compiled->tables->table[CLO_TABLE_PAIRS].n, 2);
+	assert_int_equal(compiled->tables->table[CLO_TABLE_WORDS].n, 1);
 	assert_int_equal(compiled->tables->table[CLO_TABLE_ROWS].n, 1);
-	assert_int_equal(compiled->tables->table[CLO_TABLE_OWNERS].n, 1);
 	assert_int_equal(compiled->tables->table[CLO_TABLE_RULES].n, 0);
 }
 
@@ -442,7 +442,7 @@ static void rules_without_effect_leave_no_pair(void **state)
 	compiled = compile_at(made, NOW);
 
 	assert_int_equal(compiled->tables->table[CLO_TABLE_PAIRS].n, 0);
-	assert_int_equal(compiled->tables->table[CLO_TABLE_ROWS].n, 0);
+	assert_int_equal(compiled->tables->table[CLO_TABLE_WORDS].n, 0);
 	assert_int_equal(compiled->tables->gen.rules, 4);
 }
 

@@ -434,18 +434,18 @@ static void difference_in_words(void **state)
 		  "tcp/443,tcp/80");
 	compiled = compile_at(made, 0);
 	live = compile_at(made, 0);
-	live->tables->table[CLO_TABLE_ROWS].entries[0] ^= 2;
+	live->tables->table[CLO_TABLE_WORDS].entries[0] ^= 2;
 	assert_int_equal(clo_tables_compare(compiled->tables, live->tables,
 					    &difference, 1),
 			 1);
 	words = clo_explain_difference(compiled, live->tables, &difference);
 	assert_string_equal(
 		text_of(words, "text"),
-		"table rows, entry 0 is denied, expected allowed: " WEB_NAME
+		"table words, entry 0 is denied, expected allowed: " WEB_NAME
 		" > " DB_NAME " tcp/80");
 	json_decref(CLO_TAKE(words));
 
-	live->tables->table[CLO_TABLE_ROWS].entries[0] ^= 2;
+	live->tables->table[CLO_TABLE_WORDS].entries[0] ^= 2;
 	live->tables->table[CLO_TABLE_PAIRS].n = 0;
 	assert_int_equal(clo_tables_compare(compiled->tables, live->tables,
 					    &difference, 1),

@@ -171,14 +171,24 @@ CLO_INLINE __u32 clo_view_class(const struct clo_view *view, __u32 slot)
 	}
 }
 
-CLO_INLINE const __u32 *clo_view_row(const struct clo_view *view, __u32 src,
-				     __u32 dst)
+CLO_INLINE const __u32 *clo_view_pair(const struct clo_view *view, __u32 src,
+				      __u32 dst)
 {
 	static const __u32 row = 0;
 
 	(void)view;
 	return src == nb_endpoints[WEB].identity && dst == ROUTER_CLASS ? &row
 									: NULL;
+}
+
+CLO_INLINE const struct clo_row *clo_view_row(const struct clo_view *view,
+					      __u32 row)
+{
+	static const struct clo_row entry = {
+		.rule = RULE_ROUTER, .owned = 1, .others = 2};
+
+	(void)view;
+	return row ? NULL : &entry;
 }
 
 CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
@@ -189,12 +199,14 @@ CLO_INLINE const __u64 *clo_view_word(const struct clo_view *view, __u32 index)
 	return index ? NULL : &word;
 }
 
-CLO_INLINE __u32 clo_view_rule(const struct clo_view *view, __u32 row,
-			       __u32 class)
+CLO_INLINE const __u32 *clo_view_rule(const struct clo_view *view, __u32 row,
+				      __u32 class)
 {
+	static const __u32 rules[] = {0, RULE_ROUTER + 1, RULE_ROUTER + 2};
+
 	(void)view;
 	(void)row;
-	return RULE_ROUTER + class;
+	return class ? &rules[class] : NULL;
 }
 
 CLO_INLINE __u32 clo_view_words(const struct clo_view *view)

@@ -289,8 +289,8 @@ static void flip_bit(struct clo_tables *tables, uint32_t proto, uint32_t number,
 	const struct clo_view view = {tables};
 	uint32_t class = clo_view_class(
 		&view, clo_judge_slot((uint8_t)proto, (uint16_t)number));
-	uint64_t *rows = (void *)tables->table[CLO_TABLE_ROWS].entries;
-	size_t n = tables->table[CLO_TABLE_ROWS].n / tables->gen.words;
+	uint64_t *rows = (void *)tables->table[CLO_TABLE_WORDS].entries;
+	size_t n = tables->table[CLO_TABLE_WORDS].n / tables->gen.words;
 
 	for (size_t row = 0; row < n; row++) {
 		uint64_t *word = &rows[row * tables->gen.words + class / 64];
@@ -316,8 +316,7 @@ static void missing_bit(struct clo_tables *tables)
 
 static void wrong_owner(struct clo_tables *tables)
 {
-	struct clo_owner *owner =
-		(void *)tables->table[CLO_TABLE_OWNERS].entries;
+	struct clo_row *owner = (void *)tables->table[CLO_TABLE_ROWS].entries;
 
 	owner->rule = 5 - owner->rule;
 }

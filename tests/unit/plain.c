@@ -25,15 +25,14 @@ static struct clo_identity identity_at(const struct clo_tables *tables,
 static bool sizes_agree(const struct clo_tables *tables)
 {
 	const struct clo_gen *gen = &tables->gen;
-	size_t words = count(tables, CLO_TABLE_ROWS);
+	size_t words = count(tables, CLO_TABLE_WORDS);
 
 	return gen->classes > 0 && gen->classes < CLO_CLASS_NONE &&
 	       gen->words * 64 >= gen->classes &&
 	       gen->words * 64 < gen->classes + 64 && gen->identities > 0 &&
 	       count(tables, CLO_TABLE_IDENTITIES) == gen->identities &&
 	       count(tables, CLO_TABLE_SERVICES) * 4 == CLO_SLOTS &&
-	       words % gen->words == 0 &&
-	       count(tables, CLO_TABLE_OWNERS) == words / gen->words;
+	       words % gen->words == 0;
 }
 
 static bool services_agree(const struct clo_tables *tables)
@@ -168,16 +167,18 @@ static bool cidr_agrees(const struct clo_tables *tables, enum clo_table t,
 
 static bool bit_at(const struct clo_tables *tables, size_t row, uint32_t class)
 {
+	const struct clo_row *entry =
+		clo_tables_value(tables, CLO_TABLE_ROWS, row);
 	const uint64_t *word = clo_tables_value(
-		tables, CLO_TABLE_ROWS, row * tables->gen.words + class / 64);
+		tables, CLO_TABLE_WORDS,
+		(size_t)entry->set * tables->gen.words + class / 64);
 
 	return *word >> (class % 64) & 1;
 }
 
-static const struct clo_owner *owner_at(const struct clo_tables *tables,
-					size_t row)
+static const struct clo_row *row_at(const struct clo_tables *tables, size_t row)
 {
-	return clo_tables_value(tables, CLO_TABLE_OWNERS, row);
+	return clo_tables_value(tables, CLO_TABLE_ROWS, row);
 }
 
 /* The entry of table rules for a class of a row, or NULL. */
@@ -199,30 +200,47 @@ static uint32_t rule_at(const struct clo_tables *tables, size_t row,
 {
 	const struct clo_rule_entry *other = other_at(tables, row, class);
 
-	return other ? other->rule : owner_at(tables, row)->rule;
+	return other ? other->rule : row_at(tables, row)->rule;
 }
 
-/* Every bit is of a class and has one rule; each rule is counted. */
-static bool row_agrees(const struct clo_tables *tables, size_t row)
+static bool has_set(const struct clo_tables *tables, size_t row)
 {
-	const struct clo_owner *owner = owner_at(tables, row);
+	return row_at(tables, row)->set <
+	       count(tables, CLO_TABLE_WORDS) / tables->gen.words;
+}
+
+/* Every class has one rule; each rule is counted. */
+static bool row_agrees(const struct clo_tables *tables, size_t index)
+{
+	const struct clo_row *row = row_at(tables, index);
 	uint32_t owned = 0;
 	uint32_t others = 0;
 
-	for (uint32_t c = 0; c < tables->gen.words * 64; c++) {
-		if (!bit_at(tables, row, c))
+	if (!has_set(tables, index))
+		return false;
+	for (uint32_t c = 0; c < tables->gen.classes; c++) {
+		if (!bit_at(tables, index, c))
 			continue;
-		if (c >= tables->gen.classes)
-			return false;
-		if (other_at(tables, row, c))
+		if (other_at(tables, index, c))
 			others++;
 		else
 			owned++;
 	}
-	if (owner->rule >= tables->gen.rules || owner->owned != owned ||
-	    owner->others != others)
+	if (row->rule >= tables->gen.rules || row->owned != owned ||
+	    row->others != others)
 		return false;
-	return owned ? owner->rule != 0 : owner->rule == 0 && others == 0;
+	return owned ? row->rule != 0 : row->rule == 0 && others == 0;
+}
+
+static bool word_agrees(const struct clo_tables *tables, size_t i)
+{
+	const uint64_t *word = clo_tables_value(tables, CLO_TABLE_WORDS, i);
+	size_t first = i % tables->gen.words * 64;
+
+	for (size_t bit = 0; bit < 64; bit++)
+		if (*word >> bit & 1 && first + bit >= tables->gen.classes)
+			return false;
+	return true;
 }
 
 static bool other_agrees(const struct clo_tables *tables, size_t i)
@@ -230,11 +248,12 @@ static bool other_agrees(const struct clo_tables *tables, size_t i)
 	const struct clo_rule_entry *entry =
 		clo_tables_key(tables, CLO_TABLE_RULES, i);
 
-	return entry->key.row < count(tables, CLO_TABLE_OWNERS) &&
+	return entry->key.row < count(tables, CLO_TABLE_ROWS) &&
+	       has_set(tables, entry->key.row) &&
 	       entry->key.class < tables->gen.classes &&
 	       bit_at(tables, entry->key.row, entry->key.class) &&
 	       entry->rule != 0 && entry->rule < tables->gen.rules &&
-	       entry->rule != owner_at(tables, entry->key.row)->rule;
+	       entry->rule != row_at(tables, entry->key.row)->rule;
 }
 
 static bool keys_differ(const struct clo_tables *tables, enum clo_table t)
@@ -267,10 +286,11 @@ static bool entry_agrees(const struct clo_tables *tables, enum clo_table t,
 		row = clo_tables_value(tables, t, i);
 		return identity_at(tables, pair->src).kind &&
 		       identity_at(tables, pair->dst).kind &&
-		       (size_t)*row * tables->gen.words <
-			       count(tables, CLO_TABLE_ROWS);
-	case CLO_TABLE_OWNERS:
+		       *row < count(tables, CLO_TABLE_ROWS);
+	case CLO_TABLE_ROWS:
 		return row_agrees(tables, i);
+	case CLO_TABLE_WORDS:
+		return word_agrees(tables, i);
 	case CLO_TABLE_RULES:
 		return other_agrees(tables, i);
 	default:
@@ -286,8 +306,8 @@ bool plain_is_sound(const struct clo_tables *tables)
 		if (clo_table_types[t].kind != CLO_TABLE_ARRAY &&
 		    !keys_differ(tables, (enum clo_table)t))
 			return false;
-		if (t == CLO_TABLE_SERVICES || t == CLO_TABLE_ROWS)
-			continue; /* seen above, and with their owners */
+		if (t == CLO_TABLE_SERVICES)
+			continue; /* seen above */
 		for (size_t i = 0; i < tables->table[t].n; i++)
 			if (!entry_agrees(tables, (enum clo_table)t, i))
 				return false;

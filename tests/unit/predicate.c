@@ -390,8 +390,8 @@ static void test_what_else_does_not_pass(void **state)
 /* The approved matrix is named only of tables that are the kernel's. */
 static void test_the_matrix_in_force(void **state)
 {
-	struct clo_table_data *rows =
-		&f.node.force->compiled->tables->table[CLO_TABLE_ROWS];
+	struct clo_table_data *words =
+		&f.node.force->compiled->tables->table[CLO_TABLE_WORDS];
 	const json_t *policy;
 
 	(void)state;
@@ -400,11 +400,11 @@ static void test_the_matrix_in_force(void **state)
 	assert_string_equal(
 		json_string_value(json_object_get(policy, "matrix")),
 		f.node.force->matrix);
-	rows->entries[0] ^= 1;
+	words->entries[0] ^= 1;
 	make(NULL);
 	policy = json_object_get(predicate, "policy");
 	assert_null(json_object_get(policy, "matrix"));
-	rows->entries[0] ^= 1;
+	words->entries[0] ^= 1;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -60,8 +60,8 @@ static void count_joints(struct matrices *m, size_t i, size_t j)
 	const struct clo_view views[] = {{m->before->compiled->tables},
 					 {m->after->compiled->tables}};
 
-	if (!clo_view_row(&views[0], from->before, to->before) &&
-	    !clo_view_row(&views[1], from->after, to->after))
+	if (!clo_view_pair(&views[0], from->before, to->before) &&
+	    !clo_view_pair(&views[1], from->after, to->after))
 		return;
 	for (size_t r = 0; r < m->ranges.n; r++) {
 		uint32_t slot = m->ranges.ranges[r].first;

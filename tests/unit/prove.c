@@ -271,13 +271,14 @@ static void contradictions_are_refused(void **state)
 	refuses(fixture, CLO_TABLE_CIDR4, 0, 33, "cidr4");
 	refuses(fixture, CLO_TABLE_IDENTITIES, 16 + 8, 9, "identities");
 	/* A bit too many, one too few, one beyond the classes. */
-	refuses(fixture, CLO_TABLE_ROWS, 0, 0, "owners");
-	refuses(fixture, CLO_TABLE_ROWS, 0, 15, "rows");
-	refuses(fixture, CLO_TABLE_ROWS, 4, 1U << 31, "rows");
-	/* No owner, one that is no rule, and one of too many bits. */
-	refuses(fixture, CLO_TABLE_OWNERS, 0, 0, "owners");
-	refuses(fixture, CLO_TABLE_OWNERS, 0, 99, "owners");
-	refuses(fixture, CLO_TABLE_OWNERS, 4, 7, "rows");
+	refuses(fixture, CLO_TABLE_WORDS, 0, 0, "rows");
+	refuses(fixture, CLO_TABLE_WORDS, 0, 15, "rows");
+	refuses(fixture, CLO_TABLE_WORDS, 4, 1U << 31, "words");
+	/* No set; no rule, one that is none, and one of too many classes. */
+	refuses(fixture, CLO_TABLE_ROWS, 0, 99, "rows");
+	refuses(fixture, CLO_TABLE_ROWS, 4, 0, "rows");
+	refuses(fixture, CLO_TABLE_ROWS, 4, 99, "rows");
+	refuses(fixture, CLO_TABLE_ROWS, 8, 7, "rows");
 }
 
 static void sizes_are_checked(void **state)

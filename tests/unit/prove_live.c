@@ -84,17 +84,17 @@ static void a_sound_node(void **state)
 static void a_table_that_differs(void **state)
 {
 	struct clo_tables observed = *f.audit.observed;
-	struct clo_table_data *data = &observed.table[CLO_TABLE_OWNERS];
-	size_t size = data->n * sizeof(struct clo_owner);
+	struct clo_table_data *data = &observed.table[CLO_TABLE_ROWS];
+	size_t size = data->n * sizeof(struct clo_row);
 	uint8_t *kept = data->entries;
-	struct clo_owner *owners = malloc(size);
+	struct clo_row *rows = malloc(size);
 
 	(void)state;
-	assert_non_null(owners);
-	memcpy(owners, kept, size);
-	data->entries = (uint8_t *)owners;
+	assert_non_null(rows);
+	memcpy(rows, kept, size);
+	data->entries = (uint8_t *)rows;
 	/* Another rule owns the bit: consistent, and not what was compiled. */
-	owners->rule = owners->rule == 1 ? 2 : 1;
+	rows->rule = rows->rule == 1 ? 2 : 1;
 	f.audit.observed = &observed;
 	tell();
 	assert_level("kernel tables", "VIOLATED", "1 entries differ");
@@ -104,12 +104,12 @@ static void a_table_that_differs(void **state)
 	assert_verdict("VIOLATED");
 
 	/* None owns it: nothing can be proven of such tables. */
-	owners->rule = 0;
+	rows->rule = 0;
 	tell();
 	assert_level("kernel tables", "VIOLATED", "1 entries differ");
-	assert_level("invariants", "ERROR", "owners: row 0 has rule 0");
+	assert_level("invariants", "ERROR", "rows: row 0 has rule 0");
 	assert_verdict("ERROR");
-	free(owners);
+	free(rows);
 }
 
 static void what_the_taps_show(void **state)

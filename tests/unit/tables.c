@@ -125,7 +125,7 @@ static void a_changed_row_names_pair_and_class(void **state)
 	struct clo_tables *observed = fixture->observed->tables;
 	struct clo_verdict verdict = judge_flow(
 		fixture->expected, 7, "10.0.0.1", "10.0.0.2", IPPROTO_TCP, 443);
-	uint64_t *words = (void *)observed->table[CLO_TABLE_ROWS].entries;
+	uint64_t *words = (void *)observed->table[CLO_TABLE_WORDS].entries;
 	struct clo_difference difference;
 
 	assert_in_range(verdict.class, 0, 63);

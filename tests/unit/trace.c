@@ -25,8 +25,8 @@ static void every_stage_is_shown(void **state)
 	assert_step(trace, "address", "addr4", "acme/production/front{");
 	assert_step(trace, "class", "services", "tcp/443 (class");
 	assert_step(trace, "pair", "pairs", "row 0");
-	assert_step(trace, "row bit", "rows", "allowed: bit");
-	assert_step(trace, "rule", "rules", "acme/production/web-db");
+	assert_step(trace, "row", "rows", "acme/production/web-db");
+	assert_step(trace, "class bit", "words", "allowed: bit");
 	assert_step(trace, "limits", "meters", "no limit");
 	assert_step(trace, "verdict", "mark",
 		    "approved for acme/production/base/0 (endpoint");
@@ -38,7 +38,7 @@ static void every_stage_is_shown(void **state)
 	/* its answer is of the flow that it began */
 	trace = fields(&site, "base", "shop", "udp", 53);
 	assert_string_equal(text_of(trace, "verdict"), "drop");
-	assert_step(trace, "row bit", "rows", "");
+	assert_step(trace, "class bit", "words", "");
 	site_done(&site);
 }
 

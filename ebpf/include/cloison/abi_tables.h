@@ -19,8 +19,8 @@
 	X(SERVICES, services, ARRAY, __u32, struct clo_services)               \
 	X(IDENTITIES, identities, ARRAY, __u32, struct clo_identity)           \
 	X(PAIRS, pairs, HASH, struct clo_pair, __u32)                          \
-	X(ROWS, rows, ARRAY, __u32, __u64)                                     \
-	X(OWNERS, owners, ARRAY, __u32, struct clo_owner)                      \
+	X(ROWS, rows, ARRAY, __u32, struct clo_row)                            \
+	X(WORDS, words, ARRAY, __u32, __u64)                                   \
 	X(RULES, rules, HASH, struct clo_rule_key, __u32)
 
 enum clo_table {
@@ -132,18 +132,21 @@ struct clo_pair {
 };
 
 /*
- * Row r, class c: word r * words + c / 64 of table rows, bit c % 64. The rule
- * that set the bit: the value of (r, c) in table rules; where there is none,
- * the rule of element r in table owners, which set more bits of the row than
- * any other (of equals, the first).
+ * What a pair is allowed, and by which rules. Class c is allowed if word
+ * set * words + c / 64 of table words has bit c % 64; many rows share a set.
+ * The rule that allowed it: the value of (row, c) in table rules; where there
+ * is none, the row's own, which allows more classes of the row than any other
+ * (of equals, the first).
  */
-struct clo_owner {
-	__u32 rule; /* 0: the row has no bit */
-	__u16 owned; /* bits that it set */
-	__u16 others; /* bits that others set: their entries in table rules */
+struct clo_row {
+	__u32 set;
+	__u32 rule; /* 0: no class is allowed */
+	__u16 owned; /* classes that it allows */
+	__u16 others; /* classes that others allow: their entries in rules */
+	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct clo_owner) == 8, "struct clo_owner is ABI");
+_Static_assert(sizeof(struct clo_row) == 16, "struct clo_row is ABI");
 
 struct clo_rule_key {
 	__u32 row;
