@@ -83,7 +83,7 @@ static inline int fixture_make(json_t *documents, time_t now,
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 
 	assert_int_equal(clo_flaws_new(&flaws), 0);
-	return clo_force_make(documents, now, now, ret_force, flaws);
+	return clo_force_make(NULL, documents, now, now, ret_force, flaws);
 }
 
 static inline struct clo_force *fixture_force(time_t now)

@@ -113,8 +113,8 @@ static json_t *applied(struct clo_node *node, const json_t *plan,
 }
 
 /* Parse, compile, prove: *ret_force, else the reply that refuses. */
-static json_t *judge(json_t *documents, struct clo_force **ret_force,
-		     bool keep_refused)
+static json_t *judge(const struct clo_node *node, json_t *documents,
+		     struct clo_force **ret_force, bool keep_refused)
 {
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
@@ -124,7 +124,7 @@ static json_t *judge(json_t *documents, struct clo_force **ret_force,
 	r = clo_flaws_new(&flaws);
 	if (r < 0)
 		return clo_reply_failure("no memory", r);
-	r = clo_force_make(documents, now, now, &force, flaws);
+	r = clo_force_make(node->force, documents, now, now, &force, flaws);
 	if (r == -EINVAL || (r < 0 && clo_flaws_count(flaws) > 0))
 		return flaws_reply(flaws);
 	if (r == -EKEYREJECTED && !keep_refused)
@@ -168,7 +168,7 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 	double begin;
 	int r;
 
-	refused = judge(documents, &force, false);
+	refused = judge(node, documents, &force, false);
 	if (!force)
 		return refused;
 	refused = refuse_name(force->policy, name);
@@ -197,8 +197,8 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 json_t *clo_apply_plan(struct clo_node *node, const json_t *request)
 {
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_t *refused =
-		judge(json_object_get(request, "documents"), &force, true);
+	json_t *refused = judge(node, json_object_get(request, "documents"),
+				&force, true);
 	const struct clo_compiled *before =
 		node->force ? node->force->compiled : NULL;
 

@@ -93,8 +93,10 @@ static int prove(struct clo_node *node, struct clo_audit *audit)
 	char text[160] = "";
 	int r;
 
-	r = clo_prove(audit->observed, force->excepted,
-		      force->compiled->tables->gen.rules, &audit->proof, text);
+	/* Of what is as compiled and proven, no more is to be proven. */
+	r = clo_prove_change(force->proved, audit->observed, force->excepted,
+			     force->compiled->tables->gen.rules, &audit->proof,
+			     NULL, text);
 	audit->ms_prove = clo_milliseconds() - begin;
 	if (r == -EBADMSG) {
 		audit->repair |= CLO_REPAIR_TABLES;

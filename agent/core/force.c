@@ -61,7 +61,8 @@ static int parse(struct clo_force *force, struct clo_flaws *flaws)
 	return r;
 }
 
-static int prove(struct clo_force *force, struct clo_flaws *flaws)
+static int prove(struct clo_force *force, const struct clo_force *before,
+		 struct clo_flaws *flaws)
 {
 	const struct clo_compiled *compiled = force->compiled;
 	uint32_t n_rules = compiled->tables->gen.rules;
@@ -75,16 +76,18 @@ static int prove(struct clo_force *force, struct clo_flaws *flaws)
 	for (uint32_t i = 0; i < n_rules; i++)
 		force->excepted[i] = compiled->excepted[i] != NULL;
 
-	r = clo_prove(compiled->tables, force->excepted, n_rules, &force->proof,
-		      text);
+	r = clo_prove_change(before ? before->proved : NULL, compiled->tables,
+			     force->excepted, n_rules, &force->proof,
+			     &force->proved, text);
 	force->ms_prove = clo_milliseconds() - begin;
 	if (r == -EBADMSG)
 		clo_flaws_add(flaws, "", 0, "$", "compiled tables: %s", text);
 	return r;
 }
 
-int clo_force_make(json_t *documents, time_t accepted, time_t now,
-		   struct clo_force **ret_force, struct clo_flaws *flaws)
+int clo_force_make(const struct clo_force *before, json_t *documents,
+		   time_t accepted, time_t now, struct clo_force **ret_force,
+		   struct clo_flaws *flaws)
 {
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	double begin;
@@ -107,7 +110,7 @@ int clo_force_make(json_t *documents, time_t accepted, time_t now,
 	if (r < 0)
 		return r;
 
-	r = prove(force, flaws);
+	r = prove(force, before, flaws);
 	if (r < 0)
 		return r;
 	r = clo_matrix_digest(force->compiled, NULL, force->matrix);
@@ -129,6 +132,7 @@ void clo_force_free(struct clo_force *force)
 
 	free(force->quotas);
 	free(force->excepted);
+	clo_proved_free(force->proved);
 	clo_compiled_free(force->compiled);
 	clo_policy_free(force->policy);
 	json_decref(force->documents);
@@ -208,7 +212,8 @@ int clo_force_restore(const char *state_dir, struct clo_force **ret_force)
 	r = clo_flaws_new(&flaws);
 	if (r < 0)
 		return r;
-	r = clo_force_make(documents, accepted, time(NULL), &force, flaws);
+	r = clo_force_make(NULL, documents, accepted, time(NULL), &force,
+			   flaws);
 	for (size_t i = 0; i < clo_flaws_kept(flaws); i++) {
 		const struct clo_flaw *flaw = clo_flaws_get(flaws, i);
 

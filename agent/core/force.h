@@ -27,12 +27,13 @@ struct clo_force {
 	size_t n_quotas;
 	bool *excepted; /* by rule index */
 	struct clo_proof proof;
+	struct clo_proved *proved; /* what the next proof can build on */
 	char matrix[CLO_MATRIX_DIGEST]; /* of what was compiled */
 	double ms_parse, ms_compile, ms_prove;
 };
 
 /*
- * `accepted` is the time by which the documents are judged (an expired
+ * `before`, unless NULL, has a proof to build on. `accepted` is the time by which the documents are judged (an expired
  * exception is a flaw); `now` decides which exceptions are in force. They are
  * the same for new documents; a policy read back keeps the former, so that an
  * exception that ends takes its rules with it and nothing else.
@@ -41,8 +42,9 @@ struct clo_force {
  * is filled all the same, for its proof says how, and must not be applied;
  * -EBADMSG, -ENOMEM.
  */
-int clo_force_make(json_t *documents, time_t accepted, time_t now,
-		   struct clo_force **ret_force, struct clo_flaws *flaws);
+int clo_force_make(const struct clo_force *before, json_t *documents,
+		   time_t accepted, time_t now, struct clo_force **ret_force,
+		   struct clo_flaws *flaws);
 void clo_force_free(struct clo_force *force);
 CLO_DEFINE_FREEP(clo_force)
 

@@ -477,8 +477,8 @@ int clo_tend_exceptions(struct clo_node *node)
 	r = clo_flaws_new(&flaws);
 	if (r < 0)
 		return r;
-	r = clo_force_make(node->force->documents, node->force->accepted,
-			   time(NULL), &force, flaws);
+	r = clo_force_make(node->force, node->force->documents,
+			   node->force->accepted, time(NULL), &force, flaws);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r,
 				     "policy without the ended exception");

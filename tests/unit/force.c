@@ -54,7 +54,7 @@ static int make(time_t accepted, time_t now)
 {
 	clo_force_free(force);
 	force = NULL;
-	return clo_force_make(documents, accepted, now, &force, flaws);
+	return clo_force_make(NULL, documents, accepted, now, &force, flaws);
 }
 
 static void write_text(const char *name, const char *text)
@@ -64,6 +64,25 @@ static void write_text(const char *name, const char *text)
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(fclose(file), 0);
+}
+
+/* A proof can build on the one before it, and says what a new one says. */
+static void test_a_proof_on_another(void **state)
+{
+	struct clo_force *before;
+	json_auto_t *others = fixture_documents(false);
+
+	(void)state;
+	assert_int_equal(make(NOW, NOW), 0);
+	before = CLO_TAKE(force);
+	assert_int_equal(
+		clo_force_make(before, others, NOW, NOW, &force, flaws), 0);
+	clo_force_free(before);
+	before = CLO_TAKE(force);
+	assert_int_equal(clo_force_make(NULL, others, NOW, NOW, &force, flaws),
+			 0);
+	assert_true(clo_proof_equal(&before->proof, &force->proof));
+	clo_force_free(before);
 }
 
 static void test_a_sound_policy(void **state)
@@ -127,13 +146,14 @@ static void test_shapes_that_are_refused(void **state)
 		size_t before = clo_flaws_count(flaws);
 		json_auto_t *bad = json_loads(texts[i], JSON_DECODE_ANY, NULL);
 
-		if (clo_force_make(bad, NOW, NOW, &force, flaws) != -EINVAL)
+		if (clo_force_make(NULL, bad, NOW, NOW, &force, flaws) !=
+		    -EINVAL)
 			fail_msg("accepted: %s", texts[i]);
 		assert_null(force);
 		if (clo_flaws_count(flaws) <= before)
 			fail_msg("no flaw: %s", texts[i]);
 	}
-	assert_int_equal(clo_force_make(none, NOW, NOW, &force, flaws),
+	assert_int_equal(clo_force_make(NULL, none, NOW, NOW, &force, flaws),
 			 -EINVAL);
 }
 
@@ -323,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_sound_policy),
+		TEST(test_a_proof_on_another),
 		TEST(test_two_clocks),
 		TEST(test_shapes_that_are_refused),
 		TEST(test_a_bad_document_names_its_file),

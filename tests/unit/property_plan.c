@@ -6,6 +6,7 @@
 #include "policy/explain.h"
 #include "policy/explain_joint.h"
 #include "policy/explain_service.h"
+#include "policy/prove.h"
 #include "unit/property.h"
 
 /*
@@ -268,6 +269,25 @@ static void init(struct matrices *m)
 		m->names[i] = find_name(m, m->joints.joints[i].name);
 }
 
+/* The proof of what changed says what the whole one says. */
+static void check_change(const struct subject *before,
+			 const struct subject *after)
+{
+	static struct clo_proof whole, change;
+	const struct clo_tables *tables = after->compiled->tables;
+	CLO_AUTO(clo_proved) struct clo_proved *proved = NULL;
+	char text[160] = "";
+
+	if (clo_prove_change(NULL, before->compiled->tables, NULL, 0, &whole,
+			     &proved, text) < 0 ||
+	    clo_prove_change(proved, tables, NULL, 0, &change, NULL, text) <
+		    0 ||
+	    clo_prove(tables, NULL, 0, &whole, text) < 0)
+		subject_fail(after, "change: %s", text);
+	if (!clo_proof_equal(&change, &whole))
+		subject_fail(after, "the change is proven otherwise");
+}
+
 void check_plan(const struct subject *before, const struct subject *after)
 {
 	struct matrices m = {.before = before, .after = after};
@@ -300,6 +320,7 @@ void check_plan(const struct subject *before, const struct subject *after)
 	}
 	check_joints(&m);
 	check_identities(&m);
+	check_change(before, after);
 	json_decref(plan);
 	clo_joints_done(&m.joints);
 	clo_ranges_done(&m.ranges);
