@@ -10,8 +10,9 @@
 
 /*
  * Packet kinds: the finite list of what a frame can be besides a flow of the
- * matrix, one vector for each, with the verdict that is promised for it. Pure:
- * a line of the table and the two ends make the bytes.
+ * matrix, one vector for each, with the verdict that is promised for it, where
+ * it takes more than one packet with those that go before. Pure: a line of the
+ * table and the two ends make the bytes.
  */
 
 enum clo_kind_way {
@@ -62,6 +63,25 @@ struct clo_kind_patch {
 	uint8_t value;
 };
 
+/* A flow that is under way when the frame comes, and that it is part of. */
+enum clo_kind_flow {
+	CLO_KIND_FLOW_NONE,
+	CLO_KIND_FLOW_OWN, /* of the guest and the outside */
+	CLO_KIND_FLOW_OTHERS, /* the same, of another endpoint */
+	CLO_KIND_FLOW_EARLIER, /* that another policy allowed */
+	CLO_KIND_FLOW_OVER, /* timed out */
+	CLO_KIND_FLOW_ELSEWHERE, /* its sequence numbers are far away */
+};
+
+/* A packet that goes before: as the judged one, but for this. */
+struct clo_kind_step {
+	uint16_t b;
+	uint16_t data;
+	int16_t want; /* each way */
+};
+
+#define CLO_KIND_STEPS 2
+
 struct clo_kind_vector {
 	const char *name; /* "ARP probe of another's address" */
 	const char *control; /* whose check it is */
@@ -72,6 +92,9 @@ struct clo_kind_vector {
 	uint16_t data; /* bytes behind the header; 0: as its base makes it */
 	uint16_t cut; /* length of the frame; 0: whole */
 	uint16_t segment_size; /* GSO; 0: none */
+	uint16_t n_before;
+	enum clo_kind_flow flow;
+	struct clo_kind_step before[CLO_KIND_STEPS];
 };
 
 /* Addresses as the sender has them. */
@@ -84,17 +107,18 @@ struct clo_kind_ends {
 	uint16_t id; /* of fragments: none that was seen lately */
 };
 
-#define CLO_KIND_FRAME_MAX 3072
+#define CLO_KIND_FRAME_MAX 9216
 
-/* The tables: link and neighbours; IPv4; IPv6. */
+/* The tables: link and neighbours; IPv4; IPv6; with what went before. */
 struct clo_kind_table {
 	const struct clo_kind_vector *vectors;
 	size_t n;
 };
 
-extern const struct clo_kind_table clo_kinds_link, clo_kinds_ip4, clo_kinds_ip6;
+extern const struct clo_kind_table clo_kinds_link, clo_kinds_ip4, clo_kinds_ip6,
+	clo_kinds_flow;
 
-/* Kinds that no single frame can show, and why. */
+/* Kinds that no test can show, and why. */
 struct clo_kind_gap {
 	const char *name, *why;
 };

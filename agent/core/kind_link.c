@@ -101,11 +101,8 @@ static const struct clo_kind_vector vectors[] = {
 const struct clo_kind_table clo_kinds_link = {vectors, CLO_ARRAY_LEN(vectors)};
 
 const struct clo_kind_gap clo_kind_gaps[] = {
-	{"fragments that overlap",
-	 "need a datagram that may begin, which would open a flow"},
-	{"ICMP error about a flow of its own",
-	 "needs a flow that is under way"},
-	{"frame longer than a page",
-	 "the kernel runs no program on one; its jumbo stands for it"},
+	{"frame longer than four pages, to be cut up by the receiver's kernel",
+	 "the kernel makes none for a test; those longer than a page stand for "
+	 "it"},
 };
 const size_t clo_kind_gaps_count = CLO_ARRAY_LEN(clo_kind_gaps);

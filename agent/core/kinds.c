@@ -2,20 +2,18 @@
 #include "agent/core/kinds.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "agent/base/clock.h"
 #include "agent/core/audit_impl.h"
 #include "agent/core/drop_name.h"
-#include "agent/core/kind_subject.h"
-#include "agent/core/replay.h"
+#include "agent/core/kind_run.h"
 
 #define SHAPES_MAX 64
 #define TOLD_MAX 16 /* what is wrong beyond is counted */
 
 static const struct clo_kind_table *const tables[] = {
-	&clo_kinds_link, &clo_kinds_ip4, &clo_kinds_ip6};
+	&clo_kinds_link, &clo_kinds_ip4, &clo_kinds_ip6, &clo_kinds_flow};
 
 /* One run over all taps. */
 struct run {
@@ -23,8 +21,7 @@ struct run {
 	struct clo_audit *audit;
 	struct clo_kinds *kinds;
 	const char **why; /* of each kind that no tap ran yet; NULL: covered */
-	uint16_t id; /* of the next fragment */
-	uint8_t *frame; /* too large for the stack */
+	struct clo_kind_runner runner;
 	uint64_t shapes[SHAPES_MAX];
 	size_t n_shapes;
 };
@@ -76,26 +73,6 @@ static uint64_t signature(const struct clo_node *node,
 	return hash ? hash : 1;
 }
 
-/* A frame may come late for a limit; and in quarantine most is refused. */
-static bool is_right(const struct clo_kind_subject *subject, int want,
-		     const struct clo_bpf_said *said)
-{
-	bool audited = subject->mode == CLO_MODE_AUDIT;
-
-	if (said->drop != (said->reason != CLO_DROP_NONE && !audited))
-		return false;
-	if ((int)said->reason == want)
-		return true;
-	return subject->mode == CLO_MODE_QUARANTINE &&
-	       said->reason == CLO_DROP_QUARANTINE;
-}
-
-static bool is_limited(const struct clo_bpf_said *said)
-{
-	return said->reason == CLO_DROP_RATE ||
-	       said->reason == CLO_DROP_MULTICAST_RATE;
-}
-
 /* The frame as far as there is more in it than zeros. */
 static void frame_hex(const uint8_t *frame, size_t len, char hex[257])
 {
@@ -110,33 +87,44 @@ static void frame_hex(const uint8_t *frame, size_t len, char hex[257])
 		(void)snprintf(hex + 2 * i, 3, "%02x", frame[i]);
 }
 
+/* " (packet 1 of 3)", where it is one of several */
+static void which_packet(const struct clo_kind_vector *kind, size_t packet,
+			 char text[32])
+{
+	text[0] = '\0';
+	if (kind->n_before)
+		(void)snprintf(text, 32, " (packet %zu of %u)", packet + 1,
+			       kind->n_before + 1U);
+}
+
 static int note_wrong(struct run *run, const struct clo_kind_subject *subject,
-		      const struct clo_kind_vector *kind, int want,
-		      const struct clo_bpf_said *said,
-		      const struct clo_bpf_frame *frame)
+		      const struct clo_kind_vector *kind,
+		      const struct clo_kind_outcome *outcome)
 {
 	static const char *const ways[] = {"from the guest", "to the guest",
 					   "from the wire"};
 	const struct clo_tap *tap = subject->tap;
 	char scope[CLO_SCOPE_MAX];
 	struct clo_problem *found;
+	char packet[32];
 	char hex[257];
 
 	if (++run->kinds->wrong > TOLD_MAX)
 		return 0;
-	frame_hex(frame->data, frame->len, hex);
+	frame_hex(run->runner.frame, outcome->len, hex);
+	which_packet(kind, outcome->packet, packet);
 	found = clo_problem_add(
 		&run->audit->problems, kind->control,
-		"%s (%s): packet kind \"%s\" %s was %s (%s), must be: %s; "
+		"%s (%s): packet kind \"%s\"%s %s was %s (%s), must be: %s; "
 		"frame of %zu bytes %s",
 		tap->name,
 		tap->interface ? tap->interface->name
 		: tap->uplink  ? "uplink"
 			       : "undeclared",
-		kind->name, ways[subject->way],
-		said->drop ? "dropped" : "let through",
-		clo_drop_text(said->reason), clo_drop_text((enum clo_drop)want),
-		frame->len, hex);
+		kind->name, packet, ways[subject->way],
+		outcome->said.drop ? "dropped" : "let through",
+		clo_drop_text(outcome->said.reason),
+		clo_drop_text((enum clo_drop)outcome->want), outcome->len, hex);
 	if (!found)
 		return -ENOMEM;
 	return clo_scope_of_tap(tap, scope)
@@ -150,32 +138,14 @@ static int note_wrong(struct run *run, const struct clo_kind_subject *subject,
 static int run_kind(struct run *run, struct clo_kind_subject *subject,
 		    const struct clo_kind_vector *kind, const char **ret_why)
 {
-	struct clo_bpf_frame frame = {.data = run->frame,
-				      .ifindex = subject->tap->ifindex,
-				      .gso_size = kind->segment_size};
-	struct clo_bpf_said said;
-	int want;
-	int r;
+	struct clo_kind_outcome outcome = {0};
+	int r = clo_kind_run(&run->runner, subject, kind, &outcome, ret_why);
 
-	want = clo_kind_want(subject, kind, ret_why);
-	if (want < 0)
-		return 0;
-	subject->ends.id = run->id++;
-	memset(run->frame, 0, CLO_KIND_FRAME_MAX);
-	frame.len = clo_kind_build(kind, &subject->ends, run->frame);
-	r = clo_bpf_run(run->node->bpf, subject->prog_id, &frame, &said);
-	if (r < 0) {
-		*ret_why = r == -EINVAL ? "the kernel runs no program on it"
-					: "its program could not be run";
-		return r == -ENOMEM ? r : 0;
-	}
-	if (is_limited(&said)) {
-		*ret_why = "the guest's limit was used up";
-		return 0;
-	}
+	if (r < 0 || *ret_why)
+		return r;
 	run->kinds->run++;
-	if (!is_right(subject, want, &said))
-		return note_wrong(run, subject, kind, want, &said, &frame);
+	if (!outcome.right)
+		return note_wrong(run, subject, kind, &outcome);
 	run->kinds->right++;
 	return 0;
 }
@@ -261,34 +231,43 @@ static int list_uncovered(struct run *run)
 	return list ? 0 : -ENOMEM;
 }
 
+static int run_taps(struct run *run)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < run->kinds->kinds; i++)
+		run->why[i] = "no tap of a shape that meets it";
+	for (size_t i = 0; i < run->audit->n_taps && r == 0; i++)
+		r = run_tap(run, i);
+	if (r == 0 && run->kinds->wrong > TOLD_MAX)
+		r = clo_problem_everyone(clo_problem_add(
+			&run->audit->problems, "net.default-deny",
+			"and %zu more packet kinds with a wrong verdict",
+			run->kinds->wrong - TOLD_MAX));
+	return r == 0 ? list_uncovered(run) : r;
+}
+
 static int run_all(struct clo_node *node, struct clo_audit *audit,
 		   struct clo_kinds *kinds)
 {
-	struct run run = {.node = node, .audit = audit, .kinds = kinds};
 	double begin = clo_milliseconds();
+	struct run *run = calloc(1, sizeof(*run)); /* large */
+	int r = -ENOMEM;
 
-	int r = 0;
-
+	if (!run)
+		return r;
 	kinds->kinds = kinds_count();
 	kinds->at = time(NULL);
-	run.why = calloc(kinds->kinds, sizeof(*run.why));
-	run.id = (uint16_t)(uint64_t)begin;
-	run.frame = malloc(CLO_KIND_FRAME_MAX);
-	if (!run.why || !run.frame)
-		r = -ENOMEM;
-	for (size_t i = 0; r == 0 && i < kinds->kinds; i++)
-		run.why[i] = "no tap of a shape that meets it";
-	for (size_t i = 0; i < audit->n_taps && r == 0; i++)
-		r = run_tap(&run, i);
-	if (r == 0 && kinds->wrong > TOLD_MAX)
-		r = clo_problem_everyone(clo_problem_add(
-			&audit->problems, "net.default-deny",
-			"and %zu more packet kinds with a wrong verdict",
-			kinds->wrong - TOLD_MAX));
-	if (r == 0)
-		r = list_uncovered(&run);
-	free(run.frame);
-	free(run.why);
+	run->node = node;
+	run->audit = audit;
+	run->kinds = kinds;
+	run->runner.bpf = node->bpf;
+	run->runner.id = (uint16_t)(uint64_t)begin;
+	run->why = calloc(kinds->kinds, sizeof(*run->why));
+	if (run->why)
+		r = run_taps(run);
+	free(run->why);
+	free(run);
 	kinds->ms = clo_milliseconds() - begin;
 	return r;
 }

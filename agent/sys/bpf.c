@@ -69,6 +69,7 @@ static int bpf_new(const char *dir, struct clo_bpf **ret_bpf)
 	memcpy(bpf->dir, dir, strlen(dir) + 1);
 	bpf->dir_fd = -1;
 	bpf->enumerated = -1;
+	bpf->shaped = -1;
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++)
 		bpf->maps[i] = -1;
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++)
@@ -92,6 +93,7 @@ void clo_bpf_free(struct clo_bpf *bpf)
 
 	clo_bpf_tables_done(bpf);
 	clo_bpf_events_close(bpf);
+	clo_bpf_twin_free(bpf->twin);
 	for (size_t i = 0; i < CLO_BPF_MAP_COUNT; i++)
 		clo_fd_closep(&bpf->maps[i]);
 	for (size_t i = 0; i < CLO_BPF_SIDES; i++)
@@ -103,6 +105,7 @@ void clo_bpf_free(struct clo_bpf *bpf)
 		clo_fd_closep(&bpf->resize[i].old);
 	}
 	clo_fd_closep(&bpf->enumerated);
+	clo_fd_closep(&bpf->shaped);
 	clo_fd_closep(&bpf->dir_fd);
 	free(bpf);
 }

@@ -268,7 +268,8 @@ struct clo_bpf_said {
 /*
  * Run the program `prog_id` (of clo_bpf_guard_query()) on one frame. Counts
  * like real traffic, and a flow that it opens is tracked. -ENOENT: no such
- * program. -EINVAL: the kernel runs no program on such a frame.
+ * program. -EINVAL: the kernel runs no program on such a frame. Of one longer
+ * than a page all that a guard reads is as given, and nothing behind that.
  */
 int clo_bpf_run(struct clo_bpf *bpf, uint32_t prog_id,
 		const struct clo_bpf_frame *frame,
@@ -276,6 +277,31 @@ int clo_bpf_run(struct clo_bpf *bpf, uint32_t prog_id,
 /* The same, of a frame that is one; ret_drop: it would drop. */
 int clo_bpf_probe(struct clo_bpf *bpf, uint32_t prog_id, uint32_t ifindex,
 		  uint32_t mark, const void *frame, size_t len, bool *ret_drop);
+
+/*
+ * A twin: the two programs once more, over the same tables and ports, but with
+ * flows, fragments, limits and counters of its own. On it packets may be run
+ * that need what others left behind. Nothing of that is in a map that a guard
+ * reads: no name of a flow or datagram in a twin can be a guest's, whatever
+ * comes over the tap meanwhile, so there is nothing to choose, to look for
+ * first or to race with. It is pinned nowhere and hangs on no hook: it ends
+ * with the process that made it. The limits are off.
+ */
+struct clo_bpf_twin;
+/* Loaded by the first call, which takes as long as a start; borrowed. */
+int clo_bpf_twin_get(struct clo_bpf *bpf, struct clo_bpf_twin **ret_twin);
+/*
+ * As clo_bpf_run(), by that program's twin. -ESTALE: the program's text is
+ * another's, so the twin says nothing about it.
+ */
+int clo_bpf_twin_run(struct clo_bpf_twin *twin, uint32_t prog_id,
+		     const struct clo_bpf_frame *frame,
+		     struct clo_bpf_said *ret_said);
+/* A flow that is under way; key by family. */
+int clo_bpf_twin_flow(struct clo_bpf_twin *twin, uint8_t family,
+		      const void *key, const struct clo_conn *conn);
+/* No flow, no fragment. */
+int clo_bpf_twin_clear(struct clo_bpf_twin *twin);
 
 /* Counters. */
 struct clo_bpf_drop {

@@ -118,6 +118,7 @@ enum clo_bpf_call {
 	CLO_BPF_CALL_PAIRS,
 	CLO_BPF_CALL_SLOTS,
 	CLO_BPF_CALL_REVOKE,
+	CLO_BPF_CALL_SHAPE,
 	CLO_BPF_CALL_COUNT,
 };
 
@@ -134,12 +135,25 @@ struct clo_bpf {
 	__u8 built_tags[CLO_BPF_SIDES][8];
 	int calls[CLO_BPF_CALL_COUNT];
 	int enumerated; /* map of the two that enumerate */
+	int shaped; /* and of the one that hands frames on */
 	int grace[2]; /* clo_bpf_grace(): a map of maps, its one inner map */
 	struct clo_bpf_resize resize[2]; /* of conn4, conn6 */
 	__u32 meter_owner[CLO_METERS]; /* ifindex by slot; 0: it is free */
 	struct clo_bpf_events events;
+	struct clo_bpf_twin *twin; /* NULL: nobody asked for it yet */
 	struct clo_bpf_flip flip;
 	struct clo_live live; /* as it must be; without its epoch */
+};
+
+/* A second load of the two programs: see bpf.h. */
+enum {
+	CLO_BPF_TWIN_MAPS = 3
+}; /* conn4, conn6, frags */
+
+struct clo_bpf_twin {
+	int programs[CLO_BPF_SIDES];
+	__u32 twin_of[CLO_BPF_SIDES]; /* id of a program of that text; 0 */
+	int maps[CLO_BPF_TWIN_MAPS];
 };
 
 struct bpf_object;
@@ -216,8 +230,18 @@ int clo_bpf_resize_finish(struct clo_bpf *bpf);
 int clo_bpf_program_id(int fd, __u32 *ret_id);
 /* The program of that id goes by that name. */
 bool clo_bpf_program_named(__u32 id, const char *name);
+/* Of the same instructions, whatever maps they refer to. */
+int clo_bpf_program_same_text(int one, int other, bool *ret_same);
 /* Choose pinned or built, bring every link to it, pin it. */
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj);
+
+/* bpf_run.c */
+int clo_bpf_run_fd(int program, const struct clo_bpf_frame *frame,
+		   struct clo_bpf_said *ret_said);
+
+/* bpf_twin.c */
+void clo_bpf_twin_free(struct clo_bpf_twin *twin); /* NULL is fine */
+CLO_DEFINE_FREEP(clo_bpf_twin)
 
 /* bpf_links.c */
 int clo_bpf_links_refresh(struct clo_bpf *bpf);

@@ -189,24 +189,30 @@ static int same_text(int pinned, const struct bpf_prog_info *a, int built,
 	return r;
 }
 
-static int same_program(const struct clo_bpf *bpf, int pinned, int built,
-			bool *ret_same)
+int clo_bpf_program_same_text(int one, int other, bool *ret_same)
 {
 	struct bpf_prog_info a;
 	struct bpf_prog_info b;
 	int r;
 
-	r = program_info(pinned, &a);
+	r = program_info(one, &a);
 	if (r < 0)
 		return r;
-	r = program_info(built, &b);
+	r = program_info(other, &b);
 	if (r < 0)
 		return r;
 	if (a.type != b.type || memcmp(a.tag, b.tag, sizeof(a.tag)) != 0) {
 		*ret_same = false;
 		return 0;
 	}
-	r = same_text(pinned, &a, built, &b, ret_same);
+	return same_text(one, &a, other, &b, ret_same);
+}
+
+static int same_program(const struct clo_bpf *bpf, int pinned, int built,
+			bool *ret_same)
+{
+	int r = clo_bpf_program_same_text(pinned, built, ret_same);
+
 	if (r < 0 || !*ret_same)
 		return r;
 
@@ -275,8 +281,10 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 		[CLO_BPF_CALL_PAIRS] = "clo_enumerate_pairs",
 		[CLO_BPF_CALL_SLOTS] = "clo_enumerate_slots",
 		[CLO_BPF_CALL_REVOKE] = "clo_revoke",
+		[CLO_BPF_CALL_SHAPE] = "clo_shape",
 	};
 	int page = bpf_object__find_map_fd_by_name(obj, "clo_enumerated");
+	int shaped = bpf_object__find_map_fd_by_name(obj, "clo_shaped");
 
 	for (size_t i = 0; i < CLO_BPF_CALL_COUNT; i++) {
 		const struct bpf_program *program =
@@ -290,7 +298,10 @@ static int take_calls(struct clo_bpf *bpf, const struct bpf_object *obj)
 	}
 
 	bpf->enumerated = fcntl(page, F_DUPFD_CLOEXEC, 3);
-	return bpf->enumerated < 0 ? -errno : 0;
+	if (bpf->enumerated < 0)
+		return -errno;
+	bpf->shaped = fcntl(shaped, F_DUPFD_CLOEXEC, 3);
+	return bpf->shaped < 0 ? -errno : 0;
 }
 
 int clo_bpf_programs_adopt(struct clo_bpf *bpf, const struct bpf_object *obj)

@@ -3,7 +3,8 @@
 /*
  * The guard of a tap or uplink: clo_from_guest on its ingress hook,
  * clo_to_guest on its egress hook. Read the context, ask ebpf/lib, count,
- * tell, send on. The rest are programs for the agent: upkeep.h, enumerate.h.
+ * tell, send on. The rest are programs for the agent: upkeep.h, enumerate.h,
+ * shape.h.
  */
 
 #include <linux/bpf.h>
@@ -16,6 +17,7 @@
 #include "ebpf/lib/quick.h"
 #include "ebpf/prog/enumerate.h"
 #include "ebpf/prog/gate.h"
+#include "ebpf/prog/shape.h"
 #include "ebpf/prog/tell.h"
 #include "ebpf/prog/upkeep.h"
 

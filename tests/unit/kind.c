@@ -8,7 +8,7 @@
 /* The table and what it builds; what a guard says to it is bpf.kinds'. */
 
 static const struct clo_kind_table *const tables[] = {
-	&clo_kinds_link, &clo_kinds_ip4, &clo_kinds_ip6};
+	&clo_kinds_link, &clo_kinds_ip4, &clo_kinds_ip6, &clo_kinds_flow};
 
 static const struct clo_kind_ends ends = {
 	.src_mac = {2, 1},
@@ -70,6 +70,7 @@ static void check_line(const struct clo_kind_vector *kind)
 	}
 	assert_true(some);
 	assert_non_null(kind->control);
+	assert_in_range(kind->n_before, 0, CLO_KIND_STEPS);
 	for (size_t t = 0; t < CLO_ARRAY_LEN(tables); t++)
 		for (size_t i = 0; i < tables[t]->n; i++)
 			same += strcmp(tables[t]->vectors[i].name,
