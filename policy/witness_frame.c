@@ -167,6 +167,26 @@ void clo_witness_build(const struct clo_witness *witness,
 	ret_frame->len = head + len;
 }
 
+/* Types for which scapy's ICMP is longer than its header. */
+static bool is_longer_icmp(unsigned int type)
+{
+	return type == 13 || type == 14 || type == 17 || type == 18 ||
+	       type == 37 || type == 38;
+}
+
+/* The header of one of these, byte by byte. */
+static void scapy_icmp(const struct clo_witness *witness, char text[128])
+{
+	uint8_t l4[32] = {0}; /* as long as any */
+	size_t len = put_l4(witness, l4);
+	int n = snprintf(text, 128, "Raw(bytes.fromhex(\"");
+
+	put_checksum(witness, l4, len);
+	for (size_t i = 0; i < len; i++)
+		n += snprintf(text + n, 128 - (size_t)n, "%02x", l4[i]);
+	(void)snprintf(text + n, 128 - (size_t)n, "\"))");
+}
+
 /* The layer behind IP, as scapy calls it. */
 static void scapy_l4(const struct clo_witness *witness, char text[128])
 {
@@ -190,7 +210,10 @@ static void scapy_l4(const struct clo_witness *witness, char text[128])
 			       PORT, number);
 		break;
 	case IPPROTO_ICMP:
-		(void)snprintf(text, 128, "ICMP(type=%u)", number);
+		if (is_longer_icmp(number))
+			scapy_icmp(witness, text);
+		else
+			(void)snprintf(text, 128, "ICMP(type=%u)", number);
 		break;
 	case IPPROTO_ICMPV6:
 		(void)snprintf(text, 128,
