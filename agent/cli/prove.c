@@ -176,15 +176,20 @@ static int run_selftest(const struct clo_cli *cli)
 		return clo_fail(cli, CLO_EXIT_USAGE,
 				"prove: --self-test writes no --pcap");
 	code = with_compiled(cli, &result, test_compiled);
+	if (code == CLO_EXIT_OK && clo_prove_add_live(result) < 0)
+		code = clo_fail(cli, CLO_EXIT_FAILED,
+				"cannot test: out of memory");
 	if (code != CLO_EXIT_OK)
 		return code;
 	if (cli->json)
 		(void)clo_json_print(result);
 	else
 		clo_prove_print_selftest(cli, result);
-	return json_is_true(json_object_get(result, "passed"))
-		       ? CLO_EXIT_OK
-		       : CLO_EXIT_FAILED;
+	if (!json_is_true(json_object_get(result, "passed")))
+		return CLO_EXIT_FAILED;
+	/* what was not tried is not known to be found */
+	return clo_member_int(result, "notRun") ? CLO_EXIT_INCONCLUSIVE
+						: CLO_EXIT_OK;
 }
 
 static int run(const struct clo_cli *cli)
@@ -228,8 +233,9 @@ const struct clo_command clo_command_prove = {
 		"of the policy there, without a daemon. Without:\nat those in "
 		"the kernel, and at the programs that read them.\n"
 		"With --self-test violations are planted in copies of the "
-		"tables of DIR, or of a built-in\nsample, and each must be "
-		"found.\n"
+		"tables of DIR, or of a built-in\nsample, and one in a network "
+		"namespace of its own with a real guard (as root),\nand each "
+		"must be found.\n"
 		"Exit status 0 PROVED, 3 VIOLATED, 4 NOT-COVERED (there was "
 		"nothing to prove it on),\n1 ERROR.\n",
 	.options =

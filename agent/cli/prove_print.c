@@ -155,12 +155,13 @@ void clo_prove_print_selftest(const struct clo_cli *cli, const json_t *result)
 		const char *outcome = clo_member_text(plant, "result");
 
 		clo_text_pad(stdout, clo_member_text(plant, "name"), 46);
-		clo_color_print(cli,
-				strcmp(outcome, "found") == 0 ? CLO_COLOR_GOOD
-				: strcmp(outcome, "no place") == 0
-					? CLO_COLOR_DIM
-					: CLO_COLOR_BAD,
-				outcome);
+		clo_color_print(
+			cli,
+			strcmp(outcome, "found") == 0      ? CLO_COLOR_GOOD
+			: strcmp(outcome, "no place") == 0 ? CLO_COLOR_DIM
+			: strcmp(outcome, "not run") == 0  ? CLO_COLOR_WARN
+							   : CLO_COLOR_BAD,
+			outcome);
 		(void)fputs(": ", stdout);
 		clo_text_print(stdout, clo_member_text(plant, "text"));
 		(void)putchar('\n');
@@ -169,5 +170,8 @@ void clo_prove_print_selftest(const struct clo_cli *cli, const json_t *result)
 		     clo_member_int(result, "found"),
 		     clo_member_int(result, "planted"));
 	clo_color_print(cli, passed ? CLO_COLOR_GOOD : CLO_COLOR_BAD, "found");
+	if (clo_member_int(result, "notRun"))
+		(void)printf(", %" JSON_INTEGER_FORMAT " not run",
+			     clo_member_int(result, "notRun"));
 	(void)putchar('\n');
 }

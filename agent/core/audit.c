@@ -159,6 +159,27 @@ static int check_exceptions(struct clo_node *node, struct clo_audit *audit)
 				"do not follow"));
 }
 
+static int run_steps(struct clo_node *node,
+		     int (*const *steps)(struct clo_node *node,
+					 struct clo_audit *audit),
+		     struct clo_audit **ret_audit)
+{
+	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
+
+	audit = calloc(1, sizeof(*audit));
+	if (!audit)
+		return -ENOMEM;
+	for (size_t i = 0; steps[i]; i++) {
+		int r = steps[i](node, audit);
+
+		if (r < 0)
+			return r;
+	}
+
+	*ret_audit = CLO_TAKE(audit);
+	return 0;
+}
+
 int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 {
 	static int (*const steps[])(struct clo_node * node,
@@ -168,22 +189,19 @@ int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 		clo_audit_quotas,  clo_audit_taps,      clo_kinds_audit,
 		clo_audit_bridges, note_conflicts,      check_log,
 		check_exceptions,  clo_fencing_audit,   clo_audit_sandboxes,
-		clo_audit_host,    clo_tagging_audit,
+		clo_audit_host,    clo_tagging_audit,   NULL,
 	};
-	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 
-	audit = calloc(1, sizeof(*audit));
-	if (!audit)
-		return -ENOMEM;
-	for (size_t i = 0; i < CLO_ARRAY_LEN(steps); i++) {
-		int r = steps[i](node, audit);
+	return run_steps(node, steps, ret_audit);
+}
 
-		if (r < 0)
-			return r;
-	}
+int clo_audit_guards(struct clo_node *node, struct clo_audit **ret_audit)
+{
+	static int (*const steps[])(struct clo_node * node,
+				    struct clo_audit * audit) = {
+		read_programs, clo_audit_ports, clo_audit_taps, NULL};
 
-	*ret_audit = CLO_TAKE(audit);
-	return 0;
+	return run_steps(node, steps, ret_audit);
 }
 
 void clo_audit_free(struct clo_audit *audit)

@@ -66,6 +66,8 @@ struct clo_audit {
 
 /* 0 with a finished audit, however bad the news; -ENOMEM. */
 int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit);
+/* Of its programs, ports and hooks alone: the node needs no more. */
+int clo_audit_guards(struct clo_node *node, struct clo_audit **ret_audit);
 void clo_audit_free(struct clo_audit *audit);
 CLO_DEFINE_FREEP(clo_audit)
 

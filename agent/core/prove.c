@@ -109,6 +109,16 @@ static enum clo_proven judge(const struct looked *looked, char text[160])
 	return CLO_PROVEN;
 }
 
+enum clo_proven clo_prove_hooks(const struct clo_node *node,
+				const struct clo_audit *audit, char text[160])
+{
+	struct looked looked = {0};
+
+	text[0] = '\0';
+	look_at_hooks(node, audit, &looked);
+	return judge(&looked, text);
+}
+
 static int add_live(const struct clo_node *node, const struct clo_audit *audit,
 		    json_t *levels, enum clo_proven *worst)
 {

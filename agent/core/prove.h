@@ -5,6 +5,7 @@
 
 #include "agent/core/audit.h"
 #include "agent/core/node.h"
+#include "policy/prove.h"
 
 /*
  * What is in the kernel now, proven level by level: {"verdict": the worst,
@@ -13,3 +14,6 @@
  */
 json_t *clo_prove_tell(const struct clo_node *node,
 		       const struct clo_audit *audit);
+/* The level "hooks" alone; text is empty where nothing is to be said. */
+enum clo_proven clo_prove_hooks(const struct clo_node *node,
+				const struct clo_audit *audit, char text[160]);
