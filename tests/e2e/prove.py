@@ -58,6 +58,13 @@ def main(build):
                   for i in levels["invariants"]["proof"]["invariants"]),
               "every invariant has a subject")
 
+        kinds = daemon.predicate()["proof"]["packetKinds"]
+        check(kinds["wrong"] == 0 and kinds["right"] == kinds["run"] > 400,
+              "every packet kind has the verdict that is promised")
+        check(len(kinds["notCovered"]) == 1 and
+              kinds["notCovered"][0].startswith("frame longer than four pages"),
+              "but for one they are all run, by the confined daemon")
+
         violations.add_pair(daemon, violations.other_environment)
         code, told, levels = prove(daemon)
         check(told["verdict"] == "VIOLATED" and code == 3, "a planted pair")
