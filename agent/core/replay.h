@@ -27,7 +27,7 @@ struct clo_replay {
  * frame->ifindex says where. What passes is tracked like any flow that the
  * guest opens; what is refused leaves a count. -ENOENT: no guard is on that
  * hook. -EINVAL: the kernel runs no program on such a frame (no Ethernet
- * header, or longer than four pages).
+ * header, longer than a page without IP, or longer than four).
  */
 int clo_replay_frame(struct clo_bpf *bpf, enum clo_replay_way way,
 		     const struct clo_bpf_frame *frame,

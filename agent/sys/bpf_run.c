@@ -80,6 +80,8 @@ int clo_bpf_run(struct clo_bpf *bpf, uint32_t prog_id,
 
 	if (prog_id == 0)
 		return -ENOENT;
+	if (frame->len == 0)
+		return -EINVAL;
 	fd = bpf_prog_get_fd_by_id(prog_id);
 	if (fd < 0)
 		return fd;

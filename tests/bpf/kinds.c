@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <netinet/in.h>
+#include <arpa/inet.h>
 
 #include "agent/core/kind_run.h"
 #include "bpf/node.h"
@@ -288,6 +288,54 @@ static void test_no_twin_of_another(void **state)
 	assert_int_equal(clo_bpf_twin_run(twin, 0, &frame, &said), -ENOENT);
 }
 
+/* IPv4 of so many bytes; `claims`: what its header says more. */
+static enum clo_drop said_of(size_t len, int claims)
+{
+	struct clo_bpf_frame frame = {
+		.len = len, .ifindex = node.inventory->taps[0].ifindex};
+	CLO_AUTO_MEM uint8_t *bytes = calloc(1, 20000);
+	uint16_t total = htons((uint16_t)((int)len - 14 + claims));
+	struct clo_bpf_said said;
+	int r;
+
+	assert_non_null(bytes);
+	memcpy(bytes + 6, node.inventory->taps[0].interface->mac, 6);
+	bytes[0] = 6;
+	bytes[12] = 8;
+	bytes[14] = 0x45;
+	bytes[23] = 253; /* nothing in it is looked at */
+	memcpy(bytes + 16, &total, sizeof(total));
+	frame.data = bytes;
+	r = clo_bpf_run(node.bpf, looked->taps[0].guard.from_guest.prog_id,
+			&frame, &said);
+	if (r < 0)
+		return CLO_DROP_COUNT;
+	assert_true(said.drop);
+	return said.reason;
+}
+
+/* The guard sees each as it is long: a byte more than that is a lie. */
+static void test_frames_of_any_length(void **state)
+{
+	static const size_t whole[] = {60,   100,  526,  527,  1514, 3000, 3500,
+				       3600, 3700, 4096, 4500, 9014, 15000};
+	static const size_t cut[] = {14, 15, 33};
+	static const size_t none[] = {0, 13, 17000};
+
+	(void)state;
+	make_runner();
+	for (size_t i = 0; i < CLO_ARRAY_LEN(whole); i++) {
+		assert_int_equal(said_of(whole[i], 0),
+				 CLO_DROP_SPOOFED_ADDRESS);
+		assert_int_equal(said_of(whole[i], 1), CLO_DROP_MALFORMED);
+	}
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cut); i++)
+		assert_int_equal(said_of(cut[i], 0), CLO_DROP_RUNT);
+	for (size_t i = 0; i < CLO_ARRAY_LEN(none); i++)
+		assert_int_equal(said_of(none[i], 0), CLO_DROP_COUNT);
+	free_runner();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +346,7 @@ int main(void)
 		NODE_TEST(test_what_went_before_counts),
 		NODE_TEST(test_the_guards_know_nothing_of_it),
 		NODE_TEST(test_no_twin_of_another),
+		NODE_TEST(test_frames_of_any_length),
 	};
 
 	if (!sandbox_enter())
