@@ -413,6 +413,20 @@ uint8_t clo_kind_proto(const struct clo_kind_vector *kind)
 	}
 }
 
+struct clo_kind_vector clo_kind_packet(const struct clo_kind_vector *kind,
+				       size_t at)
+{
+	struct clo_kind_vector packet = *kind;
+
+	if (at >= kind->n_before)
+		return packet;
+	packet.b = kind->before[at].b;
+	packet.data = kind->before[at].data;
+	for (size_t way = 0; way < CLO_KIND_WAYS; way++)
+		packet.want[way] = kind->before[at].want;
+	return packet;
+}
+
 size_t clo_kind_build(const struct clo_kind_vector *kind,
 		      const struct clo_kind_ends *ends,
 		      uint8_t frame[CLO_KIND_FRAME_MAX])

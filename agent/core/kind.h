@@ -130,6 +130,9 @@ extern const size_t clo_kind_gaps_count;
 uint8_t clo_kind_proto(const struct clo_kind_vector *kind);
 /* 4, 6, or 0 below IP. */
 uint8_t clo_kind_family(const struct clo_kind_vector *kind);
+/* One of those that go before, or, at n_before, the judged one. */
+struct clo_kind_vector clo_kind_packet(const struct clo_kind_vector *kind,
+				       size_t at);
 /* `frame` is zero; returns the length. */
 size_t clo_kind_build(const struct clo_kind_vector *kind,
 		      const struct clo_kind_ends *ends,

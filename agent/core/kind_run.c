@@ -189,35 +189,21 @@ static int run_packet(struct clo_kind_runner *runner,
 	return 0;
 }
 
-/* The kind as its step is, and is to be judged. */
-static struct clo_kind_vector step_of(const struct clo_kind_vector *kind,
-				      size_t step)
-{
-	struct clo_kind_vector packet = *kind;
-
-	packet.b = kind->before[step].b;
-	packet.data = kind->before[step].data;
-	for (size_t way = 0; way < CLO_KIND_WAYS; way++)
-		packet.want[way] = kind->before[step].want;
-	return packet;
-}
-
 int clo_kind_run(struct clo_kind_runner *runner,
 		 struct clo_kind_subject *subject,
 		 const struct clo_kind_vector *kind,
 		 struct clo_kind_outcome *ret_outcome, const char **ret_why)
 {
 	struct clo_kind_outcome outcome = {0};
-	int r = needs_twin(kind) ? ready_twin(runner) : 0;
+	int r;
 
-	if (r < 0) {
+	if (needs_twin(kind) && ready_twin(runner) < 0) {
 		*ret_why = "no twin of its program could be loaded";
-		return r == -ENOMEM ? r : 0;
+		return 0; /* the kernel may lack memory for it: no more is lost */
 	}
 	subject->ends.id = runner->id++;
 	for (size_t i = 0; i <= kind->n_before; i++) {
-		const struct clo_kind_vector packet =
-			i < kind->n_before ? step_of(kind, i) : *kind;
+		const struct clo_kind_vector packet = clo_kind_packet(kind, i);
 
 		outcome.packet = i;
 		r = run_packet(runner, subject, &packet, i == 0, &outcome,

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "check.h"
+#include "ebpf/lib/frag.h"
+#include "ebpf/lib/frame.h"
 
 /* The table and what it builds; what a guard says to it is bpf.kinds'. */
 
@@ -86,11 +88,58 @@ static void test_every_kind_has_one_line(void **state)
 		assert_true(clo_kind_gaps[i].name && clo_kind_gaps[i].why);
 }
 
+static void parse(const struct clo_kind_vector *kind,
+		  struct clo_frame *ret_frame)
+{
+	CLO_AUTO_MEM uint8_t *bytes = calloc(1, CLO_KIND_FRAME_MAX);
+	size_t len = clo_kind_build(kind, &ends, bytes);
+	const struct clo_packet packet = {
+		.data = bytes, .end = bytes + len, .len = (uint32_t)len};
+
+	assert_int_equal(clo_frame_link(&packet, ret_frame), CLO_DROP_NONE);
+	assert_int_equal(clo_frame_parse(&packet, ret_frame), CLO_DROP_NONE);
+}
+
+/*
+ * What goes before is of the same datagram, a first fragment begins it, and
+ * the book that is kept of its ranges comes to what the line promises.
+ */
+static void check_datagram(const struct clo_kind_vector *kind)
+{
+	struct clo_frag_ranges ranges = {0};
+	struct clo_frag_id begun;
+
+	for (size_t i = 0; kind->n_before && i <= kind->n_before; i++) {
+		const struct clo_kind_vector packet = clo_kind_packet(kind, i);
+		struct clo_frame frame;
+		struct clo_frag_id id;
+
+		parse(&packet, &frame);
+		clo_frag_id_init(&frame, &id);
+		if (i == 0)
+			begun = id;
+		assert_true(clo_frag_same(&id, &begun));
+		assert_true(i > 0 || frame.frag == CLO_FRAG_FIRST);
+		if (kind->flow == CLO_KIND_FLOW_NONE)
+			continue; /* what was refused has no book */
+		assert_int_equal(clo_frag_add(&ranges, frame.frag_from,
+					      frame.frag_to, frame.frag_last),
+				 packet.want[0]);
+	}
+}
+
+static void test_packets_of_a_kind_belong_together(void **state)
+{
+	(void)state;
+	each(check_datagram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames_are_what_they_say),
 		cmocka_unit_test(test_every_kind_has_one_line),
+		cmocka_unit_test(test_packets_of_a_kind_belong_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
