@@ -114,9 +114,10 @@ static const uint64_t *expected_row(struct index *index, struct clo_pair pair)
 	return row == CLO_ROW_NONE ? NULL : clo_tables_bits(index->tables, row);
 }
 
-struct comparison {
+struct clo_enumerating {
 	struct index index;
-	struct clo_enumeration *found;
+	struct clo_bpf_pairs pairs;
+	struct clo_enumeration found; /* so far */
 };
 
 static void contradict(struct clo_enumeration *found,
@@ -128,23 +129,22 @@ static void contradict(struct clo_enumeration *found,
 	found->wrong += n;
 }
 
-static void compare_row(struct comparison *comparison, struct clo_pair pair,
+static void compare_row(struct clo_enumerating *now, struct clo_pair pair,
 			const uint64_t *said, const uint64_t *expected)
 {
-	for (uint32_t w = 0; w < comparison->index.words; w++) {
+	for (uint32_t w = 0; w < now->index.words; w++) {
 		uint64_t is = said ? said[w] : 0;
 		uint64_t wrong = is ^ (expected ? expected[w] : 0);
 		struct clo_contradiction first = {.pair = pair,
 						  .slot = CLO_SLOTS};
 
-		comparison->found->allowed +=
-			(unsigned int)__builtin_popcountll(is);
+		now->found.allowed += (unsigned int)__builtin_popcountll(is);
 		if (!wrong)
 			continue;
 		first.class = w * 64 + (uint32_t)__builtin_ctzll(wrong);
 		first.allowed = is >> (first.class % 64) & 1;
 		first.expected = !first.allowed;
-		contradict(comparison->found, &first,
+		contradict(&now->found, &first,
 			   (unsigned int)__builtin_popcountll(wrong));
 	}
 }
@@ -152,12 +152,12 @@ static void compare_row(struct comparison *comparison, struct clo_pair pair,
 static int compare_stretch(const struct clo_bpf_verdicts *verdicts,
 			   void *userdata)
 {
-	struct comparison *comparison = userdata;
-	struct index *index = &comparison->index;
+	struct clo_enumerating *now = userdata;
+	struct index *index = &now->index;
 	const uint64_t *word = verdicts->word;
 	struct clo_pair pair = verdicts->first;
 
-	comparison->found->epoch = verdicts->epoch;
+	now->found.epoch = verdicts->epoch;
 	if (verdicts->words != index->words)
 		return -EBADMSG;
 	for (size_t i = 0; i < verdicts->n; i++) {
@@ -168,14 +168,14 @@ static int compare_stretch(const struct clo_bpf_verdicts *verdicts,
 			return -EBADMSG; /* more than it was asked for */
 		expected = expected_row(index, pair);
 		if (said || expected)
-			compare_row(comparison, pair, said, expected);
+			compare_row(now, pair, said, expected);
 		word += said ? index->words : 0;
 		if (++pair.dst == index->identities) {
 			pair.dst = 0;
 			pair.src++;
 		}
 	}
-	comparison->found->pairs += verdicts->n;
+	now->found.pairs += verdicts->n;
 	return 0;
 }
 
@@ -209,17 +209,17 @@ static struct clo_pair most_mixed(struct index *index)
 }
 
 /* Every slot by the whole judgement of one pair, class and rule included. */
-static int compare_slots(struct clo_bpf *bpf, struct comparison *comparison)
+static int compare_slots(struct clo_bpf *bpf, struct clo_enumerating *now)
 {
-	const struct clo_view view = {comparison->index.tables};
-	struct clo_pair pair = most_mixed(&comparison->index);
+	const struct clo_view view = {now->index.tables};
+	struct clo_pair pair = most_mixed(&now->index);
 	CLO_AUTO_MEM struct clo_bpf_judged *judged = NULL;
 	int r;
 
 	judged = calloc(CLO_SLOTS, sizeof(*judged));
 	if (!judged)
 		return -ENOMEM;
-	r = clo_bpf_enumerate_slots(bpf, pair, judged);
+	r = clo_bpf_enumerate_slots(bpf, now->pairs.epoch, pair, judged);
 	if (r < 0)
 		return r;
 	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
@@ -232,7 +232,7 @@ static int compare_slots(struct clo_bpf *bpf, struct comparison *comparison)
 		    want.rule == judged[slot].rule)
 			continue;
 		contradict(
-			comparison->found,
+			&now->found,
 			&(struct clo_contradiction){
 				.pair = pair,
 				.class = judged[slot].class,
@@ -242,31 +242,78 @@ static int compare_slots(struct clo_bpf *bpf, struct comparison *comparison)
 			},
 			1);
 	}
-	comparison->found->slots = CLO_SLOTS;
+	now->found.slots = CLO_SLOTS;
 	return 0;
+}
+
+int clo_enumerating_new(const struct clo_tables *expected,
+			struct clo_enumerating **ret_now)
+{
+	CLO_AUTO(clo_enumerating) struct clo_enumerating *now = NULL;
+	double begin = clo_milliseconds();
+	int r;
+
+	now = calloc(1, sizeof(*now));
+	if (!now)
+		return -ENOMEM;
+	r = index_init(expected, &now->index);
+	if (r < 0)
+		return r;
+	now->pairs.identities = expected->gen.identities;
+	now->found.classes = expected->gen.classes;
+	now->found.ms = clo_milliseconds() - begin;
+
+	*ret_now = CLO_TAKE(now);
+	return 0;
+}
+
+void clo_enumerating_free(struct clo_enumerating *now)
+{
+	if (!now)
+		return;
+
+	index_done(&now->index);
+	free(now);
+}
+
+static bool has_more(const struct clo_enumerating *now)
+{
+	return now->pairs.next.src < now->pairs.identities;
+}
+
+int clo_enumerating_step(struct clo_bpf *bpf, struct clo_enumerating *now)
+{
+	double begin = clo_milliseconds();
+	bool last = !has_more(now);
+	int r;
+
+	r = last ? compare_slots(bpf, now)
+		 : clo_bpf_enumerate_pairs(bpf, &now->pairs, compare_stretch,
+					   now);
+	now->found.verdicts = now->found.pairs * now->found.classes;
+	now->found.ms += clo_milliseconds() - begin;
+	now->found.at = time(NULL);
+	return r < 0 ? r : last;
+}
+
+const struct clo_enumeration *
+clo_enumerating_found(const struct clo_enumerating *now)
+{
+	return &now->found;
 }
 
 int clo_enumerate(struct clo_bpf *bpf, const struct clo_tables *expected,
 		  struct clo_enumeration *ret_enumeration)
 {
-	struct clo_enumeration found = {.classes = expected->gen.classes,
-					.at = time(NULL)};
-	struct comparison comparison = {.found = &found};
-	double begin = clo_milliseconds();
+	CLO_AUTO(clo_enumerating) struct clo_enumerating *now = NULL;
 	int r;
 
-	r = index_init(expected, &comparison.index);
-	if (r == 0)
-		r = clo_bpf_enumerate_pairs(bpf, expected->gen.identities,
-					    compare_stretch, &comparison);
-	if (r == 0)
-		r = compare_slots(bpf, &comparison);
-	index_done(&comparison.index);
+	r = clo_enumerating_new(expected, &now);
+	while (r == 0)
+		r = clo_enumerating_step(bpf, now);
 	if (r < 0)
 		return r;
 
-	found.verdicts = found.pairs * found.classes;
-	found.ms = clo_milliseconds() - begin;
-	*ret_enumeration = found;
+	*ret_enumeration = now->found;
 	return 0;
 }

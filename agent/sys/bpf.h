@@ -95,13 +95,20 @@ struct clo_bpf_verdicts {
 	const uint64_t *word; /* `words` for each other; bit = class */
 };
 
+/* Where a walk over all pairs of identities is; it begins at {0, 0}. */
+struct clo_bpf_pairs {
+	uint32_t identities; /* all are below this */
+	struct clo_pair next; /* source `identities`: that was the last */
+	uint64_t epoch; /* of the tables that are walked; 0: not begun */
+};
+
 /*
- * Every pair of identities below `identities`, stretch by stretch. A negative
- * return of on_verdicts ends it. -ENOENT: no policy is in force. -EBUSY:
- * another one came into force meanwhile.
+ * The next stretch of it: as many as one page has room for. A negative return
+ * of on_verdicts is passed on. -ENOENT: no policy is in force. -EBUSY: another
+ * one came into force since the walk began.
  */
 int clo_bpf_enumerate_pairs(
-	struct clo_bpf *bpf, uint32_t identities,
+	struct clo_bpf *bpf, struct clo_bpf_pairs *walk,
 	int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
 			   void *userdata),
 	void *userdata);
@@ -113,8 +120,9 @@ struct clo_bpf_judged {
 	uint32_t rule;
 };
 
-/* Of one pair on all CLO_SLOTS, by slot; the same errors. */
-int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_pair pair,
+/* Of one pair on all CLO_SLOTS, by slot, in that epoch; the same errors. */
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, uint64_t epoch,
+			    struct clo_pair pair,
 			    struct clo_bpf_judged *ret_judged);
 
 /*

@@ -32,42 +32,43 @@ static bool has_room(const struct clo_enumerate_args *args,
 }
 
 static int
-pairs_walk(const struct clo_bpf *bpf, uint32_t identities,
-	   const struct clo_enumerated *page,
-	   int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
-			      void *userdata),
-	   void *userdata)
+pairs_stretch(const struct clo_bpf *bpf, struct clo_bpf_pairs *walk,
+	      const struct clo_enumerated *page,
+	      int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
+				 void *userdata),
+	      void *userdata)
 {
-	struct clo_enumerate_args args = {.identities = identities};
+	struct clo_enumerate_args args = {
+		.epoch = walk->epoch,
+		.src = walk->next.src,
+		.dst = walk->next.dst,
+		.identities = walk->identities,
+	};
+	const struct clo_pair first = walk->next;
+	int r;
 
-	while (args.src < identities) {
-		const struct clo_pair first = {args.src, args.dst};
-		int r;
+	r = enumerate(bpf, CLO_BPF_CALL_PAIRS, &args);
+	if (r < 0)
+		return r;
+	if (!has_room(&args, page))
+		return -EBADMSG;
 
-		r = enumerate(bpf, CLO_BPF_CALL_PAIRS, &args);
-		if (r < 0)
-			return r;
-		if (!has_room(&args, page))
-			return -EBADMSG;
-		r = on_verdicts(
-			&(struct clo_bpf_verdicts){
-				.epoch = args.epoch,
-				.words = args.words,
-				.first = first,
-				.n = args.n,
-				.allowed = page->allowed,
-				.word = (const uint64_t *)page->word,
-			},
-			userdata);
-		if (r < 0)
-			return r;
-	}
-
-	return 0;
+	walk->next = (struct clo_pair){args.src, args.dst};
+	walk->epoch = args.epoch;
+	return on_verdicts(
+		&(struct clo_bpf_verdicts){
+			.epoch = args.epoch,
+			.words = args.words,
+			.first = first,
+			.n = args.n,
+			.allowed = page->allowed,
+			.word = (const uint64_t *)page->word,
+		},
+		userdata);
 }
 
 int clo_bpf_enumerate_pairs(
-	struct clo_bpf *bpf, uint32_t identities,
+	struct clo_bpf *bpf, struct clo_bpf_pairs *walk,
 	int (*on_verdicts)(const struct clo_bpf_verdicts *verdicts,
 			   void *userdata),
 	void *userdata)
@@ -80,16 +81,17 @@ int clo_bpf_enumerate_pairs(
 	if (r < 0)
 		return r;
 
-	r = pairs_walk(bpf, identities, memory.at, on_verdicts, userdata);
+	r = pairs_stretch(bpf, walk, memory.at, on_verdicts, userdata);
 	clo_bpf_memory_unmap(&memory);
 	return r;
 }
 
-static int slots_walk(const struct clo_bpf *bpf, struct clo_pair pair,
-		      const struct clo_enumerated *page,
+static int slots_walk(const struct clo_bpf *bpf, uint64_t epoch,
+		      struct clo_pair pair, const struct clo_enumerated *page,
 		      struct clo_bpf_judged *ret_judged)
 {
-	struct clo_enumerate_args args = {.src = pair.src, .dst = pair.dst};
+	struct clo_enumerate_args args = {
+		.epoch = epoch, .src = pair.src, .dst = pair.dst};
 	int r;
 
 	while (args.first < CLO_SLOTS) {
@@ -109,7 +111,8 @@ static int slots_walk(const struct clo_bpf *bpf, struct clo_pair pair,
 	return 0;
 }
 
-int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_pair pair,
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, uint64_t epoch,
+			    struct clo_pair pair,
 			    struct clo_bpf_judged *ret_judged)
 {
 	struct clo_bpf_memory memory;
@@ -120,7 +123,7 @@ int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_pair pair,
 	if (r < 0)
 		return r;
 
-	r = slots_walk(bpf, pair, memory.at, ret_judged);
+	r = slots_walk(bpf, epoch, pair, memory.at, ret_judged);
 	clo_bpf_memory_unmap(&memory);
 	return r;
 }
