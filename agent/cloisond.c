@@ -40,6 +40,7 @@ struct daemon {
 	struct clo_server *server;
 	struct clo_observe *observe;
 	struct clo_revoker *revoker;
+	struct clo_decider *decider;
 	sd_event *event;
 	bool refused; /* the TPM is not the node's */
 	sd_event_source *period, *settle, *sweep, *netlink, *nft;
@@ -113,6 +114,17 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* Good news is attested with what else settles, bad news is repaired. */
+static void on_decided(void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	if (daemon->node.decisions.failures == 0)
+		settle_soon(daemon);
+	else
+		(void)clo_tend_prove(&daemon->node, "event", NULL);
+}
+
 static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
@@ -165,16 +177,6 @@ static json_t *on_request(struct clo_client *client, const json_t *request,
 		     : clo_request_answer(&daemon->node, request, caller);
 }
 
-static int state_path(const struct clo_options *options, const char *name,
-		      char **ret_path)
-{
-	if (asprintf(ret_path, "%s/%s", options->state_dir, name) < 0) {
-		*ret_path = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 /* On a fresh boot the kernel has no tables: nothing to compare with. */
 static int load_tables(struct clo_node *node)
 {
@@ -215,11 +217,11 @@ static int open_datapath(struct clo_node *node)
 static int open_log(struct clo_node *node)
 {
 	CLO_AUTO_MEM char *path = NULL;
-	int r;
 
-	r = state_path(node->options, "log.sqlite", &path);
-	if (r < 0)
-		return r;
+	if (asprintf(&path, "%s/log.sqlite", node->options->state_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
 	return clo_record_open(node, path);
 }
 
@@ -386,8 +388,11 @@ static int run(struct daemon *daemon)
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "events");
 	r = clo_revoker_new(daemon->event, &daemon->node, &daemon->revoker);
+	if (r == 0)
+		r = clo_decider_new(daemon->event, &daemon->node, on_decided,
+				    daemon, &daemon->decider);
 	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "flows");
+		return clo_log_errno(CLO_LOG_ERR, r, "flows and decisions");
 	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
 			   daemon, &daemon->server);
 	if (r < 0)
@@ -422,6 +427,7 @@ static void release(struct daemon *daemon)
 	daemon->settle = sd_event_source_disable_unref(daemon->settle);
 	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
 	clo_revoker_free(daemon->revoker);
+	clo_decider_free(daemon->decider);
 	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
 	clo_node_forget(node);
@@ -429,6 +435,7 @@ static void release(struct daemon *daemon)
 	clo_tagging_done(node);
 	clo_kinds_done(&node->kinds);
 	clo_inventory_free(node->inventory);
+	clo_decisions_forget(node);
 	clo_force_free(node->force);
 	clo_bpf_free(node->bpf);
 	json_decref(node->last);

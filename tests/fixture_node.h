@@ -83,6 +83,8 @@ static inline void fixture_audit(struct fixture *f)
 
 	f->audit.observed = f->node.force->compiled->tables;
 	f->audit.proof = f->node.force->proof;
+	f->audit.decided = (struct clo_enumeration){
+		.epoch = 1, .pairs = 100, .classes = 9, .verdicts = 900};
 	f->audit.programs_read = true;
 	for (size_t i = 0; i < 2; i++)
 		f->audit.programs[i] = (struct clo_bpf_program){

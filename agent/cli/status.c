@@ -71,6 +71,27 @@ static void print_policy(const struct clo_cli *cli, const json_t *status)
 	(void)putchar('\n');
 }
 
+/* The tables in force, by the code that judges packets. */
+static void print_decisions(const struct clo_cli *cli, const json_t *status)
+{
+	const json_t *decisions = json_object_get(status, "decisions");
+	const char *verdict = clo_member_text(decisions, "verdict");
+
+	if (!json_is_object(decisions))
+		return;
+	clo_report_label("decisions");
+	clo_color_print(cli, clo_color_of(verdict), verdict);
+	(void)printf(", %" JSON_INTEGER_FORMAT
+		     " verdicts asked, %" JSON_INTEGER_FORMAT " wrong",
+		     clo_member_int(decisions, "verdicts"),
+		     clo_member_int(decisions, "wrong"));
+	if (json_is_string(json_object_get(decisions, "text"))) {
+		(void)fputs(": ", stdout);
+		clo_text_print(stdout, clo_member_text(decisions, "text"));
+	}
+	(void)putchar('\n');
+}
+
 /* Only what is wrong with it is worth a line. */
 static void print_flow_log(const struct clo_cli *cli, const json_t *status)
 {
@@ -194,6 +215,7 @@ static int run(const struct clo_cli *cli)
 
 	print_node(cli, status, verdict);
 	print_policy(cli, status);
+	print_decisions(cli, status);
 	print_coverage(cli, status);
 	print_log(cli, status);
 	print_flow_log(cli, status);

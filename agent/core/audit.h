@@ -52,7 +52,7 @@ struct clo_audit {
 	struct clo_tables *observed; /* NULL: no policy in force */
 	struct clo_proof proof;
 	double ms_read, ms_prove;
-	struct clo_enumeration decided; /* epoch 0: it could not be */
+	struct clo_enumeration decided; /* epoch 0: not yet, of these tables */
 	struct clo_bpf_program programs[2];
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */

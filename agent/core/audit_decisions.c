@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <string.h>
 
-#include "agent/base/clock.h"
 #include "agent/core/audit_impl.h"
 #include "policy/explain_name.h"
 #include "policy/explain_service.h"
-
-/* Of all time at most one part in so many goes into it. */
-#define SHARE 100
 
 static const char *said(bool allowed)
 {
@@ -60,41 +55,28 @@ static int note_wrong(struct clo_node *node, struct clo_audit *audit)
 		"from the policy");
 }
 
-/* Always of new tables; of the same ones as often as it is cheap. */
-static bool is_due(const struct clo_node *node, const struct clo_audit *audit)
+static int note_unanswered(struct clo_audit *audit, int error)
 {
-	const struct clo_enumeration *last = &node->enumerated;
-
-	return !audit->observed || last->wrong ||
-	       last->epoch != audit->observed->gen.epoch ||
-	       clo_milliseconds() >= node->enumerate_due;
+	audit->repair |= CLO_REPAIR_TABLES;
+	return clo_problem_everyone(clo_problem_add(
+		&audit->problems, "net.flow-matrix",
+		"the decision code in the kernel cannot be enumerated: %s",
+		strerrordesc_np(-error)));
 }
 
+/* What the event loop found of the tables in force, if it is done with them. */
 int clo_audit_decisions(struct clo_node *node, struct clo_audit *audit)
 {
-	int r;
+	const struct clo_decisions *decisions = &node->decisions;
+	uint64_t epoch = audit->observed ? audit->observed->gen.epoch : 0;
 
 	if (!node->force)
 		return 0;
-	audit->decided = node->enumerated;
-	if (!is_due(node, audit))
+	if (decisions->error && decisions->asked == epoch)
+		return note_unanswered(audit, decisions->error);
+	if (!clo_decisions_known(node, epoch))
 		return 0;
 
-	r = clo_enumerate(node->bpf, node->force->compiled->tables,
-			  &audit->decided);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0) {
-		audit->decided = (struct clo_enumeration){0};
-		audit->repair |= CLO_REPAIR_TABLES;
-		return clo_problem_everyone(clo_problem_add(
-			&audit->problems, "net.flow-matrix",
-			"the decision code in the kernel cannot be "
-			"enumerated: %s",
-			strerrordesc_np(-r)));
-	}
-
-	node->enumerated = audit->decided;
-	node->enumerate_due = clo_milliseconds() + SHARE * audit->decided.ms;
+	audit->decided = decisions->last;
 	return audit->decided.wrong ? note_wrong(node, audit) : 0;
 }

@@ -7,7 +7,7 @@
 
 /* 0 however bad the news; -ENOMEM. */
 int clo_audit_tables(struct clo_node *node, struct clo_audit *audit);
-/* What the decision code says over them; after them. */
+/* What the decision code was found to say over them; after them. */
 int clo_audit_decisions(struct clo_node *node, struct clo_audit *audit);
 /* Port entries, their modes and limits; before the taps, which use them. */
 int clo_audit_ports(struct clo_node *node, struct clo_audit *audit);

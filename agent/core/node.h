@@ -7,7 +7,7 @@
 
 #include "agent/attest/key.h"
 #include "agent/attest/store.h"
-#include "agent/core/enumerate.h"
+#include "agent/core/decisions.h"
 #include "agent/core/flowlog.h"
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
@@ -78,8 +78,7 @@ struct clo_node {
 	time_t started;
 
 	struct clo_force *force; /* policy in force, NULL before the first */
-	struct clo_enumeration enumerated; /* last; epoch 0: none yet */
-	double enumerate_due; /* ms: the same tables again */
+	struct clo_decisions decisions; /* of its tables */
 	struct clo_kinds kinds; /* of the last run */
 	struct clo_revoke revoke; /* of the tables in force */
 

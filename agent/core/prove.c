@@ -26,6 +26,19 @@ static uint64_t count_problems(const struct clo_audit *audit,
 	return n;
 }
 
+static void look_at_decisions(const struct clo_node *node,
+			      const struct clo_audit *audit,
+			      struct looked *looked)
+{
+	const struct clo_decisions *decisions = &node->decisions;
+
+	looked->looked_at = audit->decided.verdicts + audit->decided.slots;
+	looked->wrong = audit->decided.wrong;
+	looked->errors = decisions->error &&
+			 decisions->asked == audit->observed->gen.epoch;
+	looked->gap = "the enumeration of these tables is under way";
+}
+
 /* An entry that names another endpoint, or nobody's tap, or is missing. */
 static void look_at_ports(const struct clo_node *node,
 			  const struct clo_audit *audit, struct looked *looked)
@@ -76,6 +89,10 @@ static const struct live_level {
 	void (*look)(const struct clo_node *node, const struct clo_audit *audit,
 		     struct looked *looked);
 } live_levels[] = {
+	{"decisions",
+	 "the decision code in the kernel says of every verdict what was "
+	 "compiled",
+	 "verdicts", look_at_decisions},
 	{"ports", "each tap's port entry is its endpoint's", "port entries",
 	 look_at_ports},
 	{"hooks", "each tap has the programs that were built, and first",

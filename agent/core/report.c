@@ -205,6 +205,36 @@ static json_t *flows(const struct clo_node *node, const struct kernel *kernel)
 			 "refused", refused);
 }
 
+/* What the decision code was found to say, or how far that is. */
+static json_t *decisions(const struct clo_node *node, uint64_t epoch)
+{
+	const struct clo_decisions *decisions = &node->decisions;
+	const struct clo_enumeration *found = &decisions->last;
+	enum clo_proven proven = CLO_PROOF_ERROR;
+	const char *text = NULL;
+	bool known = clo_decisions_known(node, epoch);
+	char when[21];
+
+	if (known)
+		proven = found->wrong ? CLO_VIOLATED : CLO_PROVEN;
+	else if (decisions->error && decisions->asked == epoch)
+		text = strerrordesc_np(-decisions->error);
+	else {
+		proven = CLO_NOT_COVERED;
+		text = "the enumeration of these tables is under way";
+	}
+	if (!known)
+		found = decisions->now ? clo_enumerating_found(decisions->now)
+				       : &(struct clo_enumeration){0};
+	clo_time_format(found->at, when);
+	return json_pack("{s:s, s:s?, s:I, s:I, s:I, s:f, s:s?}", "verdict",
+			 clo_proven_text(proven), "text", text, "pairs",
+			 (json_int_t)found->pairs, "verdicts",
+			 (json_int_t)found->verdicts, "wrong",
+			 (json_int_t)found->wrong, "ms", found->ms, "time",
+			 known ? when : NULL);
+}
+
 json_t *clo_report_status(struct clo_node *node)
 {
 	uint64_t connections = 0;
@@ -246,6 +276,9 @@ json_t *clo_report_status(struct clo_node *node)
 		"findings", findings(node), "drops", drops(node), "rules",
 		rules(node));
 	kernel_done(&kernel);
+	if (node->force)
+		(void)json_object_set_new(status, "decisions",
+					  decisions(node, epoch));
 	(void)json_object_set_new(status, "matrix",
 				  node->force ? json_string(node->force->matrix)
 					      : json_null());

@@ -70,6 +70,7 @@ static json_t *answer_prove(struct clo_node *node, const json_t *request)
 	if (!node->force)
 		return clo_reply_refuse(CLO_EXIT_INCONCLUSIVE,
 					"no policy is in force");
+	clo_decisions_finish(node);
 	r = clo_audit_run(node, &audit);
 	if (r < 0)
 		return clo_reply_failure("the node cannot be looked at", r);

@@ -28,6 +28,16 @@ static void leave_closed(json_t *gaps)
 			(void)json_array_remove(gaps, i);
 }
 
+/* Until they were asked all they can be, less is said of the same tables. */
+static void keep_decided(json_t *still)
+{
+	const json_t *proof = json_object_get(still, "proof");
+	json_t *epoch =
+		json_object_get(json_object_get(proof, "decided"), "epoch");
+
+	(void)json_object_set(still, "decided", epoch ? epoch : json_null());
+}
+
 int clo_standing_judge(const json_t *predicate, uint8_t ret_digest[32])
 {
 	/* what the tables prove is told by their digests */
@@ -40,6 +50,7 @@ int clo_standing_judge(const json_t *predicate, uint8_t ret_digest[32])
 	json_t *control;
 	size_t i;
 
+	keep_decided(still);
 	for (i = 0; i < CLO_ARRAY_LEN(moving); i++)
 		(void)json_object_del(still, moving[i]);
 	json_array_foreach (json_object_get(still, "controls"), i, control)

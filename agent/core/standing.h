@@ -29,7 +29,7 @@ struct clo_standings {
 /*
  * Digest of what an isolation/v1 predicate says is there and holds: all of it
  * but its time, nonce, trigger, quote, timings and counters, and gaps that are
- * over. The same digest: the same result. "chain" and "verdict" do not count.
+ * over; of the proof, whether the decision code was asked of these tables. The same digest: the same result. "chain" and "verdict" do not count.
  */
 int clo_standing_judge(const json_t *predicate, uint8_t ret_digest[32]);
 

@@ -395,10 +395,9 @@ static int audit_once(struct clo_node *node, const char *trigger,
 	/* it is told before anything is done about it */
 	for (size_t i = 0; i < audit->n_sandboxes; i++) {
 		const struct clo_sandboxed *one = &audit->sandboxes[i];
-		int failed =
-			clo_sandbox_respond(node, one->sandbox, one->domain);
+		int bad = clo_sandbox_respond(node, one->sandbox, one->domain);
 
-		r = r < 0 ? r : failed;
+		r = r < 0 ? r : bad;
 	}
 	return r;
 }
@@ -452,6 +451,7 @@ int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 	/* the inventory points into the old policy */
 	clo_inventory_free(node->inventory);
 	node->inventory = NULL;
+	clo_decisions_forget(node);
 	clo_force_free(node->force);
 	node->force = CLO_TAKE(taken);
 	node->quotas_settled = false;

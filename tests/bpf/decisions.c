@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <systemd/sd-event.h>
+
 #include "agent/base/clock.h"
-#include "agent/core/enumerate.h"
+#include "agent/core/prove.h"
 #include "bpf/node.h"
 
 /* The decision code in the kernel, asked all that it can be asked. */
@@ -26,14 +28,13 @@ static void test_all_of_it_as_compiled(void **state)
 	(void)state;
 	(void)ask(apply());
 	for (size_t i = 0; i < compiled()->table[CLO_TABLE_PAIRS].n; i++) {
-		const uint64_t *bits;
 		uint32_t row;
 
 		memcpy(&row, clo_tables_value(compiled(), CLO_TABLE_PAIRS, i),
 		       sizeof(row));
-		bits = clo_tables_bits(compiled(), row);
 		for (uint32_t w = 0; w < compiled()->gen.words; w++)
-			allowed += (unsigned int)__builtin_popcountll(bits[w]);
+			allowed += (unsigned int)__builtin_popcountll(
+				clo_tables_bits(compiled(), row)[w]);
 	}
 	found = enumerate();
 	assert_int_equal(found.epoch, 1);
@@ -110,44 +111,230 @@ static void test_what_differs_is_named(void **state)
 	assert_int_equal(enumerate().wrong, 0);
 }
 
-/* Asked at each apply, and told: in words, and by numbers in the statement. */
-static void test_it_is_attested(void **state)
+static const json_t *told_of(const json_t *predicate)
+{
+	return json_object_get(json_object_get(predicate, "proof"), "decided");
+}
+
+static const json_t *status_of(void)
+{
+	return json_object_get(ask(op("status")), "decisions");
+}
+
+static json_t *level_of(const json_t *proof)
+{
+	json_t *level;
+	size_t i;
+
+	json_array_foreach (json_object_get(proof, "levels"), i, level)
+		if (strcmp(text(level, "name"), "decisions") == 0)
+			return json_incref(level);
+	fail_msg("no level of decisions");
+	return NULL;
+}
+
+/* Of `cloison prove`, without what it would wait for. */
+static json_t *level_now(void)
 {
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
-	CLO_AUTO_FD int words = -1;
-	const json_t *decided;
+	json_auto_t *told = NULL;
+
+	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	told = clo_prove_tell(&node, audit);
+	return level_of(told);
+}
+
+/* What the daemon's loop does, until nothing of this is left to do. */
+struct loop {
+	sd_event *event;
+	struct clo_decider *decider;
+	size_t news; /* told of */
+	size_t wrong; /* that an audit put in words */
+	void (*after)(void); /* each; or NULL */
+};
+
+static void on_news(void *userdata)
+{
+	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
+	struct loop *loop = userdata;
+
+	loop->news++;
+	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	for (size_t i = 0; i < audit->problems.n; i++)
+		loop->wrong += strstr(audit->problems.list[i].text,
+				      "decision code") != NULL;
+	assert_int_equal(clo_tend_prove(&node, "event", NULL), 0);
+	if (loop->after)
+		loop->after();
+}
+
+static int happens(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	(void)userdata;
+	return 0;
+}
+
+static void run_loop(struct loop *loop)
+{
+	assert_true(sd_event_new(&loop->event) >= 0);
+	assert_int_equal(clo_decider_new(loop->event, &node, on_news, loop,
+					 &loop->decider),
+			 0);
+	assert_true(sd_event_add_defer(loop->event, NULL, happens, NULL) >= 0);
+	for (int i = 0; i < 1000 && clo_decisions_are_due(&node); i++)
+		assert_true(sd_event_run(loop->event, 0) >= 0);
+	assert_false(clo_decisions_are_due(&node));
+	clo_decider_free(loop->decider);
+	(void)sd_event_unref(loop->event);
+}
+
+/* An apply is answered before; until it is done nothing claims that it is. */
+static void test_behind_the_reply(void **state)
+{
+	struct loop loop = {0};
+	json_auto_t *before = NULL;
+	json_auto_t *behind = NULL;
+
+	(void)state;
+	assert_string_equal(text(ask(apply()), "verdict"), "PASSED");
+	assert_true(clo_decisions_are_due(&node));
+	assert_int_equal(node.decisions.last.epoch, 0);
+	assert_true(json_is_null(told_of(node.last)));
+	assert_string_equal(text(status_of(), "verdict"), "NOT-COVERED");
+	assert_non_null(strstr(text(status_of(), "text"), "under way"));
+	before = level_now();
+	assert_string_equal(text(before, "verdict"), "NOT-COVERED");
+	assert_int_equal(number(before, "lookedAt"), 0);
+
+	run_loop(&loop);
+	assert_int_equal(loop.news, 1);
+	assert_int_equal(number(told_of(node.last), "epoch"), 1);
+	assert_int_equal(number(told_of(node.last), "wrong"), 0);
+	assert_int_equal(number(told_of(node.last), "slots"), CLO_SLOTS);
+	assert_string_equal(text(status_of(), "verdict"), "PROVED");
+	behind = level_now();
+	assert_string_equal(text(behind, "verdict"), "PROVED");
+	assert_int_equal(number(behind, "lookedAt"),
+			 node.decisions.last.verdicts + CLO_SLOTS);
+
+	/* other tables, of which nothing is known again */
+	(void)ask(apply());
+	assert_true(json_is_null(told_of(node.last)));
+	assert_string_equal(text(status_of(), "verdict"), "NOT-COVERED");
+}
+
+static json_t *apply_other(void)
+{
+	json_t *documents = fixture_documents(false);
+
+	fixture_edit(documents, "acme.json", "tcp/", "tcp/1");
+	return json_pack("{s:s, s:o}", "op", "apply", "documents", documents);
+}
+
+/* What was asked of other tables counts for nothing. */
+static void test_an_apply_in_the_middle(void **state)
+{
+	struct loop loop = {0};
+	uint64_t epoch = 0;
+
+	(void)state;
+	(void)ask(apply());
+	clo_decisions_some(&node, 0);
+	assert_non_null(node.decisions.now); /* the slots are left */
+	(void)ask(apply_other());
+	assert_null(node.decisions.now);
+	assert_int_equal(node.decisions.last.epoch, 0);
+	run_loop(&loop);
+	assert_int_equal(node.decisions.last.epoch, 2);
+	assert_int_equal(node.decisions.last.wrong, 0);
+	assert_int_equal(loop.wrong, 0);
+
+	/* the same tables in another epoch: a repair */
+	node.decisions.due = 0;
+	clo_decisions_some(&node, 0);
+	assert_non_null(node.decisions.now);
+	assert_int_equal(clo_bpf_tables_write(node.bpf, compiled(), &epoch), 0);
+	clo_decisions_some(&node, 0);
+	assert_null(node.decisions.now);
+	assert_int_equal(node.decisions.last.epoch, 2);
+	assert_string_equal(text(status_of(), "verdict"), "NOT-COVERED");
+	run_loop(&loop);
+	assert_int_equal(node.decisions.last.epoch, epoch);
+	assert_int_equal(loop.wrong, 0);
+	assert_int_equal(loop.news, 2);
+}
+
+static const struct sandbox *planting;
+
+/* A bit of a row, in the kernel's tables of now. */
+static void plant(void)
+{
+	CLO_AUTO_FD int words = node_table(planting, "words");
 	uint32_t zero = 0;
 	uint64_t word;
 
-	(void)ask(apply());
-	decided =
-		json_object_get(json_object_get(node.last, "proof"), "decided");
-	assert_int_equal(number(decided, "epoch"), 1);
-	assert_int_equal(number(decided, "wrong"), 0);
-	assert_int_equal(number(decided, "slots"), CLO_SLOTS);
-
-	/* not at every audit, but at the next of other tables */
-	node.enumerate_due = clo_milliseconds() + 1e9;
-	assert_int_equal(clo_audit_run(&node, &audit), 0);
-	assert_memory_equal(&audit->decided, &node.enumerated,
-			    sizeof(audit->decided));
-	clo_audit_free(audit);
-	audit = NULL;
-	(void)ask(apply());
-	assert_int_equal(node.enumerated.epoch, 2);
-
-	words = node_table(*state, "words");
 	assert_int_equal(bpf_map_lookup_elem(words, &zero, &word), 0);
 	word ^= 1;
 	assert_int_equal(bpf_map_update_elem(words, &zero, &word, BPF_ANY), 0);
-	node.enumerate_due = 0;
-	assert_int_equal(clo_audit_run(&node, &audit), 0);
-	assert_true(audit->decided.wrong > 0);
-	assert_true(audit->repair & CLO_REPAIR_TABLES);
-	for (size_t i = 0; i < audit->problems.n; i++)
-		if (strstr(audit->problems.list[i].text, "decision code"))
-			return;
-	fail_msg("the decision code's answer is not told");
+}
+
+/* Found behind the reply; told, and repaired, and asked again. */
+static void test_what_is_planted_is_repaired(void **state)
+{
+	struct loop loop = {0};
+
+	planting = *state;
+	(void)ask(apply());
+	plant();
+	run_loop(&loop);
+	assert_int_equal(loop.wrong, 1);
+	assert_int_equal(loop.news, 2);
+	assert_int_equal(node.decisions.last.epoch, 2);
+	assert_string_equal(text(status_of(), "verdict"), "PROVED");
+	assert_string_equal(node.verdict, "PASSED");
+
+	/* the same tables, when their time has come again */
+	plant();
+	assert_false(clo_decisions_are_due(&node));
+	node.decisions.due = 0;
+	run_loop(&loop);
+	assert_int_equal(loop.wrong, 2);
+	assert_int_equal(node.decisions.last.epoch, 3);
+	assert_int_equal(node.decisions.last.wrong, 0);
+}
+
+/* A repair that does not help is tried once in a period, not for ever. */
+static void test_what_stays_wrong(void **state)
+{
+	struct loop loop = {.after = plant};
+
+	planting = *state;
+	(void)ask(apply());
+	plant();
+	run_loop(&loop);
+	assert_int_equal(loop.wrong, 2);
+	assert_int_equal(node.decisions.failures, 2);
+	assert_true(node.decisions.due > clo_milliseconds() + 50e3);
+	(void)ask(apply()); /* others are asked at once */
+	assert_true(clo_decisions_are_due(&node));
+}
+
+/* Who asks for a proof waits for it, and reads what is there now. */
+static void test_a_proof_waits(void **state)
+{
+	planting = *state;
+	(void)ask(apply());
+	for (int round = 0; round < 2; round++) {
+		json_auto_t *level = level_of(ask(op("prove")));
+
+		assert_string_equal(text(level, "verdict"),
+				    round ? "VIOLATED" : "PROVED");
+		plant();
+	}
+	/* it changes nothing: the loop will */
+	assert_true(node.decisions.news);
+	assert_int_equal(node.decisions.asked, 1);
 }
 
 int main(void)
@@ -156,7 +343,11 @@ int main(void)
 		NODE_TEST(test_all_of_it_as_compiled),
 		NODE_TEST(test_no_policy),
 		NODE_TEST(test_what_differs_is_named),
-		NODE_TEST(test_it_is_attested),
+		NODE_TEST(test_behind_the_reply),
+		NODE_TEST(test_an_apply_in_the_middle),
+		NODE_TEST(test_what_is_planted_is_repaired),
+		NODE_TEST(test_what_stays_wrong),
+		NODE_TEST(test_a_proof_waits),
 	};
 
 	if (!sandbox_enter())

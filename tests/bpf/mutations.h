@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "agent/base/clock.h"
 #include "bpf/node.h"
 
 /* Corruptions that one audit must find, name, and find no more when undone. */
 static uint64_t seed = 0x9e3779b97f4a7c15ULL;
 static size_t clean_runs;
+static bool asks; /* also the decision code: dear */
 
 /* xorshift64*; the same on every machine. */
 static inline uint64_t draw(void)
@@ -22,11 +22,18 @@ static inline size_t below(size_t n)
 	return (size_t)(draw() % n);
 }
 
+static inline void look(struct clo_audit **ret_audit)
+{
+	if (asks)
+		clo_decisions_finish(&node);
+	assert_int_equal(clo_audit_run(&node, ret_audit), 0);
+}
+
 static inline void check_clean(const char *after)
 {
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 
-	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	look(&audit);
 	if (audit->problems.n || audit->repair)
 		fail_msg("after %s: %s", after,
 			 audit->problems.n ? audit->problems.list[0].text
@@ -41,7 +48,7 @@ static inline void check_found_either(const char *what, const char *witness,
 	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
 	bool named = false;
 
-	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	look(&audit);
 	for (size_t i = 0; i < audit->problems.n && !named; i++)
 		named = strstr(audit->problems.list[i].text, witness) ||
 			(other[0] &&

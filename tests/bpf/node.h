@@ -66,6 +66,7 @@ static inline int end(void **state)
 	clo_kinds_done(&node.kinds);
 	clo_standings_done(&node.standings);
 	clo_inventory_free(node.inventory);
+	clo_decisions_forget(&node);
 	clo_force_free(node.force);
 	json_decref(node.last);
 	json_decref(node.told);

@@ -50,6 +50,12 @@ def last_statements(daemon):
     return {s: records(daemon, "isolation/v1", s)[-1] for s in SCOPES}
 
 
+def await_decided(daemon):
+    """The decision code is asked behind an apply or a start, and then stated."""
+    veth.wait_for("the node's tables to be asked", lambda: last_statements(
+        daemon)[""].predicate["proof"]["decided"])
+
+
 def verify(daemon, envelopes, *options):
     path = f"{daemon.directory}/some.jsonl"
     with open(path, "w", encoding="utf-8") as file:
@@ -63,6 +69,7 @@ def verify(daemon, envelopes, *options):
 
 def check_quiet(daemon):
     """Nothing changes: every scope has heartbeats and no statement."""
+    await_decided(daemon)
     before = last_statements(daemon)
     veth.wait_for("heartbeats of every scope", lambda: all(
         len(beats(daemon, s, before[s])) > 3 for s in SCOPES))
@@ -125,12 +132,17 @@ def check_news(daemon):
 
     before = last_statements(daemon)
     daemon.apply(world.policy(acme=world.tenant("acme", [])))
-    after = last_statements(daemon)
-    check(all(after[s].digest != before[s].digest and
-              after[s].predicate["trigger"] == "apply" and
+    after = {r.scope: r for r in records(daemon, "isolation/v1")
+             if r.predicate["trigger"] == "apply"}
+    check(all(after[s].sequence > before[s].sequence and
               after[s].predicate["policy"]["digest"] !=
               before[s].predicate["policy"]["digest"] for s in SCOPES),
           "a policy is stated when it is in force")
+    check(after[""].predicate["proof"]["decided"] is None,
+          "before its tables are asked all they can be")
+    await_decided(daemon)
+    check(last_statements(daemon)[""].predicate["proof"]["decided"]["epoch"] ==
+          after[""].predicate["policy"]["epoch"], "which is stated then")
 
 
 def check_asked(daemon):

@@ -50,8 +50,8 @@ def main(build):
 
         code, told, levels = prove(daemon)
         check(told["verdict"] == "PROVED" and code == 0, "a sound node")
-        check(set(levels) == {"kernel tables", "invariants", "ports", "hooks",
-                              "programs"} and
+        check(set(levels) == {"kernel tables", "invariants", "decisions", "ports",
+                              "hooks", "programs"} and
               all(level["lookedAt"] and not level["wrong"]
                   for level in levels.values()), "every level looked")
         check(all(i["verdict"] == "PROVED" and i["forbidden"]

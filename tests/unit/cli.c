@@ -77,6 +77,29 @@ static void status_tells_of_a_log_that_is_not_written(void **state)
 					 "device, 7 records lost\n"));
 }
 
+/* Nobody reads "PROVED" of tables that are still being asked. */
+static void status_tells_what_was_decided(void **state)
+{
+	struct cli *cli = *state;
+
+	cli_serve(cli,
+		  CLI_OK("{" STATUS ",\"verdict\":\"PASSED\",\"decisions\":{"
+			 "\"verdict\":\"NOT-COVERED\",\"text\":\"is under "
+			 "way\",\"verdicts\":900,\"wrong\":0}}"),
+		  NULL);
+	cli_run(cli, "status", NULL);
+	assert_non_null(strstr(cli->out, "NOT-COVERED, 900 verdicts asked, 0 "
+					 "wrong: is under way\n"));
+	cli_serve(cli,
+		  CLI_OK("{" STATUS ",\"verdict\":\"FAILED\",\"decisions\":{"
+			 "\"verdict\":\"VIOLATED\",\"text\":null,"
+			 "\"verdicts\":900,\"wrong\":2}}"),
+		  NULL);
+	cli_run(cli, "status", NULL);
+	assert_non_null(
+		strstr(cli->out, "VIOLATED, 900 verdicts asked, 2 wrong\n"));
+}
+
 static void status_as_json(void **state)
 {
 	struct cli *cli = *state;
@@ -424,6 +447,7 @@ int main(void)
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
 		TEST(status_tells_the_verdict),
 		TEST(status_is_readable),
+		TEST(status_tells_what_was_decided),
 		TEST(status_tells_of_a_log_that_is_not_written),
 		TEST(status_as_json),
 		TEST(hostile_replies),

@@ -73,6 +73,7 @@ static void a_sound_node(void **state)
 	(void)state;
 	tell();
 	assert_level("kernel tables", "PROVED", NULL);
+	assert_level("decisions", "PROVED", NULL);
 	assert_level("ports", "PROVED", NULL);
 	assert_level("hooks", "PROVED", NULL);
 	assert_level("programs", "PROVED", NULL);
@@ -145,6 +146,33 @@ static void what_the_taps_show(void **state)
 		clo_problem_add(&f.audit.problems, "env.label-integrity", "x"));
 	tell();
 	assert_level("ports", "VIOLATED", "1 wrong");
+	assert_verdict("VIOLATED");
+}
+
+/* Whatever was found of other tables. */
+static void what_the_decision_code_says(void **state)
+{
+	struct clo_enumeration known = f.audit.decided;
+
+	(void)state;
+	f.audit.decided = (struct clo_enumeration){0};
+	tell();
+	assert_level("decisions", "NOT-COVERED", "is under way");
+	assert_verdict("NOT-COVERED");
+
+	f.node.decisions.error = -EIO;
+	f.node.decisions.asked = f.audit.observed->gen.epoch;
+	tell();
+	assert_level("decisions", "ERROR", "could not be looked at");
+	assert_verdict("ERROR");
+	f.node.decisions.asked++;
+	tell();
+	assert_level("decisions", "NOT-COVERED", "is under way");
+
+	f.audit.decided = known;
+	f.audit.decided.wrong = 3;
+	tell();
+	assert_level("decisions", "VIOLATED", "3 wrong");
 	assert_verdict("VIOLATED");
 }
 
@@ -249,8 +277,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(a_sound_node),        TEST(a_table_that_differs),
-		TEST(what_the_taps_show),  TEST(the_program_has_the_last_word),
+		TEST(a_sound_node),
+		TEST(a_table_that_differs),
+		TEST(what_the_taps_show),
+		TEST(the_program_has_the_last_word),
+		TEST(what_the_decision_code_says),
 		TEST(nothing_is_no_proof),
 	};
 

@@ -63,6 +63,22 @@ static void test_a_statement_stands(void **state)
 	assert_string_equal(f.node.verdict, "PASSED");
 }
 
+/* As that the decision code was asked all it can be, of these tables. */
+static void test_decided_is_news(void **state)
+{
+	struct clo_enumeration decided = f.audit.decided;
+
+	(void)state;
+	f.options.statement_period = 900;
+	f.audit.decided = (struct clo_enumeration){0};
+	audit_again("apply", 3);
+	f.audit.decided = decided;
+	audit_again("event", 1); /* the node's affair alone */
+	f.audit.decided.ms++;
+	f.audit.decided.at++;
+	audit_again("event", 0);
+}
+
 /* However little is new: it is stated when it is found. */
 static void test_news_is_stated_at_once(void **state)
 {
@@ -149,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_statement_stands),
 		TEST(test_news_is_stated_at_once),
+		TEST(test_decided_is_news),
 		TEST(test_each_violation_is_news),
 		TEST(test_a_statement_grows_old),
 		TEST(test_a_lost_statement_does_not_stand),
