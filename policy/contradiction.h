@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "policy/tables.h"
+#include "policy/prove.h"
 
 /* A verdict of the decision code in the kernel that is not the tables'. */
 struct clo_contradiction {
@@ -13,3 +13,11 @@ struct clo_contradiction {
 	bool allowed; /* by the kernel */
 	bool expected; /* by the tables */
 };
+
+/*
+ * The packet of it, with the addresses and services of `tables`; -ENOENT: no
+ * packet has these two ends, or this slot.
+ */
+int clo_contradiction_witness(const struct clo_tables *tables,
+			      const struct clo_contradiction *contradiction,
+			      struct clo_witness *ret_witness);

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "policy/contradiction.h"
 #include "policy/prove_levels.h"
 #include "policy/prove_selftest.h"
 #include "policy/witness_frame.h"
@@ -23,6 +24,27 @@
 json_t *clo_explain_witness(const struct clo_proving *proving,
 			    const struct clo_breach *breach,
 			    enum clo_replay *ret_replay);
+
+/*
+ * {"fields", "hex", "scapy"} of a witness that has a family; *ret_frame is
+ * that frame.
+ */
+json_t *clo_explain_frame(const struct clo_policy *policy,
+			  const struct clo_witness *witness,
+			  struct clo_witness_frame *ret_frame);
+
+/*
+ * What the decision code in the kernel was found to say against the policy:
+ * {"from", "to", "service", "kernel": "allowed"|"denied", "policy": the same,
+ * "packet": as of a breach, and like there "fields", "hex", "scapy",
+ * "attached", "reason", "replay": "reproduces"|"differs": what the program that
+ * is attached now does with the frame, "unreached": no frame asks for it,
+ * "not run": there is no program to ask}; without a packet all of them but
+ * replay and reason are null.
+ */
+json_t *
+clo_explain_contradiction(const struct clo_proving *proving,
+			  const struct clo_contradiction *contradiction);
 
 /*
  * {"name", "question", "verdict", "counts": what, "lookedAt", "wrong",

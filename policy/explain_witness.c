@@ -104,30 +104,40 @@ static const char *ask_attached(const struct clo_proving *proving,
 	return passes ? "passes" : "drops";
 }
 
-static json_t *replay_frame(const struct clo_proving *proving,
-			    const struct clo_breach *breach,
-			    enum clo_replay *ret_replay)
+json_t *clo_explain_frame(const struct clo_policy *policy,
+			  const struct clo_witness *witness,
+			  struct clo_witness_frame *ret_frame)
 {
-	const struct clo_policy *policy = proving->compiled->policy;
-	const struct clo_witness *witness = &breach->witness;
 	const uint8_t *src = mac_of(policy, witness->src_endpoint);
 	const uint8_t *dst = mac_of(policy, witness->dst_endpoint);
 	char hex[2 * CLO_WITNESS_FRAME_MAX + 1];
 	char scapy[CLO_SCAPY_MAX];
+
+	clo_witness_build(witness, src, dst, ret_frame);
+	clo_witness_scapy(witness, src, dst, scapy);
+	clo_hex_encode(ret_frame->bytes, ret_frame->len, hex);
+	return json_pack("{s:o, s:s, s:s}", "fields", fields(ret_frame), "hex",
+			 hex, "scapy", scapy);
+}
+
+static json_t *replay_frame(const struct clo_proving *proving,
+			    const struct clo_breach *breach,
+			    enum clo_replay *ret_replay)
+{
 	struct clo_witness_frame frame;
+	json_t *told = clo_explain_frame(proving->compiled->policy,
+					 &breach->witness, &frame);
 	const char *attached;
 	const char *reason;
 
-	clo_witness_build(witness, src, dst, &frame);
-	clo_witness_scapy(witness, src, dst, scapy);
-	clo_hex_encode(frame.bytes, frame.len, hex);
 	*ret_replay = clo_witness_replay(tables_of(proving), breach, &frame);
 	reason = reason_of(*ret_replay);
 	attached = ask_attached(proving, breach, &frame, ret_replay, &reason);
-	return json_pack("{s:o, s:s, s:s, s:s, s:s?, s:s}", "fields",
-			 fields(&frame), "hex", hex, "scapy", scapy, "replay",
-			 clo_replay_text(*ret_replay), "attached", attached,
-			 "reason", reason);
+	(void)json_object_update_new(
+		told, json_pack("{s:s, s:s?, s:s}", "replay",
+				clo_replay_text(*ret_replay), "attached",
+				attached, "reason", reason));
+	return told;
 }
 
 json_t *clo_explain_witness(const struct clo_proving *proving,

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "ebpf/lib/frame_type.h"
+#include "policy/contradiction.h"
 #include "policy/explain_service.h"
 #include "policy/host_view.h"
-#include "policy/prove.h"
 
 /* One side of the packet. */
 struct side {
@@ -17,9 +17,9 @@ struct side {
 
 #define TRIES_MAX 4096 /* addresses of one class that others may hide */
 
-/* The first address of the identity in this family. */
+/* The first address of the identity in this family, of another endpoint. */
 static bool find_endpoint(const struct clo_tables *tables, uint32_t identity,
-			  uint8_t family, struct side *ret_side)
+			  uint8_t family, uint32_t other, struct side *ret_side)
 {
 	enum clo_table t = family == 4 ? CLO_TABLE_ADDR4 : CLO_TABLE_ADDR6;
 
@@ -27,7 +27,7 @@ static bool find_endpoint(const struct clo_tables *tables, uint32_t identity,
 		const struct clo_addr *addr = clo_tables_value(tables, t, i);
 		const uint8_t *key = clo_tables_key(tables, t, i);
 
-		if (addr->identity != identity ||
+		if (addr->identity != identity || addr->endpoint == other ||
 		    clo_tables_addr_kind(tables, t, i) != CLO_ADDR_ENDPOINT)
 			continue;
 		memcpy(&ret_side->space, key, sizeof(ret_side->space));
@@ -104,8 +104,10 @@ static bool find_external(const struct clo_tables *tables, uint32_t identity,
 static bool find_sides(const struct clo_tables *tables, struct clo_pair pair,
 		       uint8_t family, struct side *src, struct side *dst)
 {
-	bool has_src = find_endpoint(tables, pair.src, family, src);
-	bool has_dst = find_endpoint(tables, pair.dst, family, dst);
+	bool has_src = find_endpoint(tables, pair.src, family, 0, src);
+	/* what an endpoint sends to itself meets no tap */
+	bool has_dst =
+		find_endpoint(tables, pair.dst, family, src->endpoint, dst);
 
 	if (!has_src)
 		has_src = find_external(tables, pair.src, family, dst->space,
@@ -135,22 +137,30 @@ static bool opens_flow(uint8_t proto, uint16_t number)
 	}
 }
 
+/* Of these slots. */
+struct slots {
+	uint32_t first, end;
+	uint32_t class; /* CLO_CLASS_NONE: whichever they have */
+};
+
 /*
- * A slot of the class that packets of the family can have; one that opens a
- * flow, if there is any.
+ * One of them that packets of the family can have; one that opens a flow, if
+ * there is any.
  */
-static bool find_slot(const struct clo_tables *tables, uint32_t class,
-		      uint8_t family, struct clo_witness *witness)
+static bool find_slot(const struct clo_tables *tables,
+		      const struct slots *slots, uint8_t family,
+		      struct clo_witness *witness)
 {
 	const struct clo_view view = {tables};
 	const uint8_t alien = family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	bool found = false;
 
-	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
+	for (uint32_t slot = slots->first; slot < slots->end; slot++) {
 		uint16_t number;
 		uint8_t proto;
 
-		if (clo_view_class(&view, slot) != class)
+		if (slots->class != CLO_CLASS_NONE &&
+		    clo_view_class(&view, slot) != slots->class)
 			continue;
 		clo_slot_decode(slot, &proto, &number);
 		/* a protocol with numbers has slots of its own, and 0 is none */
@@ -167,8 +177,8 @@ static bool find_slot(const struct clo_tables *tables, uint32_t class,
 	return found;
 }
 
-int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
-		     uint32_t class, struct clo_witness *ret_witness)
+static int find(const struct clo_tables *tables, struct clo_pair pair,
+		const struct slots *slots, struct clo_witness *ret_witness)
 {
 	static const uint8_t families[] = {4, 6};
 
@@ -178,7 +188,7 @@ int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
 		struct side dst = {0};
 
 		if (!find_sides(tables, pair, families[i], &src, &dst) ||
-		    !find_slot(tables, class, families[i], &witness))
+		    !find_slot(tables, slots, families[i], &witness))
 			continue;
 
 		memcpy(witness.src, src.addr, sizeof(witness.src));
@@ -189,4 +199,23 @@ int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
 		return 0;
 	}
 	return -ENOENT;
+}
+
+int clo_witness_find(const struct clo_tables *tables, struct clo_pair pair,
+		     uint32_t class, struct clo_witness *ret_witness)
+{
+	return find(tables, pair, &(struct slots){0, CLO_SLOTS, class},
+		    ret_witness);
+}
+
+int clo_contradiction_witness(const struct clo_tables *tables,
+			      const struct clo_contradiction *contradiction,
+			      struct clo_witness *ret_witness)
+{
+	uint32_t slot = contradiction->slot;
+	struct slots slots = {slot, slot + 1, CLO_CLASS_NONE};
+
+	if (slot >= CLO_SLOTS)
+		slots = (struct slots){0, CLO_SLOTS, contradiction->class};
+	return find(tables, contradiction->pair, &slots, ret_witness);
 }

@@ -51,3 +51,6 @@ const char *clo_replay_text(enum clo_replay replay);
 enum clo_replay clo_witness_replay(const struct clo_tables *tables,
 				   const struct clo_breach *breach,
 				   const struct clo_witness_frame *witness);
+/* Does the frame ask the sender's tap for the verdict on this pair? */
+bool clo_witness_reaches(const struct clo_tables *tables, struct clo_pair pair,
+			 const struct clo_witness_frame *witness);

@@ -82,26 +82,34 @@ static enum clo_replay replay_binding(const struct clo_view *view,
 }
 
 /* As the sender's tap: both addresses are looked up in its space. */
-static enum clo_replay replay_frame(const struct clo_view *view,
-				    const struct clo_breach *breach,
-				    const struct clo_frame *frame,
-				    uint32_t space)
+static bool asks_for(const struct clo_view *view, struct clo_pair pair,
+		     const struct clo_frame *frame)
 {
-	struct clo_verdict verdict;
+	uint32_t src_space = space_of(view->tables, pair.src);
+	uint32_t space =
+		src_space ? src_space : space_of(view->tables, pair.dst);
 	struct clo_side src;
 	struct clo_side dst;
 
 	if (frame->kind != CLO_FRAME_FLOW && frame->kind != CLO_FRAME_MESSAGE)
-		return CLO_REPLAY_UNREACHED;
+		return false;
 	clo_judge_side(view, space, frame->tuple.family, frame->tuple.src,
 		       &src);
 	clo_judge_side(view, space, frame->tuple.family, frame->tuple.dst,
 		       &dst);
-	if (src.identity != breach->pair.src ||
-	    dst.identity != breach->pair.dst)
+	return src.identity == pair.src && dst.identity == pair.dst;
+}
+
+static enum clo_replay replay_frame(const struct clo_view *view,
+				    const struct clo_breach *breach,
+				    const struct clo_frame *frame)
+{
+	struct clo_verdict verdict;
+
+	if (!asks_for(view, breach->pair, frame))
 		return CLO_REPLAY_UNREACHED;
-	clo_judge_pair(view, src.identity, dst.identity, frame->tuple.proto,
-		       number_of(frame), &verdict);
+	clo_judge_pair(view, breach->pair.src, breach->pair.dst,
+		       frame->tuple.proto, number_of(frame), &verdict);
 	return verdict.drop == CLO_DROP_NONE && verdict.rule == breach->rule
 		       ? CLO_REPLAY_PASSES
 		       : CLO_REPLAY_DIFFERS;
@@ -133,6 +141,15 @@ enum clo_replay clo_witness_replay(const struct clo_tables *tables,
 	if (memcmp(frame.tuple.src, says->src, sizeof(says->src)) != 0 ||
 	    memcmp(frame.tuple.dst, says->dst, sizeof(says->dst)) != 0)
 		return CLO_REPLAY_DIFFERS;
-	return replay_frame(&view, breach, &frame,
-			    src_space ? src_space : dst_space);
+	return replay_frame(&view, breach, &frame);
+}
+
+bool clo_witness_reaches(const struct clo_tables *tables, struct clo_pair pair,
+			 const struct clo_witness_frame *witness)
+{
+	const struct clo_view view = {tables};
+	struct clo_frame frame;
+
+	return parse(witness, &frame) == CLO_DROP_NONE &&
+	       asks_for(&view, pair, &frame);
 }

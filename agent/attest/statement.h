@@ -39,9 +39,10 @@
  *    "tables": {"<table>": sha256 as read back, ...},
  *    "proof": {...clo_explain_proof..., and of the node: "readMs":, "proveMs":,
  *              "decided": null or {"epoch":, "pairs":, "classes":, "verdicts":,
- *              "allowed":, "slots":, "wrong":, "ms":, "time":} when the
- *              decision code in the kernel was last asked all it can be; null
- *              until it was of the tables of this epoch,
+ *              "allowed":, "slots":, "wrong":, "ms":, "time":, "witness"?:
+ *              clo_explain_contradiction() of what is wrong} when the decision
+ *              code in the kernel was last asked all it can be; null until it
+ *              was of the tables of this epoch,
  *              "packetKinds": null or {"kinds":, "run":, "right":, "wrong":,
  *              "taps":, "alike": taps that one of these stands for,
  *              "notCovered": ["kind: why"], "ms":, "time":} of the last run,

@@ -84,6 +84,24 @@ static void print_fields(json_t *witness)
 	(void)putchar('\n');
 }
 
+/* What the decision code in the kernel says and the policy does not. */
+static void print_contradiction(const json_t *witness)
+{
+	static const struct {
+		const char *before, *key;
+	} parts[] = {
+		{"wrong: ", "from"},         {" > ", "to"},
+		{" on ", "service"},         {": the kernel says ", "kernel"},
+		{", the policy ", "policy"}, {", witness ", "packet"},
+	};
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(parts); i++) {
+		(void)fputs(parts[i].before, stdout);
+		clo_text_print(stdout, clo_member_text(witness, parts[i].key));
+	}
+	(void)putchar('\n');
+}
+
 static void print_witnesses(const json_t *witnesses)
 {
 	static const char *const members[] = {"hex", "scapy", "replay",
@@ -95,7 +113,10 @@ static void print_witnesses(const json_t *witnesses)
 	json_array_foreach (witnesses, i, witness) {
 		one = json_pack("[O]", witness);
 		(void)fputs("  ", stdout);
-		clo_report_breaches(stdout, one);
+		if (json_is_string(json_object_get(witness, "kernel")))
+			print_contradiction(witness);
+		else
+			clo_report_breaches(stdout, one);
 		json_decref(one);
 		one = NULL;
 		print_fields(witness);

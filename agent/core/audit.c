@@ -184,9 +184,9 @@ int clo_audit_run(struct clo_node *node, struct clo_audit **ret_audit)
 {
 	static int (*const steps[])(struct clo_node * node,
 				    struct clo_audit * audit) = {
-		clo_audit_tables,  clo_audit_decisions, read_programs,
-		check_pins,        clo_audit_ports,     clo_audit_live,
-		clo_audit_quotas,  clo_audit_taps,      clo_kinds_audit,
+		clo_audit_tables,  read_programs,       check_pins,
+		clo_audit_ports,   clo_audit_live,      clo_audit_quotas,
+		clo_audit_taps,    clo_audit_decisions, clo_kinds_audit,
 		clo_audit_bridges, note_conflicts,      check_log,
 		check_exceptions,  clo_fencing_audit,   clo_audit_sandboxes,
 		clo_audit_host,    clo_tagging_audit,   NULL,
@@ -212,6 +212,7 @@ void clo_audit_free(struct clo_audit *audit)
 	for (size_t i = 0; i < audit->n_sandboxes; i++)
 		clo_sandbox_free(audit->sandboxes[i].sandbox);
 	free(audit->sandboxes);
+	json_decref(audit->contradiction);
 	clo_problems_done(&audit->problems);
 	free(audit->taps);
 	clo_tables_free(audit->observed);

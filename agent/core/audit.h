@@ -53,6 +53,7 @@ struct clo_audit {
 	struct clo_proof proof;
 	double ms_read, ms_prove;
 	struct clo_enumeration decided; /* epoch 0: not yet, of these tables */
+	json_t *contradiction; /* clo_explain_contradiction(), if it errs */
 	struct clo_bpf_program programs[2];
 	bool programs_read;
 	struct clo_tap_audit *taps; /* by index of the inventory's taps */

@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 
 #include "agent/core/audit_impl.h"
-#include "policy/explain_name.h"
-#include "policy/explain_service.h"
-
-static const char *said(bool allowed)
-{
-	return allowed ? "allowed" : "denied";
-}
-
-/* "tcp/443", of the slot or else the class that was judged. */
-static const char *service(const struct clo_compiled *compiled,
-			   const struct clo_contradiction *first,
-			   char slot[CLO_SERVICE_TEXT],
-			   char buffer[CLO_NAME_MAX])
-{
-	if (first->slot >= CLO_SLOTS)
-		return clo_name_class(compiled, first->class, buffer);
-	clo_service_text(first->slot, first->slot, slot);
-	return slot;
-}
+#include "agent/core/prove.h"
 
 static const char *scope_of(const struct clo_compiled *compiled,
 			    uint32_t identity)
@@ -30,24 +13,37 @@ static const char *scope_of(const struct clo_compiled *compiled,
 		       : NULL;
 }
 
+static const char *member(const json_t *told, const char *key)
+{
+	const char *text = json_string_value(json_object_get(told, key));
+
+	return text ? text : "?";
+}
+
 static int note_wrong(struct clo_node *node, struct clo_audit *audit)
 {
 	const struct clo_compiled *compiled = node->force->compiled;
 	const struct clo_contradiction *first = &audit->decided.first;
-	char names[3][CLO_NAME_MAX];
-	char slot[CLO_SERVICE_TEXT];
+	const json_t *told;
 	struct clo_problem *found;
 
 	audit->repair |= CLO_REPAIR_TABLES;
+	audit->contradiction = clo_prove_contradiction(node, audit);
+	told = audit->contradiction;
+	if (!told)
+		return -ENOMEM;
 	found = clo_problem_add(
 		&audit->problems, "net.flow-matrix",
 		"the decision code in the kernel says %s of %s to %s on %s, "
-		"the policy says %s (%llu verdicts differ)",
-		said(first->allowed),
-		clo_name_identity(compiled, first->pair.src, names[0]),
-		clo_name_identity(compiled, first->pair.dst, names[1]),
-		service(compiled, first, slot, names[2]), said(first->expected),
-		(unsigned long long)audit->decided.wrong);
+		"the policy says %s (%llu verdicts differ; %s: %s)",
+		member(told, "kernel"), member(told, "from"),
+		member(told, "to"), member(told, "service"),
+		member(told, "policy"),
+		(unsigned long long)audit->decided.wrong,
+		json_is_null(json_object_get(told, "packet"))
+			? "no packet"
+			: member(told, "packet"),
+		member(told, "reason"));
 	return clo_problem_scoped(
 		found, scope_of(compiled, first->pair.src),
 		scope_of(compiled, first->pair.dst),

@@ -7,8 +7,6 @@
 
 /* 0 however bad the news; -ENOMEM. */
 int clo_audit_tables(struct clo_node *node, struct clo_audit *audit);
-/* What the decision code was found to say over them; after them. */
-int clo_audit_decisions(struct clo_node *node, struct clo_audit *audit);
 /* Port entries, their modes and limits; before the taps, which use them. */
 int clo_audit_ports(struct clo_node *node, struct clo_audit *audit);
 /* After the ports. */
@@ -16,6 +14,8 @@ int clo_audit_live(struct clo_node *node, struct clo_audit *audit);
 int clo_audit_quotas(struct clo_node *node, struct clo_audit *audit);
 /* Hooks, each asked once, and probes. */
 int clo_audit_taps(struct clo_node *node, struct clo_audit *audit);
+/* What the decision code was found to say over the tables; after the taps. */
+int clo_audit_decisions(struct clo_node *node, struct clo_audit *audit);
 /* What the governed bridges send to the taps. */
 int clo_audit_bridges(struct clo_node *node, struct clo_audit *audit);
 

@@ -120,11 +120,18 @@ struct clo_enumerating {
 	struct clo_enumeration found; /* so far */
 };
 
+static bool is_own(struct clo_pair pair)
+{
+	return pair.src == pair.dst;
+}
+
+/* One between two identities is kept rather: a packet may show it. */
 static void contradict(struct clo_enumeration *found,
 		       const struct clo_contradiction *contradiction,
 		       uint64_t n)
 {
-	if (found->wrong == 0)
+	if (found->wrong == 0 ||
+	    (is_own(found->first.pair) && !is_own(contradiction->pair)))
 		found->first = *contradiction;
 	found->wrong += n;
 }

@@ -85,21 +85,22 @@ static json_t *tables_member(const struct clo_audit *audit)
 }
 
 /* What the attached programs' code says, over all that it can be asked. */
-static json_t *decided_member(const struct clo_enumeration *decided)
+static json_t *decided_member(const struct clo_audit *audit)
 {
+	const struct clo_enumeration *decided = &audit->decided;
 	char at[21];
 
 	if (!decided->epoch)
 		return json_null();
 	clo_time_format(decided->at, at);
 	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s}", "epoch",
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:O*}", "epoch",
 		(json_int_t)decided->epoch, "pairs", (json_int_t)decided->pairs,
 		"classes", (json_int_t)decided->classes, "verdicts",
 		(json_int_t)decided->verdicts, "allowed",
 		(json_int_t)decided->allowed, "slots",
 		(json_int_t)decided->slots, "wrong", (json_int_t)decided->wrong,
-		"ms", decided->ms, "time", at);
+		"ms", decided->ms, "time", at, "witness", audit->contradiction);
 }
 
 /* Every packet kind through the attached programs. */
@@ -155,8 +156,7 @@ static json_t *proof_member(const struct clo_node *node,
 	proof = clo_explain_proof(node->force->compiled, &audit->proof);
 	(void)json_object_set_new(proof, "readMs", json_real(audit->ms_read));
 	(void)json_object_set_new(proof, "proveMs", json_real(audit->ms_prove));
-	(void)json_object_set_new(proof, "decided",
-				  decided_member(&audit->decided));
+	(void)json_object_set_new(proof, "decided", decided_member(audit));
 	(void)json_object_set_new(proof, "packetKinds",
 				  kinds_member(&node->kinds));
 	(void)json_object_set_new(proof, "flows", flows_member(&node->revoke));

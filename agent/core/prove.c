@@ -14,6 +14,7 @@ struct looked {
 	uint64_t errors; /* that could not be looked at */
 	uint64_t passed; /* judged right and let through: audit mode */
 	const char *gap; /* if nothing was looked at */
+	json_t *witness; /* borrowed; NULL: none */
 };
 
 static uint64_t count_problems(const struct clo_audit *audit,
@@ -37,6 +38,7 @@ static void look_at_decisions(const struct clo_node *node,
 	looked->errors = decisions->error &&
 			 decisions->asked == audit->observed->gen.epoch;
 	looked->gap = "the enumeration of these tables is under way";
+	looked->witness = audit->contradiction;
 }
 
 /* An entry that names another endpoint, or nobody's tap, or is missing. */
@@ -152,13 +154,15 @@ static int add_live(const struct clo_node *node, const struct clo_audit *audit,
 		*worst = clo_proven_worse(*worst, proven);
 		told = json_pack(
 			"{s:s, s:s, s:s, s:s, s:I, s:I, s:s?, s:f, s:[], s:n, "
-			"s:[]}",
+			"s:o}",
 			"name", level->name, "question", level->question,
 			"verdict", clo_proven_text(proven), "counts",
 			level->counts, "lookedAt", (json_int_t)looked.looked_at,
 			"wrong", (json_int_t)looked.wrong, "text",
 			text[0] ? text : NULL, "ms", clo_milliseconds() - begin,
-			"differences", "proof", "witnesses");
+			"differences", "proof", "witnesses",
+			looked.witness ? json_pack("[O]", looked.witness)
+				       : json_array());
 		if (json_array_append_new(levels, told) < 0)
 			return -1;
 	}
@@ -193,6 +197,19 @@ static int run_attached(void *userdata, uint32_t endpoint, const uint8_t *frame,
 		return r;
 	}
 	return -ENOENT;
+}
+
+json_t *clo_prove_contradiction(const struct clo_node *node,
+				const struct clo_audit *audit)
+{
+	struct replay replay = {node, audit};
+	const struct clo_proving proving = {
+		.compiled = node->force->compiled,
+		.attached = run_attached,
+		.userdata = &replay,
+	};
+
+	return clo_explain_contradiction(&proving, &audit->decided.first);
 }
 
 json_t *clo_prove_tell(const struct clo_node *node,

@@ -8,6 +8,14 @@
 #include "policy/prove.h"
 
 /*
+ * The first place where the enumeration of audit->decided found the decision
+ * code to err, its packet run through the programs that this audit found on the
+ * taps: clo_explain_contradiction(). NULL only without memory.
+ */
+json_t *clo_prove_contradiction(const struct clo_node *node,
+				const struct clo_audit *audit);
+
+/*
  * What is in the kernel now, proven level by level: {"verdict": the worst,
  * "tables": "kernel", "levels": [policy/explain_prove.h]}. NULL only without
  * memory. The audit has tables that were read back.

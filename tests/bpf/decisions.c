@@ -3,6 +3,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/core/prove.h"
+#include "agent/core/record.h"
 #include "bpf/node.h"
 
 /* The decision code in the kernel, asked all that it can be asked. */
@@ -144,6 +145,15 @@ static json_t *level_now(void)
 	return level_of(told);
 }
 
+/* What an audit says of it; "": nothing. */
+static const char *finding_of(const struct clo_audit *audit)
+{
+	for (size_t i = 0; i < audit->problems.n; i++)
+		if (strstr(audit->problems.list[i].text, "decision code"))
+			return audit->problems.list[i].text;
+	return "";
+}
+
 /* What the daemon's loop does, until nothing of this is left to do. */
 struct loop {
 	sd_event *event;
@@ -160,9 +170,7 @@ static void on_news(void *userdata)
 
 	loop->news++;
 	assert_int_equal(clo_audit_run(&node, &audit), 0);
-	for (size_t i = 0; i < audit->problems.n; i++)
-		loop->wrong += strstr(audit->problems.list[i].text,
-				      "decision code") != NULL;
+	loop->wrong += finding_of(audit)[0] != '\0';
 	assert_int_equal(clo_tend_prove(&node, "event", NULL), 0);
 	if (loop->after)
 		loop->after();
@@ -337,6 +345,95 @@ static void test_a_proof_waits(void **state)
 	assert_int_equal(node.decisions.asked, 1);
 }
 
+static uint32_t identity_of(uint32_t endpoint)
+{
+	const uint32_t key[2] = {CLO_SPACE_SELF, endpoint};
+	const struct clo_addr *self =
+		clo_tables_find(compiled(), CLO_TABLE_ADDR4, key);
+
+	assert_non_null(self);
+	return self->identity;
+}
+
+/* The witness of the level, as `cloison prove` shows it. */
+static json_t *witness_now(void)
+{
+	json_auto_t *level = level_of(ask(op("prove")));
+
+	assert_string_equal(text(level, "verdict"), "VIOLATED");
+	return json_incref(
+		json_array_get(json_object_get(level, "witnesses"), 0));
+}
+
+static void check_witness(const json_t *witness, const char *kernel,
+			  const char *attached)
+{
+	assert_string_equal(text(witness, "kernel"), kernel);
+	assert_string_equal(text(witness, "attached"), attached);
+	assert_string_equal(text(witness, "replay"), "reproduces");
+	assert_non_null(strstr(text(witness, "scapy"), "dport=5432"));
+	assert_int_equal(
+		number(json_object_get(witness, "fields"), "destinationPort"),
+		5432);
+	assert_int_equal(strlen(text(witness, "hex")), 2 * 54);
+}
+
+/* Of a pair that the kernel lost, and of one that it has for nothing. */
+static void test_what_is_wrong_is_a_packet(void **state)
+{
+	const struct sandbox *box = *state;
+	const struct clo_workload_doc *shop;
+	CLO_AUTO_FD int pairs = -1;
+	CLO_AUTO(clo_audit) struct clo_audit *audit = NULL;
+	json_auto_t *lost = NULL;
+	json_auto_t *made = NULL;
+	struct clo_pair pair = {0};
+	uint32_t row;
+
+	(void)ask(apply());
+	pairs = node_table(*state, "pairs");
+	shop = clo_inventory_find(node.inventory, box->ifindex)->workload;
+	pair.src = identity_of(shop->interfaces[0].endpoint);
+	pair.dst = identity_of(shop->interfaces[1].endpoint);
+	assert_int_equal(bpf_map_lookup_elem(pairs, &pair, &row), 0);
+	assert_int_equal(bpf_map_delete_elem(pairs, &pair), 0);
+	lost = witness_now();
+	check_witness(lost, "denied", "drops");
+	assert_string_equal(text(lost, "packet"),
+			    "10.0.0.5 > 10.0.1.5 tcp/5432");
+	assert_string_equal(text(lost, "policy"), "allowed");
+	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	assert_non_null(strstr(finding_of(audit),
+			       "; 10.0.0.5 > 10.0.1.5 tcp/5432: the "
+			       "attached program drops the frame"));
+	assert_true(json_equal(audit->contradiction, lost));
+	assert_int_equal(bpf_map_update_elem(pairs, &pair, &row, BPF_ANY), 0);
+
+	/* the first outside whom no rule lets this one reach */
+	for (pair.dst = 1; pair.dst < compiled()->gen.identities; pair.dst++) {
+		const struct clo_identity *to = clo_tables_find(
+			compiled(), CLO_TABLE_IDENTITIES, &pair.dst);
+
+		if (to->kind == CLO_IDENTITY_EXTERNAL &&
+		    !clo_tables_find(compiled(), CLO_TABLE_PAIRS, &pair))
+			break;
+	}
+	assert_in_range(pair.dst, 1, compiled()->gen.identities - 1);
+	assert_int_equal(bpf_map_update_elem(pairs, &pair, &row, BPF_ANY), 0);
+	made = witness_now();
+	check_witness(made, "allowed", "passes");
+	assert_string_equal(text(made, "policy"), "denied");
+
+	/* and so it is in what is signed, before it is repaired */
+	node.decisions.news = false;
+	clo_audit_free(audit);
+	audit = NULL;
+	assert_int_equal(clo_audit_run(&node, &audit), 0);
+	assert_int_equal(clo_record_audit(&node, audit, "event", NULL), 0);
+	assert_true(json_equal(json_object_get(told_of(node.last), "witness"),
+			       made));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +445,7 @@ int main(void)
 		NODE_TEST(test_what_is_planted_is_repaired),
 		NODE_TEST(test_what_stays_wrong),
 		NODE_TEST(test_a_proof_waits),
+		NODE_TEST(test_what_is_wrong_is_a_packet),
 	};
 
 	if (!sandbox_enter())

@@ -219,6 +219,38 @@ static void the_daemons_answer(void **state)
 	assert_non_null(strstr(cli->err, "cannot write "));
 }
 
+/* The frame of check_pcap(). */
+#define SYN                                                                    \
+	"52540000000252540000000108004500002800000000400663bf0a0001090a000209" \
+	"c00000500000000000000000"                                             \
+	"50022000b8800000"
+
+/* As that of a breach: fields, frame and capture. */
+static void what_the_kernel_says_is_a_packet(void **state)
+{
+	struct cli *cli = *state;
+	CLO_AUTO_MEM char *pcap = cli_path(cli, "out.pcap");
+
+	cli_serve(cli,
+		  CLI_OK("{\"verdict\":\"VIOLATED\",\"levels\":[{\"name\":"
+			 "\"decisions\",\"verdict\":\"VIOLATED\",\"witnesses\":"
+			 "[{\"from\":\"a\",\"to\":\"b\",\"service\":\"c\","
+			 "\"kernel\":\"allowed\",\"policy\":\"denied\","
+			 "\"packet\":\"p\",\"fields\":{\"protocol\":6},"
+			 "\"hex\":\"" SYN "\",\"attached\":\"passes\","
+			 "\"replay\":\"reproduces\"}]}]}"),
+		  NULL);
+	cli_run(cli, "prove", "--pcap", pcap, NULL);
+	assert_int_equal(cli->exit, 3);
+	assert_non_null(strstr(cli->out,
+			       "  wrong: a > b on c: the kernel says allowed, "
+			       "the policy denied, witness p\n"
+			       "    fields  protocol=6\n    hex      " SYN "\n"
+			       "    replay   reproduces\n"
+			       "    attached passes\n"));
+	check_pcap(cli, SYN);
+}
+
 /* The plant in a kernel is bpf.selftest's: here nobody may make a namespace. */
 static void the_prover_tests_itself(void **state)
 {
@@ -254,9 +286,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, cli_setup, cli_teardown)
-		TEST(all_is_proved),        TEST(no_subject_no_proof),
-		TEST(a_breach_is_a_packet), TEST(data_that_leaves),
-		TEST(the_daemons_answer),   TEST(the_prover_tests_itself),
+		TEST(all_is_proved),
+		TEST(no_subject_no_proof),
+		TEST(a_breach_is_a_packet),
+		TEST(data_that_leaves),
+		TEST(the_daemons_answer),
+		TEST(the_prover_tests_itself),
+		TEST(what_the_kernel_says_is_a_packet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <string.h>
 
 #include "check.h"
+#include "policy/contradiction.h"
 #include "policy/witness_frame.h"
 #include "unit/judged.h"
 
@@ -206,6 +208,62 @@ static void sctp_has_its_checksum(void **state)
 	assert_int_equal(sent, ~crc);
 }
 
+/* A contradiction is about a class, or about one slot of it. */
+static void what_the_kernel_says_is_a_packet(void **state)
+{
+	struct fixture *fixture = *state;
+	struct clo_contradiction c = {.slot = CLO_SLOT_UDP + 77};
+	struct clo_witness_frame frame;
+	struct clo_witness witness;
+	const struct clo_tables *tables;
+
+	breach_of(fixture, "acme/test/web", "tcp/80");
+	tables = fixture->compiled->tables;
+	c.pair = fixture->breach.pair;
+	c.class = fixture->breach.class;
+	assert_int_equal(clo_contradiction_witness(tables, &c, &witness), 0);
+	assert_int_equal(witness.proto, IPPROTO_UDP);
+	assert_int_equal(witness.number, 77);
+	c.slot = CLO_SLOTS;
+	assert_int_equal(clo_contradiction_witness(tables, &c, &witness), 0);
+	assert_int_equal(witness.proto, IPPROTO_TCP);
+	assert_int_equal(witness.number, 80);
+	clo_witness_build(&witness, macs[0], macs[1], &frame);
+	assert_true(clo_witness_reaches(tables, c.pair, &frame));
+	frame.bytes[33]++; /* last byte of the destination */
+	assert_false(clo_witness_reaches(tables, c.pair, &frame));
+
+	/* one that IPv6 alone has, and one that no packet has */
+	c.slot = CLO_SLOT_ICMPV6 + 128;
+	assert_int_equal(clo_contradiction_witness(tables, &c, &witness), 0);
+	assert_int_equal(witness.family, 6);
+	c.slot = CLO_SLOT_OTHER + IPPROTO_TCP;
+	assert_int_equal(clo_contradiction_witness(tables, &c, &witness),
+			 -ENOENT);
+}
+
+/* What an endpoint sends to itself meets no tap. */
+static void nobody_meets_himself(void **state)
+{
+	struct fixture *fixture = *state;
+	struct clo_contradiction c = {.slot = CLO_SLOT_TCP + 80};
+	struct clo_witness witness;
+
+	breach_of(fixture, "acme/test/web", "tcp/80");
+	c.pair.src = c.pair.dst = fixture->breach.pair.src;
+	assert_int_equal(clo_contradiction_witness(fixture->compiled->tables,
+						   &c, &witness),
+			 -ENOENT);
+	made_endpoint(fixture->made, "acme", CLO_ENV_PRODUCTION, 0, WEB,
+		      "10.0.0.2");
+	breach_of(fixture, "acme/test/web", "tcp/80");
+	c.pair.src = c.pair.dst = fixture->breach.pair.src;
+	assert_int_equal(clo_contradiction_witness(fixture->compiled->tables,
+						   &c, &witness),
+			 0);
+	assert_int_not_equal(witness.src_endpoint, witness.dst_endpoint);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -216,6 +274,8 @@ int main(void)
 		TEST(spaces_never_meet),
 		TEST(what_does_not_reproduce_is_seen),
 		TEST(sctp_has_its_checksum),
+		TEST(what_the_kernel_says_is_a_packet),
+		TEST(nobody_meets_himself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
