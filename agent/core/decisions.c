@@ -2,6 +2,7 @@
 #include "agent/core/decisions.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <systemd/sd-event.h>
 
 #include "agent/base/clock.h"
@@ -102,8 +103,10 @@ static void step(struct clo_node *node)
 					&decisions->now);
 	if (r == 0)
 		r = clo_enumerating_step(node->bpf, decisions->now);
-	if (r != 0)
-		end(node, r);
+	if (r == 0)
+		return;
+	end(node, r);
+	(void)malloc_trim(0); /* megabytes that are not needed for long */
 }
 
 void clo_decisions_some(struct clo_node *node, double ms)
