@@ -92,6 +92,33 @@ static void print_decisions(const struct clo_cli *cli, const json_t *status)
 	(void)putchar('\n');
 }
 
+/* The flows of before the tables in force. */
+static void print_revoked(const struct clo_cli *cli, const json_t *status)
+{
+	const json_t *revoked = json_object_get(status, "revoked");
+	const json_t *ms = json_object_get(revoked, "ms");
+	bool done = json_is_true(json_object_get(revoked, "done")) &&
+		    clo_member_int(revoked, "epoch") ==
+			    clo_member_int(status, "epoch");
+
+	if (!json_is_object(revoked))
+		return;
+	clo_report_label("flows");
+	if (done && json_is_number(ms))
+		(void)printf("%" JSON_INTEGER_FORMAT
+			     " of before ended, the last %.1f ms after the "
+			     "change of tables; %" JSON_INTEGER_FORMAT " go on",
+			     clo_member_int(revoked, "ended"),
+			     json_number_value(ms),
+			     clo_member_int(revoked, "kept"));
+	else
+		clo_color_print(cli, CLO_COLOR_WARN,
+				done ? "not walked: what is not allowed any "
+				       "more ends with its next packet"
+				     : "those of before are being walked");
+	(void)putchar('\n');
+}
+
 /* Only what is wrong with it is worth a line. */
 static void print_flow_log(const struct clo_cli *cli, const json_t *status)
 {
@@ -216,6 +243,7 @@ static int run(const struct clo_cli *cli)
 	print_node(cli, status, verdict);
 	print_policy(cli, status);
 	print_decisions(cli, status);
+	print_revoked(cli, status);
 	print_coverage(cli, status);
 	print_log(cli, status);
 	print_flow_log(cli, status);

@@ -120,8 +120,7 @@ static json_t *kinds_member(const struct clo_kinds *kinds)
 		kinds->uncovered, "ms", kinds->ms, "time", at);
 }
 
-/* What became of the flows of before. */
-static json_t *flows_member(const struct clo_revoke *revoke)
+json_t *clo_predicate_flows(const struct clo_revoke *revoke)
 {
 	json_t *flows;
 	char at[21];
@@ -159,7 +158,7 @@ static json_t *proof_member(const struct clo_node *node,
 	(void)json_object_set_new(proof, "decided", decided_member(audit));
 	(void)json_object_set_new(proof, "packetKinds",
 				  kinds_member(&node->kinds));
-	(void)json_object_set_new(proof, "flows", flows_member(&node->revoke));
+	(void)json_object_set_new(proof, "flows", clo_predicate_flows(&node->revoke));
 	return proof;
 }
 

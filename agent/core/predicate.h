@@ -27,6 +27,8 @@ json_t *clo_predicate_make(const struct clo_node *node,
 			   const struct clo_audit *audit,
 			   const struct clo_occasion *occasion,
 			   const char *scope);
+/* Its "proof.flows": what became of the flows of before. */
+json_t *clo_predicate_flows(const struct clo_revoke *revoke);
 /*
  * What the audit found that the one before did not, for the node or for one
  * scope, as far as it may read it; a predicate of CLO_KIND_VIOLATION without

@@ -12,6 +12,7 @@
 #include "agent/base/hex.h"
 #include "agent/core/drop_name.h"
 #include "agent/core/monitor.h"
+#include "agent/core/predicate.h"
 #include "agent/core/retain.h"
 #include "agent/core/tend.h"
 
@@ -279,6 +280,8 @@ json_t *clo_report_status(struct clo_node *node)
 	if (node->force)
 		(void)json_object_set_new(status, "decisions",
 					  decisions(node, epoch));
+	(void)json_object_set_new(status, "revoked",
+				  clo_predicate_flows(&node->revoke));
 	(void)json_object_set_new(status, "matrix",
 				  node->force ? json_string(node->force->matrix)
 					      : json_null());

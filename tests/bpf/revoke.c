@@ -90,6 +90,10 @@ static void test_what_is_not_allowed_ends(void **state)
 	flows = json_object_get(json_object_get(node.last, "proof"), "flows");
 	assert_int_equal(number(flows, "ended"), 100);
 	assert_true(json_is_true(json_object_get(flows, "done")));
+	flows = json_object_get(ask(op("status")), "revoked");
+	assert_int_equal(number(flows, "epoch"), 3);
+	assert_int_equal(number(flows, "ended"), 100);
+	assert_true(json_is_real(json_object_get(flows, "ms")));
 }
 
 /* Entries of flows that nobody allows, as many as are not read at once. */

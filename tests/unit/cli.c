@@ -100,6 +100,33 @@ static void status_tells_what_was_decided(void **state)
 		strstr(cli->out, "VIOLATED, 900 verdicts asked, 2 wrong\n"));
 }
 
+#define REVOKED(epoch, done, rest)                                             \
+	CLI_OK("{" STATUS                                                      \
+	       ",\"verdict\":\"PASSED\",\"revoked\":{\"epoch\":" epoch         \
+	       ",\"walked\":12,\"kept\":4,\"ended\":3,\"done\":" done rest     \
+	       "}}")
+
+static void status_tells_what_became_of_flows(void **state)
+{
+	static const struct {
+		const char *reply, *line;
+	} cases[] = {
+		{REVOKED("3", "true", ",\"ms\":7.25"),
+		 "3 of before ended, the last 7.2 ms after the change of "
+		 "tables; 4 go on\n"},
+		{REVOKED("3", "false", ""), "are being walked\n"},
+		{REVOKED("2", "true", ",\"ms\":7.25"), "are being walked\n"},
+		{REVOKED("3", "true", ""), "not walked: "},
+	};
+	struct cli *cli = *state;
+
+	for (size_t i = 0; i < CLO_ARRAY_LEN(cases); i++) {
+		cli_serve(cli, cases[i].reply, NULL);
+		cli_run(cli, "status", NULL);
+		assert_non_null(strstr(cli->out, cases[i].line));
+	}
+}
+
 static void status_as_json(void **state)
 {
 	struct cli *cli = *state;
@@ -448,6 +475,7 @@ int main(void)
 		TEST(status_tells_the_verdict),
 		TEST(status_is_readable),
 		TEST(status_tells_what_was_decided),
+		TEST(status_tells_what_became_of_flows),
 		TEST(status_tells_of_a_log_that_is_not_written),
 		TEST(status_as_json),
 		TEST(hostile_replies),
