@@ -117,6 +117,7 @@ static const uint64_t *expected_row(struct index *index, struct clo_pair pair)
 struct clo_enumerating {
 	struct index index;
 	struct clo_bpf_pairs pairs;
+	struct clo_bpf_slots slots; /* behind them */
 	struct clo_enumeration found; /* so far */
 };
 
@@ -215,41 +216,50 @@ static struct clo_pair most_mixed(struct index *index)
 	return best;
 }
 
-/* Every slot by the whole judgement of one pair, class and rule included. */
-static int compare_slots(struct clo_bpf *bpf, struct clo_enumerating *now)
+/* By the whole judgement of one pair, class and rule included. */
+static void compare_slot(struct clo_enumerating *now, uint32_t slot,
+			 const struct clo_bpf_judged *judged)
 {
 	const struct clo_view view = {now->index.tables};
-	struct clo_pair pair = most_mixed(&now->index);
-	CLO_AUTO_MEM struct clo_bpf_judged *judged = NULL;
+	struct clo_pair pair = now->slots.pair;
+	struct clo_verdict want;
+
+	clo_judge_pair(&view, pair.src, pair.dst, clo_judge_proto(slot),
+		       (uint16_t)slot, &want);
+	if (want.drop == judged->drop &&
+	    (uint16_t)want.class == judged->class && want.rule == judged->rule)
+		return;
+	contradict(&now->found,
+		   &(struct clo_contradiction){
+			   .pair = pair,
+			   .class = judged->class,
+			   .slot = slot,
+			   .allowed = judged->drop == CLO_DROP_NONE,
+			   .expected = want.drop == CLO_DROP_NONE,
+		   },
+		   1);
+}
+
+static int compare_slots(struct clo_bpf *bpf, struct clo_enumerating *now)
+{
+	CLO_AUTO_MEM struct clo_bpf_judged *judged =
+		calloc(CLO_ENUMERATE_MAX, sizeof(*judged));
+	uint32_t first = now->slots.next;
+	size_t n = 0;
 	int r;
 
-	judged = calloc(CLO_SLOTS, sizeof(*judged));
 	if (!judged)
 		return -ENOMEM;
-	r = clo_bpf_enumerate_slots(bpf, now->pairs.epoch, pair, judged);
+	if (first == 0) {
+		now->slots.pair = most_mixed(&now->index);
+		now->slots.epoch = now->pairs.epoch;
+	}
+	r = clo_bpf_enumerate_slots(bpf, &now->slots, judged, &n);
 	if (r < 0)
 		return r;
-	for (uint32_t slot = 0; slot < CLO_SLOTS; slot++) {
-		struct clo_verdict want;
-
-		clo_judge_pair(&view, pair.src, pair.dst, clo_judge_proto(slot),
-			       (uint16_t)slot, &want);
-		if (want.drop == judged[slot].drop &&
-		    (uint16_t)want.class == judged[slot].class &&
-		    want.rule == judged[slot].rule)
-			continue;
-		contradict(
-			&now->found,
-			&(struct clo_contradiction){
-				.pair = pair,
-				.class = judged[slot].class,
-				.slot = slot,
-				.allowed = judged[slot].drop == CLO_DROP_NONE,
-				.expected = want.drop == CLO_DROP_NONE,
-			},
-			1);
-	}
-	now->found.slots = CLO_SLOTS;
+	for (uint32_t i = 0; i < n; i++)
+		compare_slot(now, first + i, &judged[i]);
+	now->found.slots += n;
 	return 0;
 }
 
@@ -283,24 +293,20 @@ void clo_enumerating_free(struct clo_enumerating *now)
 	free(now);
 }
 
-static bool has_more(const struct clo_enumerating *now)
-{
-	return now->pairs.next.src < now->pairs.identities;
-}
-
 int clo_enumerating_step(struct clo_bpf *bpf, struct clo_enumerating *now)
 {
 	double begin = clo_milliseconds();
-	bool last = !has_more(now);
 	int r;
 
-	r = last ? compare_slots(bpf, now)
-		 : clo_bpf_enumerate_pairs(bpf, &now->pairs, compare_stretch,
-					   now);
+	if (now->pairs.next.src < now->pairs.identities)
+		r = clo_bpf_enumerate_pairs(bpf, &now->pairs, compare_stretch,
+					    now);
+	else
+		r = compare_slots(bpf, now);
 	now->found.verdicts = now->found.pairs * now->found.classes;
 	now->found.ms += clo_milliseconds() - begin;
 	now->found.at = time(NULL);
-	return r < 0 ? r : last;
+	return r < 0 ? r : now->slots.next == CLO_SLOTS;
 }
 
 const struct clo_enumeration *

@@ -120,10 +120,17 @@ struct clo_bpf_judged {
 	uint32_t rule;
 };
 
-/* Of one pair on all CLO_SLOTS, by slot, in that epoch; the same errors. */
-int clo_bpf_enumerate_slots(struct clo_bpf *bpf, uint64_t epoch,
-			    struct clo_pair pair,
-			    struct clo_bpf_judged *ret_judged);
+/* Where a walk over all slots of one pair is. */
+struct clo_bpf_slots {
+	struct clo_pair pair;
+	uint64_t epoch; /* as of pairs */
+	uint32_t next; /* CLO_SLOTS: that was the last */
+};
+
+/* The next of them, by slot; the same errors. */
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_bpf_slots *walk,
+			    struct clo_bpf_judged ret_judged[CLO_ENUMERATE_MAX],
+			    size_t *ret_n);
 
 /*
  * Ports. set adds or replaces; it chooses the meter (port->slot is ignored)

@@ -86,34 +86,39 @@ int clo_bpf_enumerate_pairs(
 	return r;
 }
 
-static int slots_walk(const struct clo_bpf *bpf, uint64_t epoch,
-		      struct clo_pair pair, const struct clo_enumerated *page,
-		      struct clo_bpf_judged *ret_judged)
+static int slots_stretch(const struct clo_bpf *bpf, struct clo_bpf_slots *walk,
+			 const struct clo_enumerated *page,
+			 struct clo_bpf_judged *ret_judged, size_t *ret_n)
 {
 	struct clo_enumerate_args args = {
-		.epoch = epoch, .src = pair.src, .dst = pair.dst};
+		.epoch = walk->epoch,
+		.src = walk->pair.src,
+		.dst = walk->pair.dst,
+		.first = walk->next,
+	};
 	int r;
 
-	while (args.first < CLO_SLOTS) {
-		r = enumerate(bpf, CLO_BPF_CALL_SLOTS, &args);
-		if (r < 0)
-			return r;
-		if (args.n > CLO_SLOTS - args.first)
-			return -EBADMSG;
-		for (size_t i = 0; i < args.n; i++)
-			ret_judged[args.first++] = (struct clo_bpf_judged){
-				.drop = (uint16_t)page->word[i],
-				.class = (uint16_t)(page->word[i] >> 16),
-				.rule = (uint32_t)(page->word[i] >> 32),
-			};
-	}
+	r = enumerate(bpf, CLO_BPF_CALL_SLOTS, &args);
+	if (r < 0)
+		return r;
+	if (args.n > CLO_SLOTS - walk->next)
+		return -EBADMSG;
+	for (size_t i = 0; i < args.n; i++)
+		ret_judged[i] = (struct clo_bpf_judged){
+			.drop = (uint16_t)page->word[i],
+			.class = (uint16_t)(page->word[i] >> 16),
+			.rule = (uint32_t)(page->word[i] >> 32),
+		};
 
+	walk->epoch = args.epoch;
+	walk->next += args.n;
+	*ret_n = args.n;
 	return 0;
 }
 
-int clo_bpf_enumerate_slots(struct clo_bpf *bpf, uint64_t epoch,
-			    struct clo_pair pair,
-			    struct clo_bpf_judged *ret_judged)
+int clo_bpf_enumerate_slots(struct clo_bpf *bpf, struct clo_bpf_slots *walk,
+			    struct clo_bpf_judged ret_judged[CLO_ENUMERATE_MAX],
+			    size_t *ret_n)
 {
 	struct clo_bpf_memory memory;
 	int r;
@@ -123,7 +128,7 @@ int clo_bpf_enumerate_slots(struct clo_bpf *bpf, uint64_t epoch,
 	if (r < 0)
 		return r;
 
-	r = slots_walk(bpf, epoch, pair, memory.at, ret_judged);
+	r = slots_stretch(bpf, walk, memory.at, ret_judged, ret_n);
 	clo_bpf_memory_unmap(&memory);
 	return r;
 }
