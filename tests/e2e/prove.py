@@ -38,6 +38,20 @@ def prove(daemon):
                                      for level in told["levels"]}
 
 
+def decisions(daemon):
+    """What `cloison status` says of them: of which epoch, and the verdict."""
+    status = daemon.cloison("status", "--json", check=False)
+    told = json.loads(status.stdout)
+    return told["epoch"], told["decisions"]["verdict"]
+
+
+def await_decided(daemon):
+    """By the daemon itself, behind the reply; nobody asks for a proof."""
+    veth.wait_for("the decision code to be asked",
+                  lambda: decisions(daemon)[1] == "PROVED")
+    return decisions(daemon)[0]
+
+
 def main(build):
     veth.inside()
     world.build()
@@ -47,6 +61,7 @@ def main(build):
         check(daemon.cloison("prove", check=False).returncode == 4,
               "without a policy there is nothing to prove")
         daemon.apply(policy())
+        check(await_decided(daemon) == 1, "the daemon asks by itself")
 
         code, told, levels = prove(daemon)
         check(told["verdict"] == "PROVED" and code == 0, "a sound node")
@@ -77,6 +92,15 @@ def main(build):
         check((witness["replay"], witness["attached"]) == ("passes", "passes"),
               "the attached program lets the witness through")
 
+        shown = levels["decisions"]["witnesses"][0]
+        check((shown["kernel"], shown["policy"], shown["replay"],
+               shown["attached"]) == ("allowed", "denied", "reproduces",
+                                      "passes"),
+              "the decision code's verdict is a packet that passes")
+        check(await_decided(daemon) > 1 and "the decision code in the kernel "
+              "says allowed" in daemon.read_log(),
+              "the daemon tells of it and repairs the tables by itself")
+        check(prove(daemon)[0] == 0, "and the node is sound again")
         daemon.apply(policy())
         check(prove(daemon)[0] == 0, "applied again it is sound")
         check(daemon.stop() == 0, "the daemon stops in order")
