@@ -260,12 +260,14 @@ class Stage:
 
     def judged(self, shots):
         """What the policy lets pass reaches the right one and nobody else."""
+        before = self.counters()
         for shot in shots:
-            self.judge(shot)
+            before = self.judge(shot, before)
         self.verdict(f"the policy decides {len(shots)} frames rightly")
 
-    def judge(self, shot):
-        before = self.counters()
+    def judge(self, shot, before):
+        """Returns the counters after it, as `before` are those until it:
+        behind the sentinels nothing of it is left to be counted."""
         for frames in self.frames.values():
             frames.clear()
         self.ports[shot.sender].send(shot.frame)
@@ -278,7 +280,8 @@ class Stage:
         heard = self.hears(shot.frame)
         if shot.answer: # may keep the bytes behind the request
             heard = heard - {shot.sender}
-        reasons = self.reasons(self.counters() - before, shot.sender)
+        after = self.counters()
+        reasons = self.reasons(after - before, shot.sender)
         got = [frame[:len(shot.answer)]
                for frame in self.frames[shot.sender]]
         if heard != set(shot.to):
@@ -290,6 +293,7 @@ class Stage:
         elif shot.answer and shot.answer not in got:
             self.fail(f"{shot.name}: no answer; drops {sorted(reasons)}, "
                       f"got {[f.hex() for f in got]}")
+        return after
 
     def reasons(self, counted, sender):
         """Names of the reasons: at the sender's tap, else at any other."""
