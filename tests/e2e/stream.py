@@ -94,7 +94,7 @@ class Broker:
         return subprocess.run(
             [BUILD / "tests/e2e/stream/stream_tool", self.url, word,
              *self.pems],
-            check=True, capture_output=True, text=True).stdout
+            check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 class Stream(unittest.TestCase):

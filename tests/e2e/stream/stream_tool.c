@@ -17,6 +17,7 @@
 
 #define STREAM "CLOISON"
 #define BUCKET "cloison-policy"
+#define WAIT_MS 20000 /* the machine may be busy */
 
 static natsStatus set_servers(natsOptions *options, char *urls)
 {
@@ -47,6 +48,8 @@ static int connect_to(natsConnection **ret, char *url, char **pems,
 	if (status == NATS_OK && pems)
 		status = natsOptions_LoadCertificatesChain(options, pems[1],
 							   pems[2]);
+	if (status == NATS_OK)
+		status = natsOptions_SetTimeout(options, WAIT_MS);
 	(void)snprintf(inbox, sizeof(inbox), "_INBOX.%s",
 		       node ? node : "plane");
 	if (status == NATS_OK)
@@ -104,8 +107,10 @@ static int list(jsCtx *js, bool data)
 {
 	jsStreamInfo *info = NULL;
 
-	if (js_GetStreamInfo(&info, js, STREAM, NULL, NULL) != NATS_OK)
+	if (js_GetStreamInfo(&info, js, STREAM, NULL, NULL) != NATS_OK) {
+		nats_PrintLastErrorStack(stderr);
 		return 1;
+	}
 	for (uint64_t i = info->State.FirstSeq;
 	     info->State.Msgs > 0 && i <= info->State.LastSeq; i++) {
 		natsMsg *message = NULL;
@@ -212,14 +217,20 @@ int main(int argc, char **argv)
 {
 	natsConnection *connection = NULL;
 	jsCtx *js = NULL;
+	jsOptions wait;
 	int r = 2;
 
 	if (argc != 3 && argc != 6 && argc != 7)
 		return 2;
+	(void)jsOptions_Init(&wait);
+	if (argc < 7) /* a node is not answered where it may not ask */
+		wait.Wait = WAIT_MS;
 	if (connect_to(&connection, argv[1], argc > 3 ? argv + 3 : NULL,
 		       argc == 7 ? argv[6] : NULL) ||
-	    natsConnection_JetStream(&js, connection, NULL) != NATS_OK)
+	    natsConnection_JetStream(&js, connection, &wait) != NATS_OK) {
+		nats_PrintLastErrorStack(stderr);
 		return 1;
+	}
 	if (strcmp(argv[2], "make") == 0)
 		r = make(js, 1);
 	else if (strcmp(argv[2], "make3") == 0)
