@@ -4,8 +4,9 @@
 
 That kernel has no TCX, so what is shown here goes by clsact.
 
-usage: kernel61.py BUILD TEST...
+usage: kernel61.py BUILD [--smp N] TEST...
 TEST: bpf/NAME or e2e/NAME of this tree; :WORD... behind it are its arguments
+N: processors, one unless told
 """
 
 import os
@@ -38,7 +39,11 @@ def main(build, *tests):
     if not release.startswith("6.1."):
         raise AssertionError(f"not the floor: {release}")
 
-    status = vm.run([command(build, test) for test in tests], E2E, SECONDS)
+    processors = 1
+    if tests[0] == "--smp":
+        processors, tests = int(tests[1]), tests[2:]
+    status = vm.run([command(build, test) for test in tests], E2E, SECONDS,
+                    processors)
     if status != 0: # also 77: nothing may be skipped there
         raise AssertionError(f"the last command failed: {status}")
 

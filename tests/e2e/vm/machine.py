@@ -29,9 +29,11 @@ MEMORY = 2048 # MiB
 SLOW = ("avx", "avx2", "erms", "la57", "pku", "smap")
 # Nothing of what is tested: what Debian's defaults cost an emulated machine.
 # no_timer_check: on a busy machine an emulated timer is late, which the kernel
-# takes for a broken one.
-CMDLINE = ("console=ttyS0 panic=-1 quiet no_timer_check lsm=landlock,bpf "
-           "mitigations=off init_on_alloc=0 rcupdate.rcu_expedited=1")
+# takes for a broken one. tsc=reliable: the same of two processors' clocks,
+# behind which it would ask the HPET, a device.
+CMDLINE = ("console=ttyS0 panic=-1 quiet no_timer_check tsc=reliable "
+           "lsm=landlock,bpf mitigations=off init_on_alloc=0 "
+           "rcupdate.rcu_expedited=1")
 
 
 def script(commands: Sequence[Sequence[str]], directory: Path) -> str:
