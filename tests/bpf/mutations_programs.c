@@ -39,7 +39,7 @@ static void link_detached(const struct sandbox *box, bool from)
 /* The kernel lets go of what was unpinned a grace period later. */
 static void await_release(const struct sandbox *box, bool from)
 {
-	double deadline = clo_milliseconds() + 10e3;
+	double deadline = clo_milliseconds() + 60e3;
 	struct clo_bpf_guard guard;
 
 	do
