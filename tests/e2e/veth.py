@@ -184,6 +184,15 @@ def check_line(process, word):
         raise AssertionError(f"server said {line!r}, not {word!r}")
 
 
+def write_documents(directory, documents):
+    """{name: document}: a file of each in a new directory."""
+    run("rm", "-rf", directory)
+    os.mkdir(directory)
+    for name, document in documents.items():
+        with open(f"{directory}/{name}.json", "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
+
+
 class Daemon:
     """cloisond and cloison as the build directory has them."""
 
@@ -238,11 +247,7 @@ class Daemon:
     def apply(self, documents, *options, check=True):
         """Write {name: document} below the directory and apply it."""
         policy = f"{self.directory}/policy"
-        run("rm", "-rf", policy)
-        os.mkdir(policy)
-        for name, document in documents.items():
-            with open(f"{policy}/{name}.json", "w", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
+        write_documents(policy, documents)
         return self.cloison("apply", *options, policy, check=check)
 
     def predicate(self, *argv):
