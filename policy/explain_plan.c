@@ -15,6 +15,7 @@ static void done(struct plan *plan)
 		free(plan->sides[i].rows);
 		free(plan->sides[i].row);
 		free(plan->sides[i].classes);
+		clo_index_done(&plan->sides[i].by_class);
 		json_decref(plan->lists[i]);
 		json_decref(plan->folded[i]);
 	}
@@ -23,6 +24,7 @@ static void done(struct plan *plan)
 	clo_lists_done(&plan->rows);
 	clo_lists_done(&plan->keys);
 	clo_edges_done(&plan->row_keys);
+	free(plan->open);
 	free(plan->seen);
 	free(plan->told);
 	free(plan->changed);
@@ -91,18 +93,29 @@ static bool is_encapsulation(const struct plan *plan, size_t range)
 	return clo_range_is_encapsulation(&plan->ranges.ranges[range]);
 }
 
+/* Nothing of what "any" covers is open. */
+static bool is_closed(const struct plan *plan)
+{
+	for (size_t i = clo_plan_next(plan, 1); i < plan->ranges.n;
+	     i = clo_plan_next(plan, i + 1))
+		if (!is_encapsulation(plan, i))
+			return false;
+	return true;
+}
+
 /* All that "any" covers has the same fate: one flow. */
 static bool is_any(const struct plan *plan, const struct rows *rows,
 		   struct fate fate)
 {
+	if (plan->mixed)
+		return false;
+	if (fate.change == NEVER)
+		return is_closed(plan);
 	for (size_t i = 1; i < plan->ranges.n; i++) {
 		struct fate next = fate_of(plan, rows, i);
 
-		if (is_encapsulation(plan, i))
-			continue;
-		if (clo_range_is_mixed(&plan->ranges.ranges[i]))
-			return false;
-		if (next.change != fate.change || next.rule != fate.rule)
+		if (!is_encapsulation(plan, i) &&
+		    (next.change != fate.change || next.rule != fate.rule))
 			return false;
 	}
 	return true;
@@ -177,14 +190,17 @@ static int walk(struct plan *plan, const uint32_t indices[2],
 	const struct rows both = {owners(&plan->sides[0], indices[0]),
 				  owners(&plan->sides[1], indices[1])};
 	struct fate fate = fate_of(plan, &both, 0);
-	bool any = is_any(plan, &both, fate);
-	size_t i = 0;
+	size_t i;
+	bool any;
 	int r = 0;
 
+	clo_plan_open(plan, indices);
+	any = is_any(plan, &both, fate);
 	*ret_seen = (struct seen){0};
 	if (any)
 		r = tell(plan, from, to, fate, PLAN_ANY, 0, ret_seen);
-	while (i < plan->ranges.n && r == 0) {
+	for (i = clo_plan_next(plan, 0); i < plan->ranges.n && r == 0;
+	     i = clo_plan_next(plan, i)) {
 		size_t end = i + 1;
 
 		if (any && !is_encapsulation(plan, i)) {
@@ -382,13 +398,8 @@ static int prepare(struct plan *plan)
 	if (r == 0)
 		r = clo_ranges_init_both(&plan->ranges, &plan->sides[0].ranges,
 					 &plan->sides[1].ranges);
-	for (int i = 0; i < 2 && r == 0; i++) {
-		struct side *side = &plan->sides[i];
-
-		side->classes =
-			clo_ranges_classes(&side->ranges, &plan->ranges);
-		r = side->classes ? 0 : -ENOMEM;
-	}
+	if (r == 0)
+		r = clo_plan_ranges(plan);
 	if (r == 0)
 		r = clo_joints_init(&plan->joints, plan->sides[0].compiled,
 				    plan->sides[1].compiled);

@@ -26,6 +26,7 @@ struct side {
 	uint32_t *row; /* rules of row `shown` - 1, by class */
 	uint32_t shown;
 	uint32_t *classes; /* by joint range */
+	struct clo_index by_class; /* class -> joint ranges, ascending */
 };
 
 /* What becomes of the flows between two joints. */
@@ -53,6 +54,8 @@ struct plan {
 	struct clo_joints joints;
 	struct clo_ranges ranges; /* of both: each is in one class of each */
 	struct clo_lists rows; /* {row before + 1, row after + 1} */
+	uint64_t *open; /* of the rows under way: ranges that either allows */
+	bool mixed; /* some range of "any" has an encapsulation in it */
 	struct seen *seen; /* by rows */
 	size_t n_rows, cap_seen;
 	struct told *told; /* of the rows under way */
@@ -67,6 +70,12 @@ struct plan {
 	uint64_t n[2]; /* flows: lost, gained */
 };
 
+/* Index the joint ranges by what the sides' classes are in them. */
+int clo_plan_ranges(struct plan *plan);
+/* Mark what these rows (+ 1; 0: none), before and after, allow. */
+void clo_plan_open(struct plan *plan, const uint32_t rows[2]);
+/* The first such range from this one on; their number: there is none. */
+size_t clo_plan_next(const struct plan *plan, size_t range);
 /* Fill `folded` from what changed. */
 int clo_plan_fold(struct plan *plan);
 /* Text of a service of a change. */
