@@ -28,6 +28,7 @@ struct clo_proved {
 	struct clo_checked checked;
 	struct offence *offences; /* in the order of table pairs */
 	size_t n_offences;
+	uint64_t allowed; /* verdicts */
 	uint64_t forbidden[CLO_INVARIANTS];
 	bool bound; /* every address to whom it should be */
 };
@@ -205,21 +206,42 @@ static int keep_offences(struct proof *proof, size_t head, size_t tail)
 	return r;
 }
 
-/* All that is allowed, and what of it should not be. */
-static int enumerate(struct proof *proof)
+/* Every pair has the row that it had, and each row as many classes. */
+static bool same_counts(const struct proof *proof)
+{
+	const struct clo_proved *before = proof->before;
+	size_t n = proof->tables->table[CLO_TABLE_ROWS].n;
+
+	return before && proof->change.same[CLO_TABLE_PAIRS] &&
+	       before->checked.tables->table[CLO_TABLE_ROWS].n == n &&
+	       !memcmp(proof->allowed, before->checked.allowed,
+		       n * sizeof(*proof->allowed));
+}
+
+static void count_allowed(struct proof *proof)
 {
 	const struct clo_tables *tables = proof->tables;
-	size_t n = tables->table[CLO_TABLE_PAIRS].n;
-	size_t head = proof->change.head[CLO_TABLE_PAIRS];
-	size_t tail = proof->change.tail[CLO_TABLE_PAIRS];
-	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	if (same_counts(proof)) {
+		proof->result.allowed = proof->before->allowed;
+		return;
+	}
+	for (size_t i = 0; i < tables->table[CLO_TABLE_PAIRS].n; i++) {
 		const uint32_t *row =
 			clo_tables_value(tables, CLO_TABLE_PAIRS, i);
 
 		proof->result.allowed += proof->allowed[*row];
 	}
+}
+
+/* Pairs to which something is allowed that an invariant forbids. */
+static int enumerate(struct proof *proof)
+{
+	size_t n = proof->tables->table[CLO_TABLE_PAIRS].n;
+	size_t head = proof->change.head[CLO_TABLE_PAIRS];
+	size_t tail = proof->change.tail[CLO_TABLE_PAIRS];
+	int r = 0;
+
 	if (!proof->change.same[CLO_TABLE_IDENTITIES])
 		return find_offences(proof, 0, n);
 
@@ -305,6 +327,7 @@ static int prove_flows(struct proof *proof)
 
 	if (r == 0)
 		r = enumerate(proof);
+	count_allowed(proof);
 	return r < 0 ? r : judge_all(proof);
 }
 
@@ -365,6 +388,7 @@ static struct clo_proved *take_proved(struct proof *proof)
 	proved->checked.allowed = CLO_TAKE(proof->allowed);
 	proved->offences = CLO_TAKE(proof->offences);
 	proved->n_offences = proof->n_offences;
+	proved->allowed = proof->result.allowed;
 	memcpy(proved->forbidden, proof->result.forbidden,
 	       sizeof(proved->forbidden));
 	proved->bound = true;

@@ -6,17 +6,17 @@
 
 /* Where two generations of tables, or two proofs, are the same. */
 
-#define AT_ONCE 4096U /* bytes */
+/* Bytes that are looked at together: first many, then what is left. */
+static const size_t at_once[] = {1U << 18, 1U << 9, 1};
 
 /* Bytes that both begin with. */
 static size_t common_head(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	size_t i = 0;
 
-	while (n - i >= AT_ONCE && !memcmp(a + i, b + i, AT_ONCE))
-		i += AT_ONCE;
-	while (i < n && a[i] == b[i])
-		i++;
+	for (size_t s = 0; s < CLO_ARRAY_LEN(at_once); s++)
+		while (n - i >= at_once[s] && !memcmp(a + i, b + i, at_once[s]))
+			i += at_once[s];
 	return i;
 }
 
@@ -25,11 +25,11 @@ static size_t common_tail(const uint8_t *a, const uint8_t *b, size_t n)
 {
 	size_t i = 0;
 
-	while (n - i >= AT_ONCE &&
-	       !memcmp(a - i - AT_ONCE, b - i - AT_ONCE, AT_ONCE))
-		i += AT_ONCE;
-	while (i < n && a[-1 - (ptrdiff_t)i] == b[-1 - (ptrdiff_t)i])
-		i++;
+	for (size_t s = 0; s < CLO_ARRAY_LEN(at_once); s++)
+		while (n - i >= at_once[s] &&
+		       !memcmp(a - i - at_once[s], b - i - at_once[s],
+			       at_once[s]))
+			i += at_once[s];
 	return i;
 }
 

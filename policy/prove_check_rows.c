@@ -171,6 +171,23 @@ static bool touch_others(const struct clo_tables *tables,
 	return true;
 }
 
+/* Two sets whose words stand before, or behind, all that differs. */
+static bool is_same_set(const struct clo_tables *tables,
+			const struct clo_change *change, uint32_t was,
+			uint32_t is)
+{
+	const struct clo_tables *before = change->before->tables;
+	size_t words = tables->gen.words;
+	size_t n_was = before->table[CLO_TABLE_WORDS].n;
+	size_t n = tables->table[CLO_TABLE_WORDS].n;
+	size_t first = (size_t)is * words;
+
+	if (was == is && first + words <= change->head[CLO_TABLE_WORDS])
+		return true;
+	return first + n_was == (size_t)was * words + n && first < n &&
+	       first >= n - change->tail[CLO_TABLE_WORDS];
+}
+
 /* The row says what it said, of the same classes whatever their set's number. */
 static bool is_same_row(const struct clo_tables *tables,
 			const struct clo_change *change, uint32_t index)
@@ -183,11 +200,16 @@ static bool is_same_row(const struct clo_tables *tables,
 	size_t size = tables->gen.words * sizeof(uint64_t);
 	const uint64_t *bits;
 
+	/* With all sets as they were, a row that stands there is the same. */
+	if (change->same[CLO_TABLE_WORDS] &&
+	    (index < change->head[CLO_TABLE_ROWS] ||
+	     index >= tables->table[CLO_TABLE_ROWS].n -
+			      change->tail[CLO_TABLE_ROWS]))
+		return true;
 	if (was->rule != is->rule || was->owned != is->owned ||
 	    was->others != is->others)
 		return false;
-	if (was->set == is->set && ((size_t)is->set + 1) * tables->gen.words <=
-					   change->head[CLO_TABLE_WORDS])
+	if (is_same_set(tables, change, was->set, is->set))
 		return true;
 	bits = clo_tables_bits(tables, index);
 	return bits && !memcmp(bits, clo_tables_bits(before, index), size);
