@@ -41,13 +41,16 @@ struct daemon {
 	struct clo_observe *observe;
 	struct clo_revoker *revoker;
 	struct clo_decider *decider;
+	struct clo_meaner *meaner;
 	sd_event *event;
 	bool refused; /* the TPM is not the node's */
 	sd_event_source *period, *settle, *sweep, *netlink, *nft;
 };
 
-static void settle_soon(struct daemon *daemon)
+static void settle_soon(void *userdata)
 {
+	struct daemon *daemon = userdata;
+
 	(void)sd_event_source_set_time_relative(daemon->settle, SETTLE);
 	(void)sd_event_source_set_enabled(daemon->settle, SD_EVENT_ONESHOT);
 }
@@ -131,9 +134,8 @@ static int on_period(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t period = daemon->options.period * SECOND;
 	uint64_t now = 0;
 
-	if (daemon->node.virt)
-		clo_virt_refresh(
-			daemon->node.virt); /* should an event be lost */
+	if (daemon->node.virt) /* should an event be lost */
+		clo_virt_refresh(daemon->node.virt);
 	(void)clo_tend_exceptions(&daemon->node);
 	(void)clo_tend_prove(&daemon->node, "period", NULL);
 	(void)sd_notifyf(0, "STATUS=%s, %zu taps guarded", daemon->node.verdict,
@@ -385,14 +387,14 @@ static int run(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	r = clo_observe_new(daemon->event, &daemon->node, &daemon->observe);
-	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "events");
-	r = clo_revoker_new(daemon->event, &daemon->node, &daemon->revoker);
+	if (r == 0)
+		r = clo_revoker_new(daemon->event, &daemon->node,
+				    &daemon->revoker);
 	if (r == 0)
 		r = clo_decider_new(daemon->event, &daemon->node, on_decided,
 				    daemon, &daemon->decider);
 	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "flows and decisions");
+		return clo_log_errno(CLO_LOG_ERR, r, "event sources");
 	r = clo_server_new(daemon->event, daemon->options.socket, on_request,
 			   daemon, &daemon->server);
 	if (r < 0)
@@ -404,7 +406,10 @@ static int run(struct daemon *daemon)
 	r = watch_libvirt(daemon);
 	if (r < 0)
 		return r;
-	r = begin(daemon);
+	r = clo_meaner_new(daemon->event, &daemon->node, settle_soon, daemon,
+			   &daemon->meaner);
+	if (r == 0)
+		r = begin(daemon);
 	if (r < 0)
 		return clo_log_errno(CLO_LOG_ERR, r, "starting");
 	return sd_event_loop(daemon->event);
@@ -428,6 +433,7 @@ static void release(struct daemon *daemon)
 	daemon->sweep = sd_event_source_disable_unref(daemon->sweep);
 	clo_revoker_free(daemon->revoker);
 	clo_decider_free(daemon->decider);
+	clo_meaner_free(daemon->meaner);
 	clo_observe_free(daemon->observe);
 	clo_rtnl_free(node->rtnl);
 	clo_node_forget(node);

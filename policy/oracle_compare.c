@@ -23,6 +23,11 @@ int clo_oracle_push(struct clo_oracle_list *list, uint32_t item)
 	return 0;
 }
 
+static int wait(const struct clo_oracle_state *state)
+{
+	return state->pace.wait ? state->pace.wait(state->pace.userdata) : 0;
+}
+
 static int init(struct clo_oracle_state *state)
 {
 	const struct clo_tables *compiled = state->compiled->tables;
@@ -348,7 +353,9 @@ static int check_pairs(struct clo_oracle_state *state,
 
 		if (!state->stands[src])
 			continue;
-		r = meet(state, src, members, met);
+		r = wait(state);
+		if (r == 0)
+			r = meet(state, src, members, met);
 		if (r < 0)
 			return r;
 		for (uint32_t dst = 1; dst < state->n_identities; dst++) {
@@ -412,8 +419,11 @@ static int run(struct clo_oracle_state *state)
 		r = clo_oracle_peers(state);
 	if (r == 0)
 		r = clo_oracle_parties(state);
-	for (size_t i = 0; i < state->n_seen && r == 0; i++)
-		r = check_party(state, i);
+	for (size_t i = 0; i < state->n_seen && r == 0; i++) {
+		r = wait(state);
+		if (r == 0)
+			r = check_party(state, i);
+	}
 	if (r == 0)
 		r = clo_oracle_ranges(state);
 	if (r < 0)
@@ -434,9 +444,10 @@ static int run(struct clo_oracle_state *state)
 	return 0;
 }
 
-int clo_oracle_compare(const struct clo_compiled *compiled,
-		       const struct clo_tables *tables, time_t now,
-		       struct clo_oracle_report *ret_report)
+int clo_oracle_compare_paced(const struct clo_compiled *compiled,
+			     const struct clo_tables *tables, time_t now,
+			     const struct clo_oracle_pace *pace,
+			     struct clo_oracle_report *ret_report)
 {
 	struct clo_oracle_state *state = calloc(1, sizeof(*state));
 	int r;
@@ -448,10 +459,21 @@ int clo_oracle_compare(const struct clo_compiled *compiled,
 	state->tables = tables;
 	state->view.tables = tables;
 	state->now = now;
+	state->pace = *pace;
 	r = run(state);
 	if (r == 0)
 		*ret_report = state->report;
 	done(state);
 	free(state);
 	return r;
+}
+
+int clo_oracle_compare(const struct clo_compiled *compiled,
+		       const struct clo_tables *tables, time_t now,
+		       struct clo_oracle_report *ret_report)
+{
+	const struct clo_oracle_pace at_once = {0};
+
+	return clo_oracle_compare_paced(compiled, tables, now, &at_once,
+					ret_report);
 }

@@ -53,6 +53,20 @@ int clo_oracle_compare(const struct clo_compiled *compiled,
 		       struct clo_oracle_report *ret_report);
 
 /*
+ * Where it may not take all of a CPU: asked again and again, `wait` may take
+ * its time, and ends the comparison by a negative return, which is passed on.
+ */
+struct clo_oracle_pace {
+	int (*wait)(void *userdata); /* NULL: at full speed */
+	void *userdata;
+};
+
+int clo_oracle_compare_paced(const struct clo_compiled *compiled,
+			     const struct clo_tables *tables, time_t now,
+			     const struct clo_oracle_pace *pace,
+			     struct clo_oracle_report *ret_report);
+
+/*
  * {"rules", "parties", "ranges", "identities", "classes", "pairs", "verdicts",
  * "allowed", "differences": counts, "first": null or {"text", "packet": as in
  * breaches or null, "documents": "allow"|"deny", "tables":, "documentsRule":

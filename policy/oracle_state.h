@@ -68,6 +68,7 @@ struct clo_oracle_state {
 	const struct clo_tables *tables;
 	struct clo_view view;
 	time_t now;
+	struct clo_oracle_pace pace;
 	uint32_t n_rules; /* as compiled->rules; [0] is none */
 	bool *asleep; /* by rule */
 	struct clo_oracle_peers peers[2]; /* from, to */

@@ -83,6 +83,9 @@ static inline void fixture_audit(struct fixture *f)
 
 	f->audit.observed = f->node.force->compiled->tables;
 	f->audit.proof = f->node.force->proof;
+	f->node.meaning = (struct clo_meaning){.at = 1, .verdicts = 900};
+	memcpy(f->node.meaning.tables, f->audit.observed->gen.tables_digest,
+	       sizeof(f->node.meaning.tables));
 	f->audit.decided = (struct clo_enumeration){
 		.epoch = 1, .pairs = 100, .classes = 9, .verdicts = 900};
 	f->audit.programs_read = true;

@@ -38,6 +38,9 @@
  *    "programs": [{"name":, "id":, "tag":, "xlated": sha256, "asBuilt":}],
  *    "tables": {"<table>": sha256 as read back, ...},
  *    "proof": {...clo_explain_proof..., and of the node: "readMs":, "proveMs":,
+ *              "documents": null or {"verdicts":, "differences":, "first": text
+ *              or null, "ms":, "time":} when the compiled tables were compared
+ *              with what the documents mean; null until they were,
  *              "decided": null or {"epoch":, "pairs":, "classes":, "verdicts":,
  *              "allowed":, "slots":, "wrong":, "ms":, "time":, "witness"?:
  *              clo_explain_contradiction() of what is wrong} when the decision

@@ -42,23 +42,20 @@ static int borrow(json_t *documents, struct clo_document **ret_borrowed)
 	return 0;
 }
 
-static int parse(struct clo_force *force, struct clo_flaws *flaws)
+int clo_force_parse(json_t *documents, time_t accepted,
+		    struct clo_policy **ret_policy, struct clo_flaws *flaws)
 {
 	CLO_AUTO_MEM struct clo_document *borrowed = NULL;
-	double begin = clo_milliseconds();
 	int r;
 
-	r = borrow(force->documents, &borrowed);
+	r = borrow(documents, &borrowed);
 	if (r == -EINVAL)
 		clo_flaws_add(flaws, "", 0, "$",
 			      "documents are not a list of {name, text}");
 	if (r < 0)
 		return r;
-
-	r = clo_policy_parse(borrowed, json_array_size(force->documents),
-			     force->accepted, &force->policy, flaws);
-	force->ms_parse = clo_milliseconds() - begin;
-	return r;
+	return clo_policy_parse(borrowed, json_array_size(documents), accepted,
+				ret_policy, flaws);
 }
 
 static int prove(struct clo_force *force, const struct clo_force *before,
@@ -100,7 +97,9 @@ int clo_force_make(const struct clo_force *before, json_t *documents,
 	force->accepted = accepted;
 	force->compiled_at = now;
 
-	r = parse(force, flaws);
+	begin = clo_milliseconds();
+	r = clo_force_parse(force->documents, accepted, &force->policy, flaws);
+	force->ms_parse = clo_milliseconds() - begin;
 	if (r < 0)
 		return r;
 

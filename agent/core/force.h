@@ -48,6 +48,10 @@ int clo_force_make(const struct clo_force *before, json_t *documents,
 void clo_force_free(struct clo_force *force);
 CLO_DEFINE_FREEP(clo_force)
 
+/* Only its first step: the documents as a policy. */
+int clo_force_parse(json_t *documents, time_t accepted,
+		    struct clo_policy **ret_policy, struct clo_flaws *flaws);
+
 /* Breaches of the proof that no exception admits. */
 size_t clo_force_breaches(const struct clo_force *force);
 

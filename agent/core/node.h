@@ -12,6 +12,7 @@
 #include "agent/core/force.h"
 #include "agent/core/inventory.h"
 #include "agent/core/kinds.h"
+#include "agent/core/meaning.h"
 #include "agent/core/revoke.h"
 #include "agent/core/setting.h"
 #include "agent/core/standing.h"
@@ -79,6 +80,7 @@ struct clo_node {
 
 	struct clo_force *force; /* policy in force, NULL before the first */
 	struct clo_decisions decisions; /* of its tables */
+	struct clo_meaning meaning; /* of its documents */
 	struct clo_kinds kinds; /* of the last run */
 	struct clo_revoke revoke; /* of the tables in force */
 

@@ -103,6 +103,22 @@ static json_t *decided_member(const struct clo_audit *audit)
 		"ms", decided->ms, "time", at, "witness", audit->contradiction);
 }
 
+/* Tables that are compiled as the documents mean it. */
+static json_t *documents_member(const struct clo_node *node)
+{
+	const struct clo_meaning *meaning = &node->meaning;
+	char at[21];
+
+	if (!clo_meaning_known(node) || meaning->error)
+		return json_null();
+	clo_time_format(meaning->at, at);
+	return json_pack("{s:I, s:I, s:s?, s:f, s:s}", "verdicts",
+			 (json_int_t)meaning->verdicts, "differences",
+			 (json_int_t)meaning->differences, "first",
+			 meaning->first[0] ? meaning->first : NULL, "ms",
+			 meaning->ms, "time", at);
+}
+
 /* Every packet kind through the attached programs. */
 static json_t *kinds_member(const struct clo_kinds *kinds)
 {
@@ -155,10 +171,12 @@ static json_t *proof_member(const struct clo_node *node,
 	proof = clo_explain_proof(node->force->compiled, &audit->proof);
 	(void)json_object_set_new(proof, "readMs", json_real(audit->ms_read));
 	(void)json_object_set_new(proof, "proveMs", json_real(audit->ms_prove));
+	(void)json_object_set_new(proof, "documents", documents_member(node));
 	(void)json_object_set_new(proof, "decided", decided_member(audit));
 	(void)json_object_set_new(proof, "packetKinds",
 				  kinds_member(&node->kinds));
-	(void)json_object_set_new(proof, "flows", clo_predicate_flows(&node->revoke));
+	(void)json_object_set_new(proof, "flows",
+				  clo_predicate_flows(&node->revoke));
 	return proof;
 }
 

@@ -14,6 +14,7 @@ struct looked {
 	uint64_t errors; /* that could not be looked at */
 	uint64_t passed; /* judged right and let through: audit mode */
 	const char *gap; /* if nothing was looked at */
+	const char *text; /* the first that is wrong; NULL: see the status */
 	json_t *witness; /* borrowed; NULL: none */
 };
 
@@ -25,6 +26,22 @@ static uint64_t count_problems(const struct clo_audit *audit,
 	for (size_t i = 0; i < audit->problems.n; i++)
 		n += strcmp(audit->problems.list[i].control, control) == 0;
 	return n;
+}
+
+static void look_at_documents(const struct clo_node *node,
+			      const struct clo_audit *audit,
+			      struct looked *looked)
+{
+	const struct clo_meaning *meaning = &node->meaning;
+
+	(void)audit;
+	looked->gap = "the comparison with the documents is under way";
+	if (!clo_meaning_known(node))
+		return;
+	looked->looked_at = meaning->verdicts;
+	looked->wrong = meaning->differences;
+	looked->text = meaning->first;
+	looked->errors = meaning->error != 0;
 }
 
 static void look_at_decisions(const struct clo_node *node,
@@ -91,6 +108,8 @@ static const struct live_level {
 	void (*look)(const struct clo_node *node, const struct clo_audit *audit,
 		     struct looked *looked);
 } live_levels[] = {
+	{"documents", "every compiled verdict is what the documents mean",
+	 "verdicts", look_at_documents},
 	{"decisions",
 	 "the decision code in the kernel says of every verdict what was "
 	 "compiled",
@@ -109,6 +128,10 @@ static enum clo_proven judge(const struct looked *looked, char text[160])
 		(void)snprintf(text, 160, "%llu could not be looked at",
 			       (unsigned long long)looked->errors);
 		return CLO_PROOF_ERROR;
+	}
+	if (looked->wrong && looked->text) {
+		(void)snprintf(text, 160, "%.159s", looked->text);
+		return CLO_VIOLATED;
 	}
 	if (looked->wrong) {
 		(void)snprintf(text, 160, "%llu wrong: see cloison status",

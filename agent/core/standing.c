@@ -28,7 +28,7 @@ static void leave_closed(json_t *gaps)
 			(void)json_array_remove(gaps, i);
 }
 
-/* Until they were asked all they can be, less is said of the same tables. */
+/* Until they were asked and compared, less is said of the same tables. */
 static void keep_decided(json_t *still)
 {
 	const json_t *proof = json_object_get(still, "proof");
@@ -36,6 +36,9 @@ static void keep_decided(json_t *still)
 		json_object_get(json_object_get(proof, "decided"), "epoch");
 
 	(void)json_object_set(still, "decided", epoch ? epoch : json_null());
+	(void)json_object_set_new(still, "documents",
+				  json_boolean(json_is_object(json_object_get(
+					  proof, "documents"))));
 }
 
 int clo_standing_judge(const json_t *predicate, uint8_t ret_digest[32])

@@ -52,8 +52,10 @@ def last_statements(daemon):
 
 def await_decided(daemon):
     """The decision code is asked behind an apply or a start, and then stated."""
-    veth.wait_for("the node's tables to be asked", lambda: last_statements(
-        daemon)[""].predicate["proof"]["decided"])
+    def proof():
+        return last_statements(daemon)[""].predicate["proof"]
+    veth.wait_for("the node's tables to be asked and compared",
+                  lambda: proof()["decided"] and proof()["documents"])
 
 
 def verify(daemon, envelopes, *options):

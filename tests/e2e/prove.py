@@ -49,6 +49,8 @@ def await_decided(daemon):
     """By the daemon itself, behind the reply; nobody asks for a proof."""
     veth.wait_for("the decision code to be asked",
                   lambda: decisions(daemon)[1] == "PROVED")
+    veth.wait_for("the documents to be compared", lambda: prove(
+        daemon)[2]["documents"]["verdict"] == "PROVED")
     return decisions(daemon)[0]
 
 
@@ -65,8 +67,8 @@ def main(build):
 
         code, told, levels = prove(daemon)
         check(told["verdict"] == "PROVED" and code == 0, "a sound node")
-        check(set(levels) == {"kernel tables", "invariants", "decisions", "ports",
-                              "hooks", "programs"} and
+        check(set(levels) == {"kernel tables", "invariants", "documents",
+                              "decisions", "ports", "hooks", "programs"} and
               all(level["lookedAt"] and not level["wrong"]
                   for level in levels.values()), "every level looked")
         check(all(i["verdict"] == "PROVED" and i["forbidden"]
@@ -102,6 +104,7 @@ def main(build):
               "the daemon tells of it and repairs the tables by itself")
         check(prove(daemon)[0] == 0, "and the node is sound again")
         daemon.apply(policy())
+        await_decided(daemon)
         check(prove(daemon)[0] == 0, "applied again it is sound")
         check(daemon.stop() == 0, "the daemon stops in order")
 

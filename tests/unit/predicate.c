@@ -345,6 +345,8 @@ static void test_what_is_news(void **state)
 		{"proof", "decided", "{\"epoch\":1,\"ms\":7}", false},
 		{"proof", "decided", "{\"epoch\":2}", true},
 		{"proof", "decided", "null", true},
+		{"proof", "documents", "{\"ms\":7}", false},
+		{"proof", "documents", "null", true},
 		{NULL, "chain", "{}", false},
 		{NULL, "verdict", "\"PASSED\"", false},
 		{NULL, "gaps", "[{\"from\":\"x\",\"to\":\"y\"}]", false},

@@ -73,6 +73,7 @@ static void a_sound_node(void **state)
 	(void)state;
 	tell();
 	assert_level("kernel tables", "PROVED", NULL);
+	assert_level("documents", "PROVED", NULL);
 	assert_level("decisions", "PROVED", NULL);
 	assert_level("ports", "PROVED", NULL);
 	assert_level("hooks", "PROVED", NULL);
@@ -147,6 +148,26 @@ static void what_the_taps_show(void **state)
 	tell();
 	assert_level("ports", "VIOLATED", "1 wrong");
 	assert_verdict("VIOLATED");
+}
+
+static void what_the_documents_mean(void **state)
+{
+	struct clo_meaning *meaning = &f.node.meaning;
+
+	(void)state;
+	meaning->differences = 2;
+	(void)snprintf(meaning->first, sizeof(meaning->first), "a > b");
+	tell();
+	assert_level("documents", "VIOLATED", "a > b");
+	assert_verdict("VIOLATED");
+	meaning->error = -EBADMSG;
+	tell();
+	assert_level("documents", "ERROR", "could not be looked at");
+	/* of other documents */
+	meaning->tables[0] ^= 1;
+	tell();
+	assert_level("documents", "NOT-COVERED", "is under way");
+	assert_verdict("NOT-COVERED");
 }
 
 /* Whatever was found of other tables. */
@@ -281,6 +302,7 @@ int main(void)
 		TEST(a_table_that_differs),
 		TEST(what_the_taps_show),
 		TEST(the_program_has_the_last_word),
+		TEST(what_the_documents_mean),
 		TEST(what_the_decision_code_says),
 		TEST(nothing_is_no_proof),
 	};
