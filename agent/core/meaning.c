@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/core/meaning.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -97,6 +98,7 @@ static int compare(struct job *job)
 		r = clo_compile(policy, job->compiled_at, &compiled, flaws);
 	if (r < 0)
 		return r;
+	assert(compiled);
 	if (memcmp(compiled->tables->gen.tables_digest, job->meaning.tables,
 		   sizeof(job->meaning.tables)) != 0)
 		return -EBADMSG;

@@ -16,6 +16,7 @@
 /* Linked with --wrap=clo_compile: what the thread compiles may be spoiled. */
 static _Atomic(void (*)(struct clo_tables *tables)) sabotage;
 static atomic_uint compiled;
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker gives the name */
 int __real_clo_compile(const struct clo_policy *policy, time_t now,
 		       struct clo_compiled **ret_compiled,
 		       struct clo_flaws *flaws);
@@ -35,6 +36,8 @@ int __wrap_clo_compile(const struct clo_policy *policy, time_t now,
 	atomic_fetch_add(&compiled, 1);
 	return r;
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static struct clo_node node;
 static sd_event *event;
