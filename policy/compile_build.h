@@ -84,6 +84,26 @@ struct clo_build {
 	size_t cap_pairs;
 };
 
+/* A row under way. */
+struct clo_build_row {
+	uint32_t *scratch; /* rule by class */
+	bool *shared; /* by class: more than one rule grants it */
+	uint32_t *touched; /* classes, as they were met */
+	size_t n_touched;
+	uint32_t *owned; /* by rule: classes; 0 between two rows */
+	uint32_t *bits, *list; /* as sets and rows have it */
+};
+
+int clo_build_row_init(struct clo_build *build, struct clo_build_row *row);
+void clo_build_row_done(struct clo_build_row *row);
+void clo_build_row_clear(struct clo_build_row *row);
+/* What the rule serves; the first rule owns a class. */
+void clo_build_row_add(const struct clo_build *build, struct clo_build_row *row,
+		       uint32_t rule);
+/* row + 1, or 0 if the rules allow nothing. */
+int clo_build_row_end(struct clo_build *build, struct clo_build_row *row,
+		      uint32_t *ret_row);
+
 /* "it": why the policy is too large; returns -EINVAL. */
 int clo_build_refuse(struct clo_build *build, const char *what);
 

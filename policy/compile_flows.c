@@ -12,7 +12,6 @@
  */
 #define PAIRS_MAX ((size_t)1 << 24)
 #define STEPS_MAX ((size_t)1 << 30) /* (bundle, pair) met in all */
-#define ROWS_MAX ((size_t)1 << 27) /* numbers in all rows, or sets */
 
 struct flows {
 	struct clo_lists bundle_keys; /* {from peer, to peer} */
@@ -23,13 +22,7 @@ struct flows {
 	struct clo_lists lists; /* of bundles */
 	uint32_t *rows; /* by list: row + 1; 0: not known yet */
 	size_t n_rows, cap_rows;
-	uint32_t *scratch; /* one row: rule by class */
-	bool *shared; /* by class: more than one rule grants it */
-	uint32_t *touched; /* classes of that row, as they were met */
-	size_t n_touched;
-	uint32_t *owned; /* by rule: classes of that row; 0 between two */
-	uint32_t *bits; /* the same row, as compile_build.h has it */
-	uint32_t *row;
+	struct clo_build_row row; /* under way */
 	struct clo_edges met; /* one source: (destination, bundle) */
 	size_t steps;
 };
@@ -44,12 +37,7 @@ static void done(struct flows *flows)
 	clo_lists_done(&flows->lists);
 	clo_edges_done(&flows->met);
 	free(flows->rows);
-	free(flows->scratch);
-	free(flows->shared);
-	free(flows->touched);
-	free(flows->owned);
-	free(flows->bits);
-	free(flows->row);
+	clo_build_row_done(&flows->row);
 }
 
 static int bundle_rules(struct clo_build *build, struct flows *flows)
@@ -169,137 +157,6 @@ static int index_members(struct clo_build *build, struct flows *flows)
 	return r;
 }
 
-/* In the scratch row, the rule owns its classes that no earlier one owns. */
-static void set_class(struct flows *flows, uint32_t class, uint32_t rule)
-{
-	uint32_t *owner = &flows->scratch[class];
-
-	if (!*owner)
-		flows->touched[flows->n_touched++] = class;
-	else if (*owner != rule)
-		flows->shared[class] = true;
-	if (!*owner || rule < *owner)
-		*owner = rule;
-}
-
-/* "any": every class but those that carry other packets. */
-static void set_any(const struct clo_build *build, struct flows *flows,
-		    uint32_t rule)
-{
-	size_t n_classes = clo_classes_count(&build->classes);
-	size_t n, i = 0;
-	const uint32_t *left_out = clo_index_get(&build->classes.by_spec,
-						 build->encapsulation, &n);
-
-	for (uint32_t class = 0; class < n_classes; class ++) {
-		if (i < n && left_out[i] == class)
-			i++;
-		else
-			set_class(flows, class, rule);
-	}
-}
-
-static void set_rule(const struct clo_build *build, struct flows *flows,
-		     uint32_t rule)
-{
-	size_t n_specs;
-	const uint32_t *specs = clo_lists_get(
-		&build->ports, build->rules[rule].ports, &n_specs);
-
-	for (size_t s = 0; s < n_specs; s++) {
-		const uint32_t *classes;
-		size_t n;
-
-		if (specs[s] == CLO_PORTS_ANY) {
-			set_any(build, flows, rule);
-			continue;
-		}
-		classes = clo_index_get(&build->classes.by_spec, specs[s], &n);
-		for (size_t c = 0; c < n; c++)
-			set_class(flows, classes[c], rule);
-	}
-}
-
-/* The row under way shows what its rules are for. */
-static void note_uses(uint8_t *uses, const struct flows *flows)
-{
-	for (size_t i = 0; i < flows->n_touched; i++) {
-		uint32_t class = flows->touched[i];
-
-		uses[flows->scratch[class]] |= CLO_RULE_OWNS;
-		if (!flows->shared[class])
-			uses[flows->scratch[class]] |= CLO_RULE_NEEDED;
-	}
-}
-
-static void clear_row(struct flows *flows)
-{
-	for (size_t i = 0; i < flows->n_touched; i++) {
-		flows->scratch[flows->touched[i]] = 0;
-		flows->shared[flows->touched[i]] = false;
-	}
-	flows->n_touched = 0;
-}
-
-/* The rule that owns most classes of the row; of equals, the first. */
-static uint32_t find_owner(struct flows *flows)
-{
-	uint32_t *owned = flows->owned;
-	uint32_t owner = flows->scratch[flows->touched[0]];
-
-	for (size_t i = 0; i < flows->n_touched; i++) {
-		uint32_t rule = flows->scratch[flows->touched[i]];
-
-		owned[rule]++;
-		if (owned[rule] > owned[owner] ||
-		    (owned[rule] == owned[owner] && rule < owner))
-			owner = rule;
-	}
-	for (size_t i = 0; i < flows->n_touched; i++)
-		owned[flows->scratch[flows->touched[i]]] = 0;
-	return owner;
-}
-
-/* Which classes the row has, whoever allows them. */
-static int intern_set(struct clo_build *build, struct flows *flows)
-{
-	uint32_t *bits = flows->bits;
-	uint32_t set = 0;
-	int r;
-
-	memset(bits, 0, build->words * sizeof(uint64_t));
-	for (size_t i = 0; i < flows->n_touched; i++)
-		bits[flows->touched[i] / 32] |= 1U << flows->touched[i] % 32;
-	r = clo_lists_intern(&build->sets, bits, (size_t)build->words * 2,
-			     &set);
-	flows->row[0] = set - 1;
-	return r;
-}
-
-static int intern_row(struct clo_build *build, struct flows *flows,
-		      uint32_t *ret_row)
-{
-	uint32_t owner = find_owner(flows);
-	uint32_t *row = flows->row;
-	size_t n = CLO_ROW_OTHERS;
-	int r = intern_set(build, flows);
-
-	if (r < 0)
-		return r;
-	row[1] = owner;
-	for (uint32_t w = 0; w < build->words * 2; w++) {
-		for (uint32_t word = flows->bits[w]; word; word &= word - 1) {
-			uint32_t class = w * 32 + (uint32_t)__builtin_ctz(word);
-
-			if (flows->scratch[class] == owner)
-				continue;
-			row[n++] = class;
-			row[n++] = flows->scratch[class];
-		}
-	}
-	return clo_lists_intern(&build->rows, row, n, ret_row);
-}
-
 /* row + 1, or 0 if the bundles' rules set no bit. */
 static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 		    uint32_t *ret_row)
@@ -307,23 +164,17 @@ static int make_row(struct clo_build *build, struct flows *flows, uint32_t list,
 	const uint32_t *bundles;
 	size_t n;
 
-	clear_row(flows);
+	clo_build_row_clear(&flows->row);
 	bundles = clo_lists_get(&flows->lists, list, &n);
 	for (size_t b = 0; b < n; b++) {
 		size_t n_rules;
 		const uint32_t *rules = clo_index_get(&flows->bundle_rules,
 						      bundles[b], &n_rules);
 
-		for (size_t i = 0; i < n_rules; i++) {
-			set_rule(build, flows, rules[i]);
-			build->out->uses[rules[i]] |= CLO_RULE_MET;
-		}
+		for (size_t i = 0; i < n_rules; i++)
+			clo_build_row_add(build, &flows->row, rules[i]);
 	}
-	note_uses(build->out->uses, flows);
-	if (flows->n_touched)
-		return intern_row(build, flows, ret_row);
-	*ret_row = 0;
-	return 0;
+	return clo_build_row_end(build, &flows->row, ret_row);
 }
 
 static int order_numbers(const void *left, const void *right)
@@ -462,32 +313,19 @@ static int add_source(struct clo_build *build, struct flows *flows,
 
 static int init(struct clo_build *build, struct flows *flows)
 {
-	size_t n;
-	int r;
+	int r = clo_build_row_init(build, &flows->row);
 
-	build->words = (clo_classes_count(&build->classes) + 63) / 64;
-	n = (size_t)build->words * 64;
-	flows->scratch = calloc(n, sizeof(*flows->scratch));
-	flows->shared = calloc(n, sizeof(*flows->shared));
-	flows->touched = calloc(n, sizeof(*flows->touched));
-	flows->bits = calloc(n / 32, sizeof(*flows->bits));
-	flows->row = calloc(CLO_ROW_OTHERS + 2 * n, sizeof(*flows->row));
-	flows->owned = calloc(build->n_rules, sizeof(*flows->owned));
+	if (r < 0)
+		return r;
 	/* Row 0 is that of the empty list: no bit. */
 	flows->rows = calloc(1, sizeof(*flows->rows));
 	build->out->uses = calloc(build->n_rules, sizeof(uint8_t));
-	if (!flows->scratch || !flows->rows || !flows->shared ||
-	    !flows->touched || !flows->bits || !flows->row || !flows->owned ||
-	    !build->out->uses)
+	if (!flows->rows || !build->out->uses)
 		return -ENOMEM;
 	flows->n_rows = 1;
 	flows->cap_rows = 1;
 
-	r = clo_lists_init(&build->sets, ROWS_MAX);
-	if (r == 0)
-		r = clo_lists_init(&build->rows, ROWS_MAX);
-	if (r == 0)
-		r = clo_lists_init(&flows->bundle_keys, CLO_LISTS_MAX);
+	r = clo_lists_init(&flows->bundle_keys, CLO_LISTS_MAX);
 	if (r == 0)
 		r = clo_lists_init(&flows->lists, CLO_LISTS_MAX);
 	return r;
