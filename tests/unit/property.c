@@ -79,20 +79,19 @@ static void check_seed(uint64_t seed, bool all)
 
 	subject_init(&subject, seed, false);
 	check_tables(&subject, all ? 2000 : PACKETS);
-	if (is_turn(seed, 4, all))
-		check_breaches(&subject, all ? 2000 : 8);
-	if (is_turn(seed, 10, all))
-		check_trace(&subject, all ? 200 : 8);
+	check_breaches(&subject, all ? 2000 : 4);
+	if (is_turn(seed, 2, all))
+		check_trace(&subject, all ? 200 : 4);
 	if (is_turn(seed, 100, all))
 		check_whole(&subject);
 	if (is_turn(seed, 400, all))
 		check_all_breaches(&subject);
-	if (is_turn(seed, 50, all) && subject.kind == RANDOM_LEGAL)
+	if (is_turn(seed, 10, all) && subject.kind == RANDOM_LEGAL)
 		check_order(&subject);
-	if (is_turn(seed, 50, all)) {
+	if (is_turn(seed, 10, all)) {
 		/* The same with a few changes, or something else. */
-		subject_init(&after, seed % 100 < 50 ? seed : seed + 3,
-			     seed % 100 < 50);
+		subject_init(&after, seed % 20 < 10 ? seed : seed + 3,
+			     seed % 20 < 10);
 		check_plan(&subject, &after);
 		subject_done(&after);
 	}
