@@ -119,6 +119,14 @@ def port_of_bridge(tap):
              "off", "group_fwd_mask", "0xfffd")
 
 
+def forwards(tap):
+    """Once the kernel has told the bridge of its carrier, which takes a while
+    on a busy machine; until then what comes by it is lost."""
+    state = Path(f"/sys/class/net/{tap}/brport/state")
+    veth.wait_for(f"{tap} forwards",
+                  lambda: state.read_text(encoding="ascii").strip() == "3")
+
+
 def bypass_netfilter():
     """Where bridges call netfilter, it would drop and trim frames itself."""
     for name in ("iptables", "ip6tables", "arptables"):
@@ -143,6 +151,8 @@ def build(outside=OUTSIDE):
         silence(guest)
         port_of_bridge(guest.tap)
         guests[host.name] = guest
+    for guest in guests.values():
+        forwards(guest.tap)
     return guests
 
 

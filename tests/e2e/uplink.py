@@ -132,6 +132,7 @@ def wires(kind):
             carry(kind, REMOTE, name)
         link(None, "set", device(name), "master", world.BRIDGE)
         frames.port_of_bridge(device(name))
+        frames.forwards(device(name))
         ports[name] = Port(REMOTE, device(name), tap=device(name))
     return ports
 
