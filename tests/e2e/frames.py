@@ -306,12 +306,13 @@ class Stage:
         return after
 
     def reasons(self, counted, sender):
-        """Names of the reasons: at the sender's tap, else at any other."""
+        """Names of the reasons: at the sender's tap, and on the way to any.
+        The agent's own frames, when it tries the packet kinds, are among
+        them."""
         names = {text: name for name, text in REASONS.items()}
         tap = self.ports[sender].tap
-        own = {names[r] for i, d, r in counted
-               if i == tap and d == "from_guest"}
-        return own or {names[r] for i, d, r in counted if d == "to_guest"}
+        return {names[r] for i, d, r in counted
+                if d == "to_guest" or (i == tap and d == "from_guest")}
 
     def counters(self):
         """{(interface, direction, reason): count}"""
