@@ -229,6 +229,8 @@ int clo_meaner_new(struct sd_event *event, struct clo_node *node,
 
 	if (!meaner)
 		return -ENOMEM;
+	/* A heap of the thread's own would keep what the policy took there. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	meaner->node = node;
 	meaner->on_news = on_news;
 	meaner->userdata = userdata;

@@ -80,8 +80,7 @@ static void check_seed(uint64_t seed, bool all)
 	subject_init(&subject, seed, false);
 	check_tables(&subject, all ? 2000 : PACKETS);
 	check_breaches(&subject, all ? 2000 : 4);
-	if (is_turn(seed, 2, all))
-		check_trace(&subject, all ? 200 : 4);
+	check_trace(&subject, all ? 200 : 2);
 	if (is_turn(seed, 100, all))
 		check_whole(&subject);
 	if (is_turn(seed, 400, all))
