@@ -127,9 +127,10 @@ int clo_audit_tables(struct clo_node *node, struct clo_audit *audit)
 		return clo_problem_everyone(clo_problem_add(
 			&audit->problems, "net.flow-matrix",
 			"the tables cannot be read back: %s",
-			r == -EBADMSG ? "they are not those of their "
-					"generation (gen, epoch)"
-				      : strerrordesc_np(-r)));
+			r == -EBADMSG  ? "they are not those of their "
+					 "generation (gen, epoch)"
+			: r == -ENOENT ? "no epoch is in force in the kernel"
+				       : strerrordesc_np(-r)));
 	}
 
 	r = compare(node, audit);
