@@ -19,7 +19,7 @@ uint32_t roll(uint32_t sides)
 	dice ^= dice << 13;
 	dice ^= dice >> 17;
 	dice ^= dice << 5;
-	return dice % sides;
+	return sides ? dice % sides : 0;
 }
 
 static void *room(struct clo_tables *tables, enum clo_table t, size_t n)
