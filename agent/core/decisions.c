@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <systemd/sd-event.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/core/idle.h"
 #include "agent/core/node.h"
 
 #define TURN 5.0 /* ms in which the event loop does nothing else */
@@ -145,11 +145,17 @@ struct clo_decider {
 	struct clo_node *node;
 	void (*on_news)(void *userdata);
 	void *userdata;
-	sd_event_source *post; /* looks, after anything has happened */
-	sd_event_source *turn; /* asks, while there is something to ask */
+	struct clo_idle *idle;
 };
 
-static int on_turn(sd_event_source *source, void *userdata)
+static bool is_due(void *userdata)
+{
+	const struct clo_decider *decider = userdata;
+
+	return clo_decisions_are_due(decider->node);
+}
+
+static void turn(void *userdata)
 {
 	struct clo_decider *decider = userdata;
 	struct clo_decisions *decisions = &decider->node->decisions;
@@ -159,25 +165,13 @@ static int on_turn(sd_event_source *source, void *userdata)
 		decisions->news = false;
 		decider->on_news(decider->userdata);
 	}
-	return clo_decisions_are_due(decider->node)
-		       ? 0
-		       : sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
-static int on_post(sd_event_source *source, void *userdata)
-{
-	struct clo_decider *decider = userdata;
-
-	(void)source;
-	return clo_decisions_are_due(decider->node)
-		       ? sd_event_source_set_enabled(decider->turn, SD_EVENT_ON)
-		       : 0;
 }
 
 int clo_decider_new(struct sd_event *event, struct clo_node *node,
 		    void (*on_news)(void *userdata), void *userdata,
 		    struct clo_decider **ret_decider)
 {
+	static const struct clo_idle_work work = {is_due, turn};
 	struct clo_decider *decider = calloc(1, sizeof(*decider));
 	int r;
 
@@ -186,14 +180,7 @@ int clo_decider_new(struct sd_event *event, struct clo_node *node,
 	decider->node = node;
 	decider->on_news = on_news;
 	decider->userdata = userdata;
-	r = sd_event_add_post(event, &decider->post, on_post, decider);
-	if (r >= 0)
-		r = sd_event_add_defer(event, &decider->turn, on_turn, decider);
-	if (r >= 0)
-		r = sd_event_source_set_priority(decider->turn,
-						 SD_EVENT_PRIORITY_IDLE);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(decider->turn, SD_EVENT_OFF);
+	r = clo_idle_new(event, &work, decider, &decider->idle);
 	if (r < 0) {
 		clo_decider_free(decider);
 		return r;
@@ -208,7 +195,6 @@ void clo_decider_free(struct clo_decider *decider)
 	if (!decider)
 		return;
 
-	sd_event_source_disable_unref(decider->post);
-	sd_event_source_disable_unref(decider->turn);
+	clo_idle_free(decider->idle);
 	free(decider);
 }

@@ -6,10 +6,10 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-event.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
+#include "agent/core/idle.h"
 #include "agent/core/node.h"
 #include "ebpf/lib/frame_type.h"
 #include "policy/host_view.h"
@@ -153,51 +153,37 @@ int clo_revoke_some(struct clo_node *node, double ms)
 
 struct clo_revoker {
 	struct clo_node *node;
-	sd_event_source *post; /* looks, after anything has happened */
-	sd_event_source *turn; /* walks, while there is something to walk */
+	struct clo_idle *idle;
 };
 
-static int on_turn(sd_event_source *source, void *userdata)
+static bool is_due(void *userdata)
+{
+	const struct clo_revoker *revoker = userdata;
+
+	return clo_revoke_is_due(revoker->node);
+}
+
+static void turn(void *userdata)
 {
 	struct clo_revoker *revoker = userdata;
-	int r;
+	int r = clo_revoke_some(revoker->node, TURN);
 
-	r = clo_revoke_some(revoker->node, TURN);
 	if (r < 0)
 		(void)clo_log_errno(CLO_LOG_ERR, r,
 				    "the connection table was not walked");
-	return clo_revoke_is_due(revoker->node)
-		       ? 0
-		       : sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
-static int on_post(sd_event_source *source, void *userdata)
-{
-	struct clo_revoker *revoker = userdata;
-
-	(void)source;
-	return clo_revoke_is_due(revoker->node)
-		       ? sd_event_source_set_enabled(revoker->turn, SD_EVENT_ON)
-		       : 0;
 }
 
 int clo_revoker_new(struct sd_event *event, struct clo_node *node,
 		    struct clo_revoker **ret_revoker)
 {
+	static const struct clo_idle_work work = {is_due, turn};
 	struct clo_revoker *revoker = calloc(1, sizeof(*revoker));
 	int r;
 
 	if (!revoker)
 		return -ENOMEM;
 	revoker->node = node;
-	r = sd_event_add_post(event, &revoker->post, on_post, revoker);
-	if (r >= 0)
-		r = sd_event_add_defer(event, &revoker->turn, on_turn, revoker);
-	if (r >= 0)
-		r = sd_event_source_set_priority(revoker->turn,
-						 SD_EVENT_PRIORITY_IDLE);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(revoker->turn, SD_EVENT_OFF);
+	r = clo_idle_new(event, &work, revoker, &revoker->idle);
 	if (r < 0) {
 		clo_revoker_free(revoker);
 		return r;
@@ -212,7 +198,6 @@ void clo_revoker_free(struct clo_revoker *revoker)
 	if (!revoker)
 		return;
 
-	sd_event_source_disable_unref(revoker->post);
-	sd_event_source_disable_unref(revoker->turn);
+	clo_idle_free(revoker->idle);
 	free(revoker);
 }
