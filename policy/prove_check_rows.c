@@ -153,20 +153,28 @@ static bool are_numbered_alike(const struct clo_tables *tables,
 		       tables->table[CLO_TABLE_ROWS].n;
 }
 
-/* Rows of entries of table rules that came or went; false: of no row. */
+/*
+ * Rows of entries of table rules that came or went are marked, from *first to
+ * before *end at most; false: there is one of no row.
+ */
 static bool touch_others(const struct clo_tables *tables,
-			 const struct clo_change *change, bool *touched)
+			 const struct clo_change *change, bool *touched,
+			 size_t *first, size_t *end)
 {
-	size_t end = tables->table[CLO_TABLE_RULES].n -
-		     change->tail[CLO_TABLE_RULES];
+	size_t n = tables->table[CLO_TABLE_RULES].n -
+		   change->tail[CLO_TABLE_RULES];
 
-	for (size_t i = change->head[CLO_TABLE_RULES]; i < end; i++) {
+	for (size_t i = change->head[CLO_TABLE_RULES]; i < n; i++) {
 		const struct clo_rule_key *key =
 			clo_tables_key(tables, CLO_TABLE_RULES, i);
 
 		if (key->row >= tables->table[CLO_TABLE_ROWS].n)
 			return false;
 		touched[key->row] = true;
+		if (key->row < *first)
+			*first = key->row;
+		if (key->row >= *end)
+			*end = key->row + 1;
 	}
 	return true;
 }
@@ -188,6 +196,19 @@ static bool is_same_set(const struct clo_tables *tables,
 	       first >= n - change->tail[CLO_TABLE_WORDS];
 }
 
+/* Rows that may say something else than they said: from *ret_first. */
+static void find_rows(const struct clo_tables *tables,
+		      const struct clo_change *change, size_t *ret_first,
+		      size_t *ret_end)
+{
+	size_t n = tables->table[CLO_TABLE_ROWS].n;
+	/* With all sets as they were, a row that stands there is the same. */
+	bool same = change->same[CLO_TABLE_WORDS];
+
+	*ret_first = same ? change->head[CLO_TABLE_ROWS] : 0;
+	*ret_end = same ? n - change->tail[CLO_TABLE_ROWS] : n;
+}
+
 /* The row says what it said, of the same classes whatever their set's number. */
 static bool is_same_row(const struct clo_tables *tables,
 			const struct clo_change *change, uint32_t index)
@@ -200,12 +221,6 @@ static bool is_same_row(const struct clo_tables *tables,
 	size_t size = tables->gen.words * sizeof(uint64_t);
 	const uint64_t *bits;
 
-	/* With all sets as they were, a row that stands there is the same. */
-	if (change->same[CLO_TABLE_WORDS] &&
-	    (index < change->head[CLO_TABLE_ROWS] ||
-	     index >= tables->table[CLO_TABLE_ROWS].n -
-			      change->tail[CLO_TABLE_ROWS]))
-		return true;
 	if (was->rule != is->rule || was->owned != is->owned ||
 	    was->others != is->others)
 		return false;
@@ -256,6 +271,8 @@ static int check_change(const struct clo_tables *tables,
 {
 	size_t n = tables->table[CLO_TABLE_ROWS].n;
 	CLO_AUTO_MEM bool *touched = calloc(n + 1, sizeof(*touched));
+	size_t first;
+	size_t end;
 	int r;
 
 	if (!touched)
@@ -269,12 +286,15 @@ static int check_change(const struct clo_tables *tables,
 	if (r < 0)
 		return r;
 
-	if (!touch_others(tables, change, touched) ||
-	    !touch_others(change->before->tables, change, touched))
+	find_rows(tables, change, &first, &end);
+	if (!touch_others(tables, change, touched, &first, &end) ||
+	    !touch_others(change->before->tables, change, touched, &first,
+			  &end))
 		return clo_check_bad(reterr_text, "rules: of no row");
-	for (uint32_t i = 0; i < n && r == 0; i++)
-		if (touched[i] || !is_same_row(tables, change, i))
-			r = check_touched(tables, i, &allowed[i], reterr_text);
+	for (size_t i = first; i < end && r == 0; i++)
+		if (touched[i] || !is_same_row(tables, change, (uint32_t)i))
+			r = check_touched(tables, (uint32_t)i, &allowed[i],
+					  reterr_text);
 	return r;
 }
 
