@@ -24,7 +24,7 @@
 
 /* What the thread works on; nobody else does meanwhile. */
 struct job {
-	char *documents; /* JSON text */
+	json_t *documents; /* shared with the force: nobody changes them */
 	time_t accepted, compiled_at;
 	struct clo_meaning meaning; /* `tables`: those that must come out */
 	double begin; /* clo_milliseconds() */
@@ -84,16 +84,15 @@ static int compare(struct job *job)
 	CLO_AUTO(clo_policy) struct clo_policy *policy = NULL;
 	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
 	CLO_AUTO_MEM struct clo_oracle_report *report = NULL;
-	json_auto_t *documents = NULL;
 	int r;
 
 	report = calloc(1, sizeof(*report));
-	documents = json_loads(job->documents, 0, NULL);
-	if (!report || !documents)
+	if (!report)
 		return -ENOMEM;
 	r = clo_flaws_new(&flaws);
 	if (r == 0)
-		r = clo_force_parse(documents, job->accepted, &policy, flaws);
+		r = clo_force_parse(job->documents, job->accepted, &policy,
+				    flaws);
 	if (r == 0)
 		r = clo_compile(policy, job->compiled_at, &compiled, flaws);
 	if (r < 0)
@@ -132,7 +131,7 @@ static void job_free(struct job *job)
 	if (!job)
 		return;
 
-	free(job->documents);
+	json_decref(job->documents);
 	free(job);
 }
 CLO_DEFINE_FREEP(job)
@@ -145,9 +144,7 @@ static int start(struct clo_meaner *meaner)
 
 	if (!job)
 		return -ENOMEM;
-	job->documents = json_dumps(force->documents, JSON_COMPACT);
-	if (!job->documents)
-		return -ENOMEM;
+	job->documents = json_incref(force->documents); /* atomically */
 	job->accepted = force->accepted;
 	job->compiled_at = force->compiled_at;
 	memcpy(job->meaning.tables, digest_of(meaner->node),

@@ -54,6 +54,20 @@ def await_decided(daemon):
     return decisions(daemon)[0]
 
 
+def prove_planted(daemon):
+    """The daemon looks by itself, too: it may have repaired what was planted
+    before the proof is asked for. Then it is planted again."""
+    proofs = []
+
+    def plant():
+        violations.add_pair(daemon, violations.other_environment)
+        proofs.append(prove(daemon))
+        return proofs[-1][0] != 0
+
+    veth.wait_for("a proof before the repair", plant)
+    return proofs[-1]
+
+
 def main(build):
     veth.inside()
     world.build()
@@ -82,8 +96,7 @@ def main(build):
               kinds["notCovered"][0].startswith("frame longer than four pages"),
               "but for one they are all run, by the confined daemon")
 
-        violations.add_pair(daemon, violations.other_environment)
-        code, told, levels = prove(daemon)
+        code, told, levels = prove_planted(daemon)
         check(told["verdict"] == "VIOLATED" and code == 3, "a planted pair")
         check([d["how"] for d in levels["kernel tables"]["differences"]
                if d["table"] == "pairs"] == ["extra"],

@@ -43,6 +43,8 @@ void check_whole(const struct subject *subject);
 void check_order(const struct subject *subject);
 void check_trace(const struct subject *subject, int packets);
 void check_plan(const struct subject *before, const struct subject *after);
+/* The proof of what changed says what the whole one says. */
+void check_change(const struct subject *before, const struct subject *after);
 void check_breaches(const struct subject *subject, int packets);
 /* Every forbidden flow there is, not some. */
 void check_all_breaches(const struct subject *subject);
