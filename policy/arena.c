@@ -51,6 +51,16 @@ bool clo_arena_failed(const struct clo_arena *arena)
 	return arena->failed;
 }
 
+size_t clo_arena_size(const struct clo_arena *arena)
+{
+	size_t size = 0;
+
+	for (const struct chunk *chunk = arena->chunks; chunk;
+	     chunk = chunk->next)
+		size += chunk->size;
+	return size;
+}
+
 static struct chunk *add_chunk(struct clo_arena *arena, size_t size)
 {
 	struct chunk *chunk;

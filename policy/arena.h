@@ -17,6 +17,7 @@ void clo_arena_free(struct clo_arena *arena);
 CLO_DEFINE_FREEP(clo_arena)
 
 bool clo_arena_failed(const struct clo_arena *arena);
+size_t clo_arena_size(const struct clo_arena *arena); /* bytes it takes */
 
 /* Zeroed, aligned for any type; n 0 gives a pointer to nothing, not NULL. */
 void *clo_arena_array(struct clo_arena *arena, size_t n, size_t size);

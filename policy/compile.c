@@ -36,8 +36,9 @@ static size_t count_rules(const struct clo_policy *policy)
 	size_t n = 0;
 
 	for (size_t t = 0; t < policy->n_tenants; t++) {
-		for (int e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT; e++)
-			n += policy->tenants[t].scopes[e].n_rules;
+		for (enum clo_environment e = CLO_ENV_PRODUCTION;
+		     e <= CLO_ENV_DEVELOPMENT; e++)
+			n += clo_policy_rules(policy, t, e).n;
 	}
 	return n;
 }
@@ -60,15 +61,15 @@ static int number_rules(struct clo_build *build)
 
 	build->n_rules = 1;
 	for (uint32_t t = 0; t < policy->n_tenants; t++) {
-		for (uint32_t e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT;
-		     e++) {
-			const struct clo_scope_doc *scope =
-				&policy->tenants[t].scopes[e];
+		for (enum clo_environment e = CLO_ENV_PRODUCTION;
+		     e <= CLO_ENV_DEVELOPMENT; e++) {
+			const struct clo_rule_list list =
+				clo_policy_rules(policy, t, e);
 
-			for (size_t i = 0; i < scope->n_rules; i++) {
+			for (size_t i = 0; i < list.n; i++) {
 				uint32_t rule = build->n_rules++;
 
-				out->rules[rule] = &scope->rules[i];
+				out->rules[rule] = &list.items[i];
 				build->rules[rule].tenant = t;
 				build->rules[rule].environment = e;
 			}

@@ -190,10 +190,10 @@ static json_t *peer_of(struct wish *wish, const struct side *side)
 	return NULL;
 }
 
-static bool is_taken(const struct clo_scope_doc *scope, const char *name)
+static bool is_taken(const struct clo_rule_list *rules, const char *name)
 {
-	for (size_t i = 0; i < scope->n_rules; i++)
-		if (strcmp(scope->rules[i].name, name) == 0)
+	for (size_t i = 0; i < rules->n; i++)
+		if (strcmp(rules->items[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -202,8 +202,9 @@ static bool is_taken(const struct clo_scope_doc *scope, const char *name)
 static void rule_name(const struct wish *wish, const char *service,
 		      char ret[64])
 {
-	const struct clo_scope_doc *scope =
-		&wish->tenant->scopes[wish->environment];
+	const struct clo_rule_list rules = clo_policy_rules(
+		wish->policy, (size_t)(wish->tenant - wish->policy->tenants),
+		wish->environment);
 	char plain[CLO_SERVICE_SPEC_TEXT];
 	unsigned int n = 1;
 
@@ -212,7 +213,7 @@ static void rule_name(const struct wish *wish, const char *service,
 		if (*at == '/')
 			*at = '-';
 	(void)snprintf(ret, 64, "allow-%s", plain);
-	while (is_taken(scope, ret))
+	while (is_taken(&rules, ret))
 		(void)snprintf(ret, 64, "allow-%s-%u", plain, ++n);
 }
 

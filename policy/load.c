@@ -12,13 +12,9 @@
 
 #define EMPTY "the file is empty: expected a document or an array of documents"
 
-struct totals {
-	size_t bytes, values;
-};
-
 /* What jansson would have to be protected from. */
 static bool check_size(struct clo_parse *parse, const struct clo_document *file,
-		       struct totals *totals)
+		       struct clo_totals *totals)
 {
 	struct clo_flaws *flaws = parse->reader.flaws;
 	struct clo_scan_size size;
@@ -96,6 +92,16 @@ static json_t *read_json(struct clo_parse *parse,
 			      "not JSON in UTF-8: %s (column %d)", error.text,
 			      error.column);
 	return NULL;
+}
+
+json_t *clo_parse_load_file(struct clo_parse *parse,
+			    const struct clo_document *file,
+			    struct clo_totals *totals, bool *ret_repeats)
+{
+	*ret_repeats = false;
+	return check_size(parse, file, totals)
+		       ? read_json(parse, file, ret_repeats)
+		       : NULL;
 }
 
 static const char *member_text(const json_t *json, const char *key)
@@ -232,7 +238,7 @@ void clo_parse_load(struct clo_parse *parse,
 		    const struct clo_document *documents, size_t n)
 {
 	struct clo_arena *scratch = parse->reader.scratch;
-	struct totals totals = {0};
+	struct clo_totals totals = {0};
 	size_t room = 0;
 	bool *repeats;
 
@@ -243,15 +249,15 @@ void clo_parse_load(struct clo_parse *parse,
 
 	parse->n_roots = n;
 	for (size_t i = 0; i < n; i++) {
-		json_t *json = NULL;
+		json_t *json = clo_parse_load_file(parse, &documents[i],
+						   &totals, &repeats[i]);
 
-		if (check_size(parse, &documents[i], &totals))
-			json = read_json(parse, &documents[i], &repeats[i]);
 		parse->roots[i] = json;
 		parse->unsure |= !json;
 		room += json_is_array(json) ? json_array_size(json) : 1;
 	}
 
+	parse->policy->values = totals.values;
 	parse->sources =
 		clo_arena_array(scratch, room, sizeof(*parse->sources));
 	if (!parse->sources)

@@ -96,9 +96,25 @@ const struct clo_cidr *clo_server_address(const struct clo_provided *service,
 	return NULL;
 }
 
+struct clo_rule_list clo_policy_rules(const struct clo_policy *policy,
+				      size_t tenant,
+				      enum clo_environment environment)
+{
+	const struct clo_scope_doc *scope =
+		&policy->tenants[tenant].scopes[environment];
+
+	if (policy->rules)
+		return policy->rules[4 * tenant + environment];
+	return (struct clo_rule_list){scope->rules, scope->n_rules};
+}
+
 void clo_policy_free(struct clo_policy *policy)
 {
-	/* The struct itself lives in its arena. */
-	if (policy)
+	while (policy && --policy->users == 0) {
+		struct clo_policy *before = policy->before;
+
+		/* The struct itself lives in its arena. */
 		clo_arena_free(policy->arena);
+		policy = before;
+	}
 }

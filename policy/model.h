@@ -211,6 +211,7 @@ struct clo_scope_doc {
 	size_t n_segments;
 	const char **groups;
 	size_t n_groups;
+	/* As they stood when the tenant was read: see clo_policy_rules(). */
 	struct clo_rule_doc *rules;
 	size_t n_rules;
 };
@@ -262,6 +263,17 @@ struct clo_exception_doc {
 	size_t n_rules;
 };
 
+struct clo_rule_list {
+	const struct clo_rule_doc *items; /* in the order of the document */
+	size_t n;
+};
+
+/* A document as canonical JSON: no spaces, members by name. */
+struct clo_canonical {
+	const char *text;
+	size_t len;
+};
+
 struct clo_policy {
 	struct clo_node_doc node;
 	struct clo_tenant_doc *tenants;
@@ -270,10 +282,27 @@ struct clo_policy {
 	size_t n_workloads;
 	struct clo_exception_doc *exceptions;
 	size_t n_exceptions;
-	uint8_t digest[32]; /* SHA-256 over the documents, canonical JSON,
-			       sorted by kind and name */
-	void *arena; /* owns it all */
+	uint8_t digest[32]; /* SHA-256 over the documents, a line each */
+	struct clo_canonical *documents; /* sorted by kind and name */
+	size_t n_documents;
+	size_t values; /* about as many JSON values as they have */
+	/*
+	 * NULL: every scope has the rules that it was read with. Else by tenant
+	 * and environment: see clo_policy_rules().
+	 */
+	struct clo_rule_list *rules;
+	/* Where it is a change of another: the rest is that one's. */
+	struct clo_policy *before;
+	size_t changes; /* bytes of it and those before; 0: it is the whole */
+	size_t whole; /* bytes of what they are changes of */
+	unsigned int users; /* of one thread */
+	void *arena; /* owns it all but what `before` does */
 };
+
+/* The rules of a scope of policy->tenants[tenant]. */
+struct clo_rule_list clo_policy_rules(const struct clo_policy *policy,
+				      size_t tenant,
+				      enum clo_environment environment);
 
 /* The node's guards and fence are on the ports of that bridge. */
 bool clo_node_governs(const struct clo_node_doc *node, const char *bridge);

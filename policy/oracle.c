@@ -310,14 +310,14 @@ size_t clo_oracle_judge(const struct clo_policy *policy, time_t now,
 	if (!packet->src.workload && !packet->dst.workload)
 		return 0;
 	for (size_t t = 0; t < policy->n_tenants; t++) {
-		for (int e = CLO_ENV_PRODUCTION; e <= CLO_ENV_DEVELOPMENT;
-		     e++) {
-			const struct clo_scope_doc *scope =
-				&policy->tenants[t].scopes[e];
+		for (enum clo_environment e = CLO_ENV_PRODUCTION;
+		     e <= CLO_ENV_DEVELOPMENT; e++) {
+			const struct clo_rule_list list =
+				clo_policy_rules(policy, t, e);
 
-			for (size_t i = 0; i < scope->n_rules; i++) {
+			for (size_t i = 0; i < list.n; i++) {
 				const struct clo_rule_doc *rule =
-					&scope->rules[i];
+					&list.items[i];
 
 				if (!clo_oracle_means(policy, &rule->from,
 						      &packet->src) ||

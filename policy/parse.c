@@ -2,7 +2,6 @@
 #include "policy/parse.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -23,33 +22,6 @@ const struct clo_source *clo_parse_kind(const struct clo_parse *parse,
 		end++;
 	*ret_n = end - first;
 	return &parse->sources[first];
-}
-
-static void EVP_MD_CTX_freep(EVP_MD_CTX **context)
-{
-	EVP_MD_CTX_free(*context);
-}
-
-static int hash_bytes(const char *buffer, size_t size, void *data)
-{
-	return EVP_DigestUpdate(data, buffer, size) == 1 ? 0 : -1;
-}
-
-/* Canonical JSON of every document, by kind and name, each on a line. */
-static int digest(const struct clo_parse *parse, uint8_t ret_digest[32])
-{
-	CLO_AUTO(EVP_MD_CTX) EVP_MD_CTX *context = EVP_MD_CTX_new();
-
-	if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-		return -ENOMEM;
-
-	for (size_t i = 0; i < parse->n_sources; i++)
-		if (json_dump_callback(parse->sources[i].json, hash_bytes,
-				       context,
-				       JSON_COMPACT | JSON_SORT_KEYS) < 0 ||
-		    hash_bytes("\n", 1, context) < 0)
-			return -ENOMEM;
-	return EVP_DigestFinal_ex(context, ret_digest, NULL) == 1 ? 0 : -ENOMEM;
 }
 
 static void check(struct clo_parse *parse, const struct clo_document *documents,
@@ -84,9 +56,10 @@ static int finish(struct clo_parse *parse)
 		return -EINVAL;
 
 	clo_parse_ids(parse);
+	clo_parse_documents(parse);
 	if (no_memory(parse))
 		return -ENOMEM;
-	return digest(parse, parse->policy->digest);
+	return clo_parse_digest(parse->policy);
 }
 
 int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
@@ -104,6 +77,7 @@ int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
 	parse.policy = clo_arena_array(keep, 1, sizeof(*parse.policy));
 	if (!parse.policy)
 		return -ENOMEM;
+	parse.policy->users = 1;
 
 	check(&parse, documents, n);
 	r = finish(&parse);
@@ -113,6 +87,7 @@ int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
 		return r;
 
 	*ret_policy = parse.policy;
+	parse.policy->whole = clo_arena_size(keep);
 	parse.policy->arena = CLO_TAKE(keep);
 	return 0;
 }

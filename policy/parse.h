@@ -28,5 +28,17 @@ struct clo_document {
  */
 int clo_policy_parse(const struct clo_document *documents, size_t n, time_t now,
 		     struct clo_policy **ret_policy, struct clo_flaws *flaws);
+/*
+ * The same where `documents` are those of `before`, which were `was`, but for
+ * the rules of some tenants: then only these are read, and what else a policy
+ * is made of is shared. `before` may be freed any time; not from another
+ * thread.
+ *
+ * -EAGAIN: something else differs, or has a flaw; parse it whole. -ENOMEM.
+ */
+int clo_policy_parse_change(struct clo_policy *before,
+			    const struct clo_document *was, size_t n_was,
+			    const struct clo_document *documents, size_t n,
+			    time_t now, struct clo_policy **ret_policy);
 void clo_policy_free(struct clo_policy *policy);
 CLO_DEFINE_FREEP(clo_policy)

@@ -357,24 +357,31 @@ static void read_rules(struct rules *rules, const struct clo_place *list)
 	clo_sort(state->rules, n, sizeof(void *), clo_compare_named);
 }
 
+void clo_parse_scope_rules(struct clo_parse *parse,
+			   struct clo_tenant_doc *tenant,
+			   struct clo_scope_doc *scope)
+{
+	struct clo_tenant_state *state =
+		&parse->tenants[tenant - parse->policy->tenants];
+	struct clo_place top = clo_place_top(state->source);
+	struct clo_place envs = clo_place_member(&top, "environments");
+	struct clo_place env = clo_place_member(
+		&envs, clo_environment_name(scope->environment));
+	struct clo_place list = clo_place_member(&env, "rules");
+	struct rules rules = {parse, tenant, state, scope};
+
+	read_rules(&rules, &list);
+}
+
 void clo_parse_rules(struct clo_parse *parse)
 {
 	for (size_t i = 0; i < parse->policy->n_tenants; i++) {
 		struct clo_tenant_doc *tenant = &parse->policy->tenants[i];
-		struct clo_tenant_state *state = &parse->tenants[i];
-		struct clo_place top = clo_place_top(state->source);
-		struct clo_place envs = clo_place_member(&top, "environments");
 
 		for (enum clo_environment e = CLO_ENV_PRODUCTION;
-		     e <= CLO_ENV_DEVELOPMENT; e++) {
-			struct clo_place env = clo_place_member(
-				&envs, clo_environment_name(e));
-			struct clo_place list = clo_place_member(&env, "rules");
-			struct rules rules = {parse, tenant, state,
-					      &tenant->scopes[e]};
-
+		     e <= CLO_ENV_DEVELOPMENT; e++)
 			if (tenant->scopes[e].present)
-				read_rules(&rules, &list);
-		}
+				clo_parse_scope_rules(parse, tenant,
+						      &tenant->scopes[e]);
 	}
 }

@@ -59,6 +59,16 @@ const struct clo_source *clo_parse_kind(const struct clo_parse *parse,
 
 void clo_parse_load(struct clo_parse *parse,
 		    const struct clo_document *documents, size_t n);
+
+/* Of the files before this one; it is added. */
+struct clo_totals {
+	size_t bytes, values;
+};
+
+/* New reference; NULL: a flaw, or no memory. `ret_repeats`: duplicate keys. */
+json_t *clo_parse_load_file(struct clo_parse *parse,
+			    const struct clo_document *file,
+			    struct clo_totals *totals, bool *ret_repeats);
 /* Its duplicate keys. */
 void clo_parse_repeats(struct clo_parse *parse,
 		       const struct clo_source *source);
@@ -68,6 +78,14 @@ void clo_parse_uplinks(struct clo_parse *parse);
 /* The node's forensic addresses are nobody else's. */
 void clo_parse_forensics(struct clo_parse *parse);
 void clo_parse_rules(struct clo_parse *parse);
+/*
+ * The rules of one environment of a tenant, which its source has, into
+ * scope->rules. `scope` may be a copy: the tenant's own is only asked for what
+ * rules refer to.
+ */
+void clo_parse_scope_rules(struct clo_parse *parse,
+			   struct clo_tenant_doc *tenant,
+			   struct clo_scope_doc *scope);
 void clo_parse_workloads(struct clo_parse *parse);
 void clo_parse_exceptions(struct clo_parse *parse);
 /* Addresses, MACs, domains and devices that two workloads claim. */
@@ -122,6 +140,12 @@ unsigned int clo_read_devices(struct clo_parse *parse,
 
 /* Only of a policy without flaws: every reference resolved. */
 void clo_parse_ids(struct clo_parse *parse);
+
+/* What the digest is over. NULL text: no memory, which the arena remembers. */
+struct clo_canonical clo_parse_canonical(struct clo_parse *parse,
+					 const json_t *document);
+void clo_parse_documents(struct clo_parse *parse); /* of all */
+int clo_parse_digest(struct clo_policy *policy); /* -ENOMEM */
 
 /*
  * References. `place` is the name's; an unknown one is a flaw there. NULL or a

@@ -58,6 +58,25 @@ int clo_force_parse(json_t *documents, time_t accepted,
 				ret_policy, flaws);
 }
 
+/* Of `before`, where it can be, only what differs is read. */
+static int parse(struct clo_force *force, const struct clo_force *before,
+		 struct clo_flaws *flaws)
+{
+	CLO_AUTO_MEM struct clo_document *was = NULL;
+	CLO_AUTO_MEM struct clo_document *is = NULL;
+	int r = -EAGAIN;
+
+	if (before && borrow(before->documents, &was) == 0 &&
+	    borrow(force->documents, &is) == 0)
+		r = clo_policy_parse_change(
+			before->policy, was, json_array_size(before->documents),
+			is, json_array_size(force->documents), force->accepted,
+			&force->policy);
+	return r == -EAGAIN ? clo_force_parse(force->documents, force->accepted,
+					      &force->policy, flaws)
+			    : r;
+}
+
 static int prove(struct clo_force *force, const struct clo_force *before,
 		 struct clo_flaws *flaws)
 {
@@ -98,7 +117,7 @@ int clo_force_make(const struct clo_force *before, json_t *documents,
 	force->compiled_at = now;
 
 	begin = clo_milliseconds();
-	r = clo_force_parse(force->documents, accepted, &force->policy, flaws);
+	r = parse(force, before, flaws);
 	force->ms_parse = clo_milliseconds() - begin;
 	if (r < 0)
 		return r;

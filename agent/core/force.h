@@ -21,7 +21,7 @@ struct clo_force {
 	json_t *documents; /* [{"name":, "text":}], as received */
 	time_t accepted; /* when the documents passed as current */
 	time_t compiled_at;
-	struct clo_policy *policy;
+	struct clo_policy *policy; /* may share with that of another force */
 	struct clo_compiled *compiled;
 	struct clo_quota *quotas; /* by key */
 	size_t n_quotas;
@@ -33,7 +33,8 @@ struct clo_force {
 };
 
 /*
- * `before`, unless NULL, has a proof to build on. `accepted` is the time by which the documents are judged (an expired
+ * `before`, unless NULL, has been read and proven: only what differs is anew.
+ * `accepted` is the time by which the documents are judged (an expired
  * exception is a flaw); `now` decides which exceptions are in force. They are
  * the same for new documents; a policy read back keeps the former, so that an
  * exception that ends takes its rules with it and nothing else.
