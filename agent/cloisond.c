@@ -17,6 +17,7 @@
 #include "agent/base/log.h"
 #include "agent/core/fencing.h"
 #include "agent/core/identity.h"
+#include "agent/core/keep.h"
 #include "agent/core/observe.h"
 #include "agent/core/record.h"
 #include "agent/core/requests.h"
@@ -252,10 +253,11 @@ static int open_node(struct daemon *daemon)
 	r = clo_force_restore(daemon->options.state_dir, &node->force);
 	if (r < 0)
 		return r;
-	/* the datapath has a lock: nobody else writes the log */
+	/* the datapath has a lock: nobody else writes policy and log */
 	r = open_datapath(node);
 	if (r < 0)
 		return r;
+	clo_keep_sweep(daemon->options.state_dir);
 	r = open_log(node);
 	if (r == 0)
 		r = clo_identity_record(node);
@@ -474,10 +476,8 @@ int main(int argc, char **argv)
 	int r;
 
 	r = clo_options_parse(argc, argv, &daemon.options, &action);
-	if (r == -EINVAL)
-		return 2;
 	if (r < 0)
-		return 1;
+		return r == -EINVAL ? 2 : 1;
 	switch (action) {
 	case CLO_ACTION_DONE:
 		return 0;

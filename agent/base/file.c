@@ -110,7 +110,7 @@ int clo_file_write(const char *path, const char *text, size_t len)
 	return close(clo_take_fd(&fd)) < 0 ? -errno : 0;
 }
 
-static int write_draft(int dir, const char *name, const char *text)
+static int write_draft(int dir, const char *name, const char *text, size_t len)
 {
 	CLO_AUTO_FD int fd = -1;
 	int r;
@@ -120,29 +120,37 @@ static int write_draft(int dir, const char *name, const char *text)
 		    0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text, strlen(text));
+	r = write_all(fd, text, len);
 	if (r < 0)
 		return r;
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int clo_file_replace(const char *dir, const char *name, const char *text)
+int clo_file_replace_at(int dir, const char *name, const char *text, size_t len)
 {
 	CLO_AUTO_MEM char *draft = NULL;
-	CLO_AUTO_FD int dirfd = -1;
 	int r;
 
-	if (asprintf(&draft, "%s.new", name) < 0) {
+	if (asprintf(&draft, "%s" CLO_FILE_DRAFT, name) < 0) {
 		draft = NULL;
 		return -ENOMEM;
 	}
+	r = write_draft(dir, draft, text, len);
+	if (r < 0)
+		return r;
+	return renameat(dir, draft, dir, name) < 0 ? -errno : 0;
+}
+
+int clo_file_replace(const char *dir, const char *name, const char *text)
+{
+	CLO_AUTO_FD int dirfd = -1;
+	int r;
+
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return -errno;
-	r = write_draft(dirfd, draft, text);
+	r = clo_file_replace_at(dirfd, name, text, strlen(text));
 	if (r < 0)
 		return r;
-	if (renameat(dirfd, draft, dirfd, name) < 0)
-		return -errno;
 	return fsync(dirfd) < 0 ? -errno : 0;
 }

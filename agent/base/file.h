@@ -20,3 +20,10 @@ int clo_file_read(const char *path, size_t max, char **ret_text,
 int clo_file_write(const char *path, const char *text, size_t len);
 /* Creates with 0600 or replaces; whole or as it was, also after a crash. */
 int clo_file_replace(const char *dir, const char *name, const char *text);
+/*
+ * The same in an open directory, for good once that is synced. What is cut off
+ * leaves a draft, which the next one overwrites.
+ */
+#define CLO_FILE_DRAFT ".new" /* behind the name */
+int clo_file_replace_at(int dir, const char *name, const char *text,
+			size_t len);

@@ -2,16 +2,12 @@
 #include "agent/core/force.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <stdlib.h>
 
+#include "agent/base/auto.h"
 #include "agent/base/clock.h"
-#include "agent/base/file.h"
 #include "agent/base/log.h"
-#include "agent/core/reserve.h"
+#include "agent/core/keep.h"
 #include "policy/parse.h"
 
 /* The received JSON as the parser's borrowed documents; -EINVAL on shape. */
@@ -162,56 +158,37 @@ size_t clo_force_breaches(const struct clo_force *force)
 	return (size_t)(force->proof.breached - force->proof.excepted);
 }
 
-#define POLICY_FILE "policy.json"
-
 int clo_force_save(const struct clo_force *force, const char *state_dir)
 {
-	CLO_AUTO_MEM char *text = NULL;
-	json_auto_t *saved = NULL;
-
-	saved = json_pack("{s:I, s:O}", "accepted", (json_int_t)force->accepted,
-			  "documents", force->documents);
-	if (saved)
-		text = json_dumps(saved, JSON_COMPACT);
-	if (!text)
-		return -ENOMEM;
-	return clo_reserve_replace(state_dir, POLICY_FILE, text);
+	return clo_keep_save(state_dir, force->documents, force->accepted);
 }
 
-void clo_force_forget(const char *state_dir)
+void clo_force_put_back(const struct clo_force *force, const char *state_dir)
 {
-	CLO_AUTO_FD int dirfd = -1;
+	int r;
 
-	dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd >= 0)
-		(void)unlinkat(dirfd, POLICY_FILE, 0);
-}
-
-int clo_force_load(const char *state_dir, json_t **ret_documents,
-		   time_t *ret_accepted)
-{
-	CLO_AUTO_MEM char *path = NULL;
-	CLO_AUTO_FD int fd = -1;
-	json_auto_t *saved = NULL;
-	json_t *documents;
-	json_error_t error;
-	json_int_t accepted;
-
-	if (asprintf(&path, "%s/" POLICY_FILE, state_dir) < 0) {
-		path = NULL;
-		return -ENOMEM;
+	if (!force) {
+		clo_keep_forget(state_dir);
+		return;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	saved = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
-	if (!saved || json_unpack(saved, "{s:I, s:o}", "accepted", &accepted,
-				  "documents", &documents) < 0)
-		return -EBADMSG;
+	r = clo_force_save(force, state_dir);
+	if (r == 0)
+		clo_keep_sweep(state_dir);
+	else
+		(void)clo_log_errno(CLO_LOG_ERR, r, "policy not put back");
+}
 
-	*ret_documents = json_incref(documents);
-	*ret_accepted = (time_t)accepted;
-	return 0;
+/* Damage is for a person to undo: the log says how. */
+static int tell(const char *state_dir, const char *file, int r)
+{
+	if (r != -EBADMSG)
+		return clo_log_errno(CLO_LOG_ERR, r, "saved policy %s/%s",
+				     state_dir, file);
+	clo_log(CLO_LOG_ERR,
+		"saved policy: %s/%s is missing or damaged: put it back, or "
+		"remove %s/policy.json and apply the policy again",
+		state_dir, file, state_dir);
+	return r;
 }
 
 int clo_force_restore(const char *state_dir, struct clo_force **ret_force)
@@ -219,14 +196,15 @@ int clo_force_restore(const char *state_dir, struct clo_force **ret_force)
 	CLO_AUTO(clo_flaws) struct clo_flaws *flaws = NULL;
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
 	json_auto_t *documents = NULL;
+	char file[CLO_KEEP_FILE];
 	time_t accepted = 0;
 	int r;
 
-	r = clo_force_load(state_dir, &documents, &accepted);
+	r = clo_keep_load(state_dir, &documents, &accepted, file);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return clo_log_errno(CLO_LOG_ERR, r, "saved policy");
+		return tell(state_dir, file, r);
 	r = clo_flaws_new(&flaws);
 	if (r < 0)
 		return r;

@@ -56,14 +56,10 @@ int clo_force_parse(json_t *documents, time_t accepted,
 /* Breaches of the proof that no exception admits. */
 size_t clo_force_breaches(const struct clo_force *force);
 
-/*
- * Keep `documents` in the state directory, atomically, with room for those that
- * come after them when the disk is full; read them back.
- */
+/* Keep its documents: clo_keep_save(). */
 int clo_force_save(const struct clo_force *force, const char *state_dir);
-void clo_force_forget(const char *state_dir);
-int clo_force_load(const char *state_dir, json_t **ret_documents,
-		   time_t *ret_accepted); /* -ENOENT: none was saved */
+/* Another was saved and did not come into force: keep this, or none if NULL. */
+void clo_force_put_back(const struct clo_force *force, const char *state_dir);
 /*
  * What was saved, in force as of now; *ret_force stays if nothing was. Errors
  * are logged.

@@ -10,6 +10,7 @@
 #include "agent/core/audit.h"
 #include "agent/core/bridge.h"
 #include "agent/core/fencing.h"
+#include "agent/core/keep.h"
 #include "agent/core/quotas.h"
 #include "agent/core/record.h"
 #include "agent/core/sandbox.h"
@@ -431,22 +432,20 @@ int clo_tend_prove(struct clo_node *node, const char *trigger,
 int clo_tend_apply(struct clo_node *node, struct clo_force *force)
 {
 	CLO_AUTO(clo_force) struct clo_force *taken = force;
+	const char *state_dir = node->options->state_dir;
 	uint64_t epoch;
 	bool changed;
 	int r;
 
-	r = clo_force_save(force, node->options->state_dir);
+	r = clo_force_save(force, state_dir);
 	if (r < 0)
 		return r;
 	r = clo_bpf_tables_write(node->bpf, force->compiled->tables, &epoch);
 	if (r < 0) {
-		if (node->force)
-			(void)clo_force_save(node->force,
-					     node->options->state_dir);
-		else
-			clo_force_forget(node->options->state_dir);
+		clo_force_put_back(node->force, state_dir);
 		return r;
 	}
+	clo_keep_sweep(state_dir);
 
 	/* the inventory points into the old policy */
 	clo_inventory_free(node->inventory);

@@ -4,6 +4,7 @@
 #include "agent/core/audit.h"
 #include "agent/core/control.h"
 #include "agent/core/fencing.h"
+#include "agent/core/keep.h"
 #include "agent/core/requests.h"
 #include "agent/core/reserve.h"
 #include "agent/core/tagging.h"
@@ -78,8 +79,7 @@ static inline int end(void **state)
 	(void)unlink(node.key_path);
 	free(node.key_path);
 	node = (struct clo_node){0};
-	(void)snprintf(saved, sizeof(saved), "%s/policy.json", dir);
-	(void)unlink(saved);
+	clo_keep_forget(dir);
 	(void)snprintf(saved, sizeof(saved), "%s/policy.json.new", dir);
 	(void)unlink(saved);
 	(void)clo_reserve_drop(dir);

@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 during a transfer: the transfer goes on, the forbidden stays dead."""
+"""kill -9 during a transfer: the transfer goes on, the forbidden stays dead.
+The policy that is kept for the next start is whole, or it is not taken."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,7 +96,62 @@ def main(build):
         daemon.apply(world.policy(acme=world.tenant("acme", [])))
         veth.wait_for("the revoked transfer stands still",
                       lambda: stalled(daemon))
+        kept(daemon)
         check(daemon.stop() == 0, "the daemon stops in order")
+
+
+def texts(daemon):
+    """The file of each text that is kept, by its name."""
+    with os.scandir(f"{daemon.state}/policy") as entries:
+        return {entry.name: entry.inode() for entry in entries}
+
+
+def kept(daemon):
+    before = texts(daemon)
+    daemon.apply(world.policy())
+    after = texts(daemon)
+    check(len(after) == len(before) and
+          len(after.items() & before.items()) == len(after) - 1,
+          "an apply writes the one text that changed and removes the old one")
+
+    daemon.kill()
+    top = f"{daemon.state}/policy"
+    name = min(after)
+    shutil.copy(f"{top}/{name}", f"{daemon.directory}/copy")
+    with open(f"{top}/{name}", "a", encoding="utf-8") as file:
+        file.write(" ")
+    refused = subprocess.run(daemon.argv, stderr=subprocess.PIPE, text=True,
+                             timeout=veth.DEADLINE, check=False)
+    check(refused.returncode == 1 and f"policy/{name}" in refused.stderr,
+          "a daemon does not start with a text that was altered")
+    shutil.copy(f"{daemon.directory}/copy", f"{top}/{name}")
+    for stray in ("f" * 64, "f" * 64 + ".new", "notes"):
+        shutil.copy(f"{top}/{name}", f"{top}/{stray}")
+    daemon.start()
+    check(texts(daemon).keys() == after.keys() | {"notes"},
+          "with it put back it does, and removes what a crash left")
+
+    daemon.kill()
+    as_before(daemon)
+    daemon.start()
+    check(daemon.json("status")["verdict"] == "PASSED",
+          "an earlier version's policy is taken")
+    daemon.apply(world.policy())
+    check(texts(daemon).keys() == after.keys(), "and kept as this one does")
+
+
+def as_before(daemon):
+    """As earlier versions kept it: all in one file."""
+    path = f"{daemon.state}/policy.json"
+    with open(path, encoding="utf-8") as file:
+        policy = json.load(file)
+    for document in policy["documents"]:
+        text = f"{daemon.state}/policy/{document.pop('sha256')}"
+        with open(text, encoding="utf-8") as file:
+            document["text"] = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(policy, file)
+    shutil.rmtree(f"{daemon.state}/policy")
 
 
 def stalled(daemon):

@@ -2,12 +2,11 @@
 #include "agent/core/force.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/core/keep.h"
 #include "check.h"
 #include "fixture_force.h"
 
@@ -43,9 +42,7 @@ static int tear_down(void **state)
 	json_decref(documents);
 	clo_flaws_free(flaws);
 	flaws = NULL;
-	(void)unlink(in_dir("policy.json"));
-	(void)unlink(in_dir("policy.json.new"));
-	(void)unlink(in_dir("elsewhere"));
+	clo_keep_forget(dir);
 	(void)unlink(in_dir("reserve"));
 	return rmdir(dir);
 }
@@ -55,15 +52,6 @@ static int make(time_t accepted, time_t now)
 	clo_force_free(force);
 	force = NULL;
 	return clo_force_make(NULL, documents, accepted, now, &force, flaws);
-}
-
-static void write_text(const char *name, const char *text)
-{
-	FILE *file = fopen(in_dir(name), "we");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
 }
 
 /* A proof can build on the one before it, and says what a new one says. */
@@ -208,105 +196,51 @@ static void test_a_broken_invariant(void **state)
 	}
 }
 
-static void test_saved_and_loaded(void **state)
+static void restore(void)
 {
-	json_auto_t *loaded = NULL;
-	time_t accepted = 0;
-	struct stat st;
+	clo_force_free(force);
+	force = NULL;
+	assert_int_equal(clo_force_restore(dir, &force), 0);
+}
 
+static void test_restored(void **state)
+{
 	(void)state;
+	restore();
+	assert_null(force); /* none was saved */
 	assert_int_equal(make(NOW, NOW + 5), 0);
-	for (int i = 0; i < 2; i++) { /* also over the one before */
-		assert_int_equal(clo_force_save(force, dir), 0);
-		assert_int_equal(stat(in_dir("policy.json"), &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0600);
-		assert_int_not_equal(access(in_dir("policy.json.new"), F_OK),
-				     0);
-	}
-	/* for the next one on a full disk */
-	assert_int_equal(stat(in_dir("reserve"), &st), 0);
-	assert_true(st.st_blocks * 512 >= 1 << 20);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), 0);
-	assert_int_equal(accepted, NOW);
-	assert_true(json_equal(loaded, documents));
-
-	clo_force_forget(dir);
-	json_decref(loaded);
-	loaded = NULL;
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), -ENOENT);
-}
-
-static void test_nothing_saved(void **state)
-{
-	json_t *loaded = NULL;
-	time_t accepted = 7;
-
-	(void)state;
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), -ENOENT);
-	assert_null(loaded);
-	assert_int_equal(accepted, 7);
-}
-
-/* A save that was cut off: what was there before is what is there. */
-static void test_a_half_written_file_is_ignored(void **state)
-{
-	json_auto_t *loaded = NULL;
-	time_t accepted = 0;
-
-	(void)state;
-	write_text("policy.json.new", "{\"accepted\": 1, \"docum");
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), -ENOENT);
-	assert_int_equal(make(NOW, NOW), 0);
 	assert_int_equal(clo_force_save(force, dir), 0);
-	write_text("policy.json.new", "{\"accepted\": 1, \"docum");
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), 0);
-	assert_true(json_equal(loaded, documents));
-	assert_int_equal(clo_force_save(force, dir), 0);
+	restore();
+	assert_int_equal(force->accepted, NOW);
+	assert_true(json_equal(force->documents, documents));
+
+	assert_int_equal(truncate(in_dir("policy.json"), 1), 0);
+	assert_int_equal(clo_force_restore(dir, &force), -EBADMSG);
 }
 
-static void test_a_save_that_fails_changes_nothing(void **state)
+/* The kernel refused the tables of one that was saved already. */
+static void test_put_back(void **state)
 {
-	json_auto_t *loaded = NULL;
-	time_t accepted = 0;
+	json_auto_t *others = fixture_documents(false);
+	struct clo_force *before;
 
 	(void)state;
 	assert_int_equal(make(NOW, NOW), 0);
-	assert_int_equal(clo_force_save(force, "/nonexistent"), -ENOENT);
 	assert_int_equal(clo_force_save(force, dir), 0);
-	/* a link planted in its way is not followed */
-	assert_int_equal(symlink("elsewhere", in_dir("policy.json.new")), 0);
-	assert_int_equal(make(NOW + 1, NOW + 1), 0);
-	assert_int_equal(clo_force_save(force, dir), -ELOOP);
-	assert_int_not_equal(access(in_dir("elsewhere"), F_OK), 0);
-	assert_int_equal(clo_force_load(dir, &loaded, &accepted), 0);
-	assert_int_equal(accepted, NOW);
-}
+	before = CLO_TAKE(force);
+	assert_int_equal(
+		clo_force_make(NULL, others, NOW + 1, NOW + 1, &force, flaws),
+		0);
+	assert_int_equal(clo_force_save(force, dir), 0);
+	clo_force_put_back(before, dir);
+	clo_force_free(before);
+	restore();
+	assert_int_equal(force->accepted, NOW);
+	assert_true(json_equal(force->documents, documents));
 
-static void test_a_damaged_file_is_refused(void **state)
-{
-	static const char *const texts[] = {
-		"",
-		"{",
-		"[]",
-		"{\"accepted\": 1}",
-		"{\"documents\": []}",
-		"{\"accepted\": \"1\", \"documents\": []}",
-		"{\"accepted\": 1, \"accepted\": 2, \"documents\": []}",
-		"{\"accepted\": 1, \"documents\": []} trailing",
-	};
-
-	(void)state;
-	for (size_t i = 0; i < CLO_ARRAY_LEN(texts); i++) {
-		json_t *loaded = NULL;
-		time_t accepted = 7;
-
-		write_text("policy.json", texts[i]);
-		if (clo_force_load(dir, &loaded, &accepted) != -EBADMSG)
-			fail_msg("loaded: %s", texts[i]);
-		assert_null(loaded);
-		assert_int_equal(accepted, 7);
-	}
+	clo_force_put_back(NULL, dir);
+	restore();
+	assert_null(force);
 }
 
 static void test_outdated(void **state)
@@ -348,11 +282,8 @@ int main(void)
 		TEST(test_shapes_that_are_refused),
 		TEST(test_a_bad_document_names_its_file),
 		TEST(test_a_broken_invariant),
-		TEST(test_saved_and_loaded),
-		TEST(test_nothing_saved),
-		TEST(test_a_half_written_file_is_ignored),
-		TEST(test_a_save_that_fails_changes_nothing),
-		TEST(test_a_damaged_file_is_refused),
+		TEST(test_restored),
+		TEST(test_put_back),
 		TEST(test_outdated),
 	};
 
