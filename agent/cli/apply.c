@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "agent/base/hex.h"
-#include "agent/cli/client.h"
 #include "agent/cli/documents.h"
+#include "agent/cli/held.h"
 #include "agent/cli/output.h"
 #include "agent/cli/paranoid.h"
 #include "agent/cli/report.h"
@@ -105,7 +105,7 @@ static int run(const struct clo_cli *cli)
 			    documents, "override",
 			    cli->values[OPT_OVERRIDE] != NULL, "approved",
 			    cli->values[OPT_APPROVED]);
-	code = clo_client_call(cli, request, &result);
+	code = clo_held_call(cli, request, &result);
 	if (code != CLO_EXIT_OK)
 		return code;
 

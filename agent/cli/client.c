@@ -59,13 +59,11 @@ static int refused(const struct clo_cli *cli, const json_t *reply)
 			  json_object_get(reply, "breaches"));
 }
 
-/* The first reply: CLO_EXIT_OK and its result, or the failure was printed. */
-static int ask(const struct clo_cli *cli, const json_t *request, int *ret_fd,
-	       json_t **ret_result)
+/* CLO_EXIT_OK and the first reply, or the failure was printed. */
+static int exchange(const struct clo_cli *cli, const json_t *request,
+		    int *ret_fd, json_t **ret_reply)
 {
-	json_auto_t *reply = NULL;
 	CLO_AUTO_FD int fd = -1;
-	json_t *ok, *result;
 	int r;
 
 	if (!request)
@@ -73,21 +71,45 @@ static int ask(const struct clo_cli *cli, const json_t *request, int *ret_fd,
 	r = clo_message_connect(cli->socket, SILENCE_MS, &fd);
 	if (r < 0)
 		return fail_connect(cli, r);
-	r = clo_message_exchange(fd, request, SILENCE_MS, &reply);
+	r = clo_message_exchange(fd, request, SILENCE_MS, ret_reply);
 	if (r < 0)
 		return fail_exchange(cli, r);
 
-	ok = json_object_get(reply, "ok");
+	*ret_fd = clo_take_fd(&fd);
+	return CLO_EXIT_OK;
+}
+
+int clo_client_exchange(const struct clo_cli *cli, const json_t *request,
+			json_t **ret_reply)
+{
+	CLO_AUTO_FD int fd = -1;
+
+	return exchange(cli, request, &fd, ret_reply);
+}
+
+int clo_client_result(const struct clo_cli *cli, const json_t *reply,
+		      json_t **ret_result)
+{
+	json_t *ok = json_object_get(reply, "ok");
+	json_t *result = json_object_get(reply, "result");
+
 	if (json_is_false(ok))
 		return refused(cli, reply);
-
-	result = json_object_get(reply, "result");
 	if (!json_is_true(ok) || !json_is_object(result))
 		return clo_fail_reply(cli);
 
-	*ret_fd = clo_take_fd(&fd);
 	*ret_result = json_incref(result);
 	return CLO_EXIT_OK;
+}
+
+static int ask(const struct clo_cli *cli, const json_t *request, int *ret_fd,
+	       json_t **ret_result)
+{
+	json_auto_t *reply = NULL;
+	int code = exchange(cli, request, ret_fd, &reply);
+
+	return code == CLO_EXIT_OK ? clo_client_result(cli, reply, ret_result)
+				   : code;
 }
 
 int clo_client_call(const struct clo_cli *cli, const json_t *request,

@@ -14,6 +14,15 @@ int clo_client_call(const struct clo_cli *cli, const json_t *request,
 		    json_t **ret_result);
 
 /*
+ * Its two halves, for who looks at a reply that refuses: the whole reply, if
+ * there is one, of which nothing has been printed; then what it says.
+ */
+int clo_client_exchange(const struct clo_cli *cli, const json_t *request,
+			json_t **ret_reply);
+int clo_client_result(const struct clo_cli *cli, const json_t *reply,
+		      json_t **ret_result);
+
+/*
  * A request whose reply goes on: `on_message` is given the "result" object and
  * then each message, until it returns an exit code (enum clo_exit) and not -1.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/cli/client.h"
 #include "agent/cli/documents.h"
+#include "agent/cli/held.h"
 #include "agent/cli/offline.h"
 #include "agent/cli/output.h"
 #include "agent/cli/paranoid.h"
@@ -65,7 +65,7 @@ static int run(const struct clo_cli *cli)
 	} else {
 		request = json_pack("{s:s, s:O}", "op", "plan", "documents",
 				    documents);
-		code = clo_client_call(cli, request, &result);
+		code = clo_held_call(cli, request, &result);
 	}
 	if (code != CLO_EXIT_OK)
 		return code;

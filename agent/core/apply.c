@@ -6,6 +6,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/hex.h"
+#include "agent/core/held.h"
 #include "agent/core/reply.h"
 #include "agent/core/report.h"
 #include "agent/core/tend.h"
@@ -197,11 +198,15 @@ json_t *clo_apply_documents(struct clo_node *node, json_t *documents,
 json_t *clo_apply_plan(struct clo_node *node, const json_t *request)
 {
 	CLO_AUTO(clo_force) struct clo_force *force = NULL;
-	json_t *refused = judge(node, json_object_get(request, "documents"),
-				&force, true);
+	json_auto_t *documents = NULL;
+	json_t *refused = clo_held_resolve(
+		node, json_object_get(request, "documents"), &documents);
 	const struct clo_compiled *before =
 		node->force ? node->force->compiled : NULL;
 
+	if (!documents)
+		return refused;
+	refused = judge(node, documents, &force, true);
 	if (!force)
 		return refused;
 	return clo_reply_accept(json_pack(

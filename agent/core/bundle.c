@@ -13,6 +13,7 @@
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/core/apply.h"
+#include "agent/core/held.h"
 #include "agent/core/record.h"
 #include "agent/core/reply.h"
 #include "agent/core/seen.h"
@@ -333,7 +334,7 @@ static json_t *refuse_local(const struct clo_seen *seen)
 
 json_t *clo_bundle_apply(struct clo_node *node, const json_t *request)
 {
-	json_t *documents = json_object_get(request, "documents");
+	json_auto_t *documents = NULL;
 	const json_t *approved = json_object_get(request, "approved");
 	struct verdict verdict = {0};
 	struct clo_seen seen;
@@ -349,6 +350,10 @@ json_t *clo_bundle_apply(struct clo_node *node, const json_t *request)
 	if (r == 0 && seen.in_force &&
 	    !json_is_true(json_object_get(request, "override")))
 		return refuse_local(&seen);
+	reply = clo_held_resolve(node, json_object_get(request, "documents"),
+				 &documents);
+	if (!documents)
+		return reply;
 	reply = clo_apply_documents(node, documents, NULL,
 				    json_string_value(approved));
 	if (r < 0 || !seen.in_force ||

@@ -13,14 +13,16 @@
  *
  * Request: {"op": name, ...}. Reply: {"ok": true, "result": {...}} or
  * {"ok": false, "error": one line, "exit": exit code for the CLI,
- *  "flaws": [{"file","line","path","text"}], "breaches": [clo_explain_breach]}
+ *  "flaws": [{"file","line","path","text"}], "breaches": [clo_explain_breach],
+ *  "unheld": true if only the texts are missing, see below}
  *
  * op        members                      result
- * apply     documents: [{name, text}],   {policy: digest, epoch, endpoints,
- *           override?: bool, over a         identities, classes, rules, proof,
- *           bundle that is in force,        matrix: {digest}, plan, ms: {parse,
- *           approved?: digest of the        compile, prove, load, readback},
- *           matrix                          verdict}
+ * apply     documents: [{name, text?,    {policy: digest, epoch, endpoints,
+ *           sha256?}], one of the two,      identities, classes, rules, proof,
+ *           override?: bool, over a         matrix: {digest}, plan, ms: {parse,
+ *           bundle that is in force,        compile, prove, load, readback},
+ *           approved?: digest of the        verdict}
+ *           matrix
  * bundle    envelope: text of a DSSE     {revision, digest, outcome, reason,
  *           envelope (policy_bundle.h)    final: bool}: as in policy-ack/v1;
  *                                         not final: it may be handed in again
@@ -75,6 +77,7 @@
  *           emulated?}
  * harden    xml: a libvirt domain         {workload, left: [{control, where,
  *                                         text}], xml: as it must be}
+ * held      -                            {held: [sha256]}, only for root
  * hook      operation, xml                {}: libvirt's qemu hook
  * key       -                            {pem, id}
  * flows     endpoint?                    {flows: [{from|null, to|null,
@@ -93,6 +96,10 @@
  *                                         bool|null, text}, which compares
  *                                         with the attached program for root
  *           in, frames: [hex]            {traces: [...]}
+ *
+ * A document with sha256, 64 lower-case hex digits, stands for the text of that
+ * digest in the policy in force, as held lists them; its name is the one sent.
+ * If there is none, the refusal is unheld, and the texts are to be sent.
  *
  * Exit codes of the CLI: 0 done; 1 it failed (verify: not authentic); 2 usage;
  * 3 refused, or the verdict is FAILED; 4 inconclusive or stale; 5 the daemon

@@ -149,6 +149,7 @@ void clo_force_free(struct clo_force *force)
 	clo_proved_free(force->proved);
 	clo_compiled_free(force->compiled);
 	clo_policy_free(force->policy);
+	json_decref(force->held);
 	json_decref(force->documents);
 	free(force);
 }

@@ -19,6 +19,7 @@
  */
 struct clo_force {
 	json_t *documents; /* [{"name":, "text":}], as received */
+	json_t *held; /* their texts by SHA-256; NULL until asked for: held.h */
 	time_t accepted; /* when the documents passed as current */
 	time_t compiled_at;
 	struct clo_policy *policy; /* may share with that of another force */

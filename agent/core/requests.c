@@ -13,6 +13,7 @@
 #include "agent/core/bundle.h"
 #include "agent/core/control.h"
 #include "agent/core/domain.h"
+#include "agent/core/held.h"
 #include "agent/core/hook.h"
 #include "agent/core/identity.h"
 #include "agent/core/prove.h"
@@ -254,6 +255,7 @@ static const struct operation {
 	{"define", false, clo_domain_define, NULL, NULL},
 	{"endpoints", false, answer_endpoints, NULL, NULL},
 	{"harden", false, clo_domain_harden, NULL, NULL},
+	{"held", true, clo_held_answer, NULL, NULL},
 	{"hook", true, clo_hook_answer, NULL, NULL},
 	{"key", false, answer_key, answer_key, NULL},
 	{"matrix", false, answer_matrix, NULL, NULL},

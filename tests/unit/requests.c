@@ -166,6 +166,8 @@ static void test_only_root_applies(void **state)
 	assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
 	ask(json_pack("{s:s}", "op", "apply"), CLO_CALLER_READER);
 	assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
+	ask(json_pack("{s:s}", "op", "held"), CLO_CALLER_READER);
+	assert_int_equal(exit_code(), CLO_EXIT_FORBIDDEN);
 	assert_null(node.force);
 }
 
@@ -232,6 +234,63 @@ static void test_a_plan_knows_what_is_in_force(void **state)
 	assert_true(json_is_true(json_object_get(result(), "changed")));
 }
 
+static json_t *by_digest(const char *name, const char *digest)
+{
+	return json_pack("{s:s, s:s}", "name", name, "sha256", digest);
+}
+
+/* Texts that are held need not be sent; their names still must. */
+static void test_a_plan_of_what_is_held(void **state)
+{
+	json_auto_t *documents = fixture_documents(false);
+	json_auto_t *same = fixture_documents(false), *held = NULL;
+	json_t *first = json_array_get(documents, 0);
+
+	(void)state;
+	assert_int_equal(fixture_make(same, time(NULL), &node.force), 0);
+	ask(json_pack("{s:s}", "op", "held"), CLO_CALLER_ROOT);
+	held = json_incref(json_object_get(result(), "held"));
+	assert_int_equal(json_array_size(held), json_array_size(documents));
+	for (size_t i = 1; i < json_array_size(documents); i++)
+		(void)json_array_set_new(
+			documents, i,
+			by_digest("w.json",
+				  json_string_value(json_array_get(held, i))));
+	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
+	    CLO_CALLER_ROOT);
+	assert_true(json_is_false(json_object_get(result(), "changed")));
+
+	fixture_edit(documents,
+		     json_string_value(json_object_get(first, "name")),
+		     "tcp/5432", "tcp/70000");
+	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
+	    CLO_CALLER_ROOT);
+	assert_int_equal(exit_code(), CLO_EXIT_REFUSED);
+	assert_non_null(json_object_get(reply, "flaws"));
+	assert_null(json_object_get(reply, "unheld"));
+}
+
+/* Nothing is parsed, and what is in force stays. */
+static void test_an_apply_of_what_is_not_held(void **state)
+{
+	json_auto_t *documents = fixture_documents(false);
+	json_auto_t *same = fixture_documents(false);
+	struct clo_force *before;
+	char digest[65] = "";
+
+	(void)state;
+	assert_int_equal(fixture_make(same, time(NULL), &node.force), 0);
+	before = node.force;
+	memset(digest, '0', 64);
+	(void)json_array_set_new(documents, 0, by_digest("a.json", digest));
+	ask(json_pack("{s:s, s:O}", "op", "apply", "documents", documents),
+	    CLO_CALLER_ROOT);
+	assert_int_equal(exit_code(), CLO_EXIT_REFUSED);
+	assert_true(json_is_true(json_object_get(reply, "unheld")));
+	assert_null(json_object_get(reply, "flaws"));
+	assert_ptr_equal(node.force, before);
+}
+
 static void test_key(void **state)
 {
 	char id[65];
@@ -290,7 +349,7 @@ static void test_a_log_of_rubbish(void **state)
 static void test_the_gateway_may_ask_little(void **state)
 {
 	static const char *const forbidden[] = {
-		"apply", "define", "endpoints", "harden",
+		"apply", "define", "endpoints", "harden", "held",
 		"hook",  "matrix", "plan",      "trace",
 	};
 
@@ -312,8 +371,9 @@ static void test_the_gateway_may_ask_little(void **state)
 static void test_who_brings_a_bundle(void **state)
 {
 	static const char *const forbidden[] = {
-		"activate", "apply", "attest", "define", "endpoints", "harden",
-		"hook",     "key",   "matrix", "plan",   "status",    "trace",
+		"activate", "apply",  "attest", "define", "endpoints",
+		"harden",   "held",   "hook",   "key",    "matrix",
+		"plan",     "status", "trace",
 	};
 	size_t looked_at = 0;
 
@@ -380,6 +440,8 @@ int main(void)
 		TEST(test_flaws_are_listed),
 		TEST(test_breaches),
 		TEST(test_a_plan_knows_what_is_in_force),
+		TEST(test_a_plan_of_what_is_held),
+		TEST(test_an_apply_of_what_is_not_held),
 		TEST(test_key),
 		TEST(test_a_log_of_rubbish),
 		TEST(test_the_gateway_may_ask_little),
