@@ -156,8 +156,12 @@ static int tell_endpoints(const struct clo_policy *before,
 	struct bounds is = {0};
 	size_t i = 0;
 	size_t j = 0;
-	int r = list_bounds(before, &was);
+	int r;
 
+	/* One is a change of the other's rules. */
+	if (before->n_workloads && before->workloads == after->workloads)
+		return 0;
+	r = list_bounds(before, &was);
 	if (r == 0)
 		r = list_bounds(after, &is);
 	while (r == 0 && (i < was.n || j < is.n)) {
@@ -282,18 +286,48 @@ static int order_names(const void *left, const void *right)
 	return strcmp(*a, *b);
 }
 
-/* Full names of a side's rules, sorted. */
-static const char **list_rules(const struct clo_compiled *compiled,
+/* By rule index of a side: the other side shares the rule. */
+static bool *shared_rules(const struct plan *plan, uint32_t side)
+{
+	const struct clo_policy *own = plan->sides[side].compiled->policy;
+	const struct clo_policy *other = plan->sides[!side].compiled->policy;
+	bool *shared = calloc(plan->sides[side].compiled->tables->gen.rules,
+			      sizeof(*shared));
+	size_t rule = 1;
+
+	for (size_t t = 0; shared && t < own->n_tenants; t++) {
+		for (enum clo_environment e = CLO_ENV_PRODUCTION;
+		     e <= CLO_ENV_DEVELOPMENT; e++) {
+			size_t n = clo_policy_rules(own, t, e).n;
+
+			if (own->tenants == other->tenants &&
+			    clo_policy_rules(own, t, e).items ==
+				    clo_policy_rules(other, t, e).items)
+				memset(shared + rule, true, n);
+			rule += n;
+		}
+	}
+	return shared;
+}
+
+/* Full names of a side's rules that it does not share, sorted. */
+static const char **list_rules(const struct plan *plan, uint32_t side,
 			       size_t *ret_n)
 {
-	size_t n = compiled->tables->gen.rules - 1;
-	const char **names = calloc(n + 1, sizeof(*names));
+	const struct clo_compiled *compiled = plan->sides[side].compiled;
+	CLO_AUTO_MEM bool *shared = shared_rules(plan, side);
+	const char **names =
+		calloc(compiled->tables->gen.rules, sizeof(*names));
 
-	for (size_t i = 0; names && i < n; i++)
-		names[i] = compiled->rules[i + 1]->full;
-	if (names)
-		qsort(names, n, sizeof(*names), order_names);
-	*ret_n = n;
+	*ret_n = 0;
+	if (!shared || !names) {
+		free(names);
+		return NULL;
+	}
+	for (uint32_t i = 1; i < compiled->tables->gen.rules; i++)
+		if (!shared[i])
+			names[(*ret_n)++] = compiled->rules[i]->full;
+	qsort(names, *ret_n, sizeof(*names), order_names);
 	return names;
 }
 
@@ -302,17 +336,18 @@ static int tell_idle(const struct plan *plan, uint32_t side, struct list *list)
 {
 	const struct clo_compiled *own = plan->sides[side].compiled;
 	CLO_AUTO_MEM bool *used = rules_of_changes(plan, side);
+	CLO_AUTO_MEM bool *shared = shared_rules(plan, side);
 	CLO_AUTO_MEM const char **others = NULL;
 	size_t n;
 	int r = 0;
 
-	others = list_rules(plan->sides[!side].compiled, &n);
-	if (!used || !others)
+	others = list_rules(plan, !side, &n);
+	if (!used || !shared || !others)
 		return -ENOMEM;
 	for (uint32_t i = 1; i < own->tables->gen.rules && r == 0; i++) {
 		const char *full = own->rules[i]->full;
 
-		if (used[i] ||
+		if (used[i] || shared[i] ||
 		    bsearch(&full, others, n, sizeof(*others), order_names))
 			continue;
 		r = add(list,

@@ -15,6 +15,8 @@
 struct writer {
 	struct clo_matrix matrix;
 	struct clo_ranges ranges;
+	struct clo_index of_class; /* ranges */
+	uint64_t *allowed; /* by range, a bit: of the set under way */
 	char **services; /* by index of bits */
 	struct clo_sink sink;
 };
@@ -24,22 +26,77 @@ static void done(struct writer *writer)
 	for (size_t i = 0; writer->services && i < writer->matrix.bits.n; i++)
 		free(writer->services[i]);
 	free(writer->services);
+	free(writer->allowed);
+	clo_index_done(&writer->of_class);
 	clo_ranges_done(&writer->ranges);
 	clo_matrix_done(&writer->matrix);
 	clo_sink_done(&writer->sink);
 }
 
-static bool is_allowed(const struct writer *writer, uint32_t bits, size_t range)
+static size_t words_of(const struct writer *writer)
 {
-	uint32_t class = writer->ranges.ranges[range].class;
+	return writer->ranges.n / 64 + 1;
+}
+
+static int index_ranges(struct writer *writer)
+{
+	const struct clo_ranges *ranges = &writer->ranges;
+	struct clo_edges edges = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < ranges->n && r == 0; i++)
+		r = clo_edges_add(&edges, ranges->ranges[i].class, (uint32_t)i);
+	if (r == 0)
+		r = clo_index_init(
+			&writer->of_class, &edges,
+			writer->matrix.compiled->tables->gen.classes);
+	clo_edges_done(&edges);
+	writer->allowed = calloc(words_of(writer), sizeof(*writer->allowed));
+	return r < 0 || writer->allowed ? r : -ENOMEM;
+}
+
+/* Few classes of many: their ranges, not all. */
+static void mark_allowed(struct writer *writer, uint32_t bits)
+{
 	size_t n;
 	const uint32_t *halves = clo_lists_get(&writer->matrix.bits, bits, &n);
 
-	return class / 32 < n && halves[class / 32] >> (class % 32) & 1;
+	memset(writer->allowed, 0, words_of(writer) * sizeof(*writer->allowed));
+	for (uint32_t h = 0; h < n; h++) {
+		for (uint32_t half = halves[h]; half; half &= half - 1) {
+			uint32_t class = h * 32 + (uint32_t)__builtin_ctz(half);
+			size_t n_ranges;
+			const uint32_t *ranges = clo_index_get(
+				&writer->of_class, class, &n_ranges);
+
+			for (size_t i = 0; i < n_ranges; i++)
+				writer->allowed[ranges[i] / 64] |=
+					UINT64_C(1) << (ranges[i] % 64);
+		}
+	}
+}
+
+static bool is_allowed(const struct writer *writer, size_t range)
+{
+	return writer->allowed[range / 64] >> (range % 64) & 1;
+}
+
+/* From this one on; the number of ranges: there is none. */
+static size_t next_allowed(const struct writer *writer, size_t range)
+{
+	for (size_t w = range / 64; w < words_of(writer); w++) {
+		uint64_t word = writer->allowed[w];
+
+		if (w == range / 64)
+			word &= UINT64_MAX << (range % 64);
+		if (word)
+			return w * 64 + (size_t)__builtin_ctzll(word);
+	}
+	return writer->ranges.n;
 }
 
 /* ["tcp/80-81","icmp"]: ranges as wide as they are, by protocol. */
-static char *make_services(const struct writer *writer, uint32_t bits)
+static char *make_services(struct writer *writer, uint32_t bits)
 {
 	const struct clo_ranges *ranges = &writer->ranges;
 	const char *separator = "[";
@@ -49,15 +106,15 @@ static char *make_services(const struct writer *writer, uint32_t bits)
 
 	if (!file)
 		return NULL;
-	for (size_t i = 0; i < ranges->n; i++) {
+	mark_allowed(writer, bits);
+	for (size_t i = next_allowed(writer, 0); i < ranges->n;
+	     i = next_allowed(writer, i + 1)) {
 		char service[CLO_SERVICE_TEXT];
 		size_t first = i;
 
-		if (!is_allowed(writer, bits, i))
-			continue;
 		while (i + 1 < ranges->n &&
 		       !clo_ranges_begins_protocol(ranges, i + 1) &&
-		       is_allowed(writer, bits, i + 1))
+		       is_allowed(writer, i + 1))
 			i++;
 		clo_service_text(ranges->ranges[first].first,
 				 ranges->ranges[i].last, service);
@@ -186,6 +243,8 @@ int clo_matrix_digest(const struct clo_compiled *compiled, FILE *file,
 	if (r < 0)
 		return r;
 	r = clo_ranges_init(&writer.ranges, compiled->tables);
+	if (r == 0)
+		r = index_ranges(&writer);
 	writer.services =
 		calloc(writer.matrix.bits.n, sizeof(*writer.services));
 	if (r == 0 && !writer.services)

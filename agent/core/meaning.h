@@ -11,8 +11,9 @@
  * The policy in force against what its documents mean, by the evaluator that
  * walks the rules (policy/oracle.h). That takes long where rules are many, so
  * it is done on a thread, which takes a tenth of one CPU at most. The thread
- * has a copy of the documents and compiles it itself: it reads nothing that an
- * apply could take away, and counts only if it came to the same tables.
+ * shares the documents, which nobody changes, and parses and compiles all of
+ * them itself: it reads nothing that an apply could take away, and counts only
+ * if it came to the same tables.
  */
 struct clo_node;
 struct sd_event;

@@ -219,6 +219,7 @@ static void test_breaches(void **state)
 static void test_a_plan_knows_what_is_in_force(void **state)
 {
 	json_auto_t *documents = fixture_documents(false);
+	json_auto_t *edited = json_deep_copy(documents);
 
 	(void)state;
 	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
@@ -228,8 +229,8 @@ static void test_a_plan_knows_what_is_in_force(void **state)
 	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
 	    CLO_CALLER_READER);
 	assert_true(json_is_false(json_object_get(result(), "changed")));
-	fixture_edit(documents, "acme.json", "tcp/5432", "tcp/5433");
-	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", documents),
+	fixture_edit(edited, "acme.json", "tcp/5432", "tcp/5433");
+	ask(json_pack("{s:s, s:O}", "op", "plan", "documents", edited),
 	    CLO_CALLER_READER);
 	assert_true(json_is_true(json_object_get(result(), "changed")));
 }
