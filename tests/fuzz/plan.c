@@ -15,7 +15,8 @@
 /*
  * Documents from anybody, separated by 0 bytes, all the way that `cloison plan`
  * takes: parsed, compiled, proven and compared with a policy in force. What
- * gets that far is judged by the tables as by what the documents mean.
+ * gets that far is judged by the tables as by what the documents mean; what can
+ * be read as a change of the policy in force is what all of it is read as.
  */
 #define FILES_MAX 12
 #define NOW 1781000000
@@ -60,16 +61,42 @@ static const char before_text[] =
 	"\"segment\":\"front\",\"addresses\":[\"10.0.1.11\"],\"groups\":["
 	"\"db\"]}]}";
 
+static struct clo_policy *policy_in_force;
+
 static const struct clo_compiled *in_force(void)
 {
-	static struct clo_policy *policy;
 	static struct clo_compiled *compiled;
 
 	if (!compiled)
-		compiled =
-			compile(before_text, sizeof(before_text) - 1, &policy);
+		compiled = compile(before_text, sizeof(before_text) - 1,
+				   &policy_in_force);
 	assert(compiled);
 	return compiled;
+}
+
+/* whole: what all documents are read as; NULL: they have a flaw. */
+static void check_change(const char *text, size_t size,
+			 const struct clo_policy *whole)
+{
+	CLO_AUTO(clo_policy) struct clo_policy *change = NULL;
+	struct clo_document was[FILES_MAX];
+	struct clo_document is[FILES_MAX];
+	size_t n_was =
+		split(before_text, sizeof(before_text) - 1, FILES_MAX, was);
+	size_t n = split(text, size, FILES_MAX, is);
+	int r;
+
+	(void)in_force();
+	r = clo_policy_parse_change(policy_in_force, was, n_was, is, n, NOW,
+				    &change);
+	assert(r == 0 || r == -EAGAIN || r == -ENOMEM);
+	assert(!change == (r < 0));
+	if (change) {
+		assert(whole);
+		assert(!memcmp(change->digest, whole->digest,
+			       sizeof(whole->digest)));
+		assert(change->values == whole->values);
+	}
 }
 
 static size_t list_parties(const struct clo_policy *policy,
@@ -165,6 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLO_AUTO(clo_compiled) struct clo_compiled *compiled = NULL;
 
 	compiled = compile((const char *)data, size, &policy);
+	check_change((const char *)data, size, policy);
 	if (compiled)
 		plan(compiled);
 	return 0;
