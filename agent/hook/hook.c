@@ -20,7 +20,7 @@
 #include "agent/core/message.h"
 
 #define XML_MAX (4U << 20)
-#define PATIENCE_MS 8000
+#define PATIENCE_MS 20000 /* a busy node takes its time, and is no dead one */
 
 /* Operations that may be refused. */
 static bool begins(const char *operation)

@@ -65,15 +65,19 @@ static void count_joints(struct matrices *m, size_t i, size_t j)
 	const struct clo_view views[] = {{m->before->compiled->tables},
 					 {m->after->compiled->tables}};
 
-	if (!clo_view_pair(&views[0], from->before, to->before) &&
-	    !clo_view_pair(&views[1], from->after, to->after))
+	bool was = clo_view_pair(&views[0], from->before, to->before);
+	bool is = clo_view_pair(&views[1], from->after, to->after);
+
+	if (!was && !is)
 		return;
 	for (size_t r = 0; r < m->ranges.n; r++) {
 		uint32_t slot = m->ranges.ranges[r].first;
 		const char *before =
-			allows(m->before, from->before, to->before, slot);
+			was ? allows(m->before, from->before, to->before, slot)
+			    : NULL;
 		const char *after =
-			allows(m->after, from->after, to->after, slot);
+			is ? allows(m->after, from->after, to->after, slot)
+			   : NULL;
 		struct cell *c = cell(m, i, j, r);
 
 		c->before += before != NULL;
