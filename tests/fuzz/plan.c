@@ -75,6 +75,13 @@ static const struct clo_compiled *in_force(void)
 }
 
 /* whole: what all documents are read as; NULL: they have a flaw. */
+static void compare(const struct clo_policy *change,
+		    const struct clo_policy *whole)
+{
+	assert(whole && change->values == whole->values);
+	assert(!memcmp(change->digest, whole->digest, sizeof(whole->digest)));
+}
+
 static void check_change(const char *text, size_t size,
 			 const struct clo_policy *whole)
 {
@@ -91,12 +98,8 @@ static void check_change(const char *text, size_t size,
 				    &change);
 	assert(r == 0 || r == -EAGAIN || r == -ENOMEM);
 	assert(!change == (r < 0));
-	if (change) {
-		assert(whole);
-		assert(!memcmp(change->digest, whole->digest,
-			       sizeof(whole->digest)));
-		assert(change->values == whole->values);
-	}
+	if (change)
+		compare(change, whole);
 }
 
 static size_t list_parties(const struct clo_policy *policy,

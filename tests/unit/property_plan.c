@@ -147,6 +147,7 @@ static void count_any(struct matrices *m, const struct listed *flow)
 static size_t find_service(struct matrices *m, const char *service)
 {
 	json_t *known = json_object_get(m->services, service);
+	size_t place;
 
 	for (size_t i = 0; i < m->ranges.n && !known; i++) {
 		size_t j = i;
@@ -156,7 +157,8 @@ static size_t find_service(struct matrices *m, const char *service)
 			j++;
 		if (!is_called(m, i, j, service))
 			continue;
-		known = json_integer((json_int_t)(i * m->ranges.n + j));
+		place = i * m->ranges.n + j;
+		known = json_integer((json_int_t)place);
 		(void)json_object_set_new(m->services, service, known);
 	}
 	if (!known)
