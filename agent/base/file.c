@@ -44,14 +44,15 @@ int clo_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len)
 	return 0;
 }
 
-int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
-		     size_t *ret_len)
+static int read_regular(int dir, const char *name, int flags, size_t max,
+			char **ret_text, size_t *ret_len)
 {
 	CLO_AUTO_FD int fd = -1;
 	struct stat st;
 
 	/* A FIFO must not hold us up until it is known to be one. */
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = openat(dir, name,
+		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
@@ -62,6 +63,18 @@ int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
 		return -EFBIG;
 
 	return clo_file_read_fd(fd, max, ret_text, ret_len);
+}
+
+int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
+		     size_t *ret_len)
+{
+	return read_regular(dir, name, 0, max, ret_text, ret_len);
+}
+
+int clo_file_read_own(int dir, const char *name, size_t max, char **ret_text,
+		      size_t *ret_len)
+{
+	return read_regular(dir, name, O_NOFOLLOW, max, ret_text, ret_len);
 }
 
 int clo_file_read(const char *path, size_t max, char **ret_text,

@@ -13,6 +13,9 @@ int clo_file_read_fd(int fd, size_t max, char **ret_text, size_t *ret_len);
 /* Only regular files, else -EINVAL; refused by size before a byte is read. */
 int clo_file_read_at(int dir, const char *name, size_t max, char **ret_text,
 		     size_t *ret_len);
+/* The same of what nobody else may put there: -ELOOP if it is a link. */
+int clo_file_read_own(int dir, const char *name, size_t max, char **ret_text,
+		      size_t *ret_len);
 /* Also from pipes; "-" is stdin. */
 int clo_file_read(const char *path, size_t max, char **ret_text,
 		  size_t *ret_len);

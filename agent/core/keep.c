@@ -38,20 +38,13 @@ static int open_texts(int state)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What is no file of ours, or larger than ours are, is damage. */
 static int read_kept(int dir, const char *name, size_t max, char **ret_text,
 		     size_t *ret_len)
 {
-	CLO_AUTO_FD int fd = -1;
-	struct stat st;
+	int r = clo_file_read_own(dir, name, max, ret_text, ret_len);
 
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || (size_t)st.st_size > max)
-		return -EBADMSG;
-	return clo_file_read_fd(fd, max, ret_text, ret_len);
+	return r == -EINVAL || r == -EFBIG ? -EBADMSG : r;
 }
 
 static int read_index(int state, json_t **ret_documents, time_t *ret_accepted)
